@@ -1,0 +1,80 @@
+"""Everything that can go wrong with a peer's input, each with the answer the peer gets.
+
+StorescpError
+├── ConfigurationError      start-up fails: a fatal log line and an exit code
+├── ProtocolError           the association ends with an A-ABORT, PS3.8 9.3.8
+│   ├── InvalidPDU          a PDU that cannot be understood
+│   ├── UnexpectedPDU       a PDU that this state does not allow (AA-8)
+│   ├── InvalidMessage      a DIMSE message that cannot be understood or is not served
+│   └── InvalidDataSet      a data set that cannot be parsed
+└── StatusError             the C-STORE-RSP carries a failure status, PS3.4 annex B
+    ├── OutOfResources      A700
+    ├── IdentityMismatch    A900
+    └── CannotUnderstand    C000
+"""
+
+from typing import ClassVar
+
+
+class StorescpError(Exception):
+    """Root of all errors of this package."""
+
+
+class ConfigurationError(StorescpError):
+    """What the user asked for cannot be set up. Its text is logged as fatal; the program ends with 1."""
+
+
+class ProtocolError(StorescpError):
+    """The peer broke the protocol; the association is aborted.
+
+    `abort_source` and `abort_reason` are the fields of the A-ABORT PDU, PS3.8 9.3.8.
+    """
+
+    abort_source: ClassVar[int] = 0
+    abort_reason: ClassVar[int] = 0
+
+
+class InvalidPDU(ProtocolError):
+    """A PDU that cannot be understood, PS3.8 9.3."""
+
+
+class UnexpectedPDU(ProtocolError):
+    """A PDU that the present state does not allow, PS3.8 table 9-10, AA-8."""
+
+    abort_source = 2  # service provider
+    abort_reason = 2  # unexpected PDU
+
+
+class InvalidMessage(ProtocolError):
+    """A DIMSE message that cannot be understood or is not served, PS3.7."""
+
+
+class InvalidDataSet(ProtocolError):
+    """A data set that cannot be parsed, PS3.5 section 7."""
+
+
+class StatusError(StorescpError):
+    """An object that is not stored, or not as the peer asked; the association goes on.
+
+    `status` is the value of (0000,0900) in the C-STORE-RSP, PS3.4 table B.2-1.
+    """
+
+    status: ClassVar[int]
+
+
+class OutOfResources(StatusError):
+    """The object cannot be written."""
+
+    status = 0xA700
+
+
+class IdentityMismatch(StatusError):
+    """The data set is not of the class or not the instance that the command names."""
+
+    status = 0xA900
+
+
+class CannotUnderstand(StatusError):
+    """The data set lacks what is needed to store it, or is damaged."""
+
+    status = 0xC000

@@ -1,0 +1,1 @@
+"""Sockets, TLS, processes and signals."""

@@ -1,0 +1,1 @@
+"""Files: names, writing, studies and what follows a study. Knows nothing of sockets."""
