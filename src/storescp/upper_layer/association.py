@@ -302,13 +302,14 @@ class Association:
         self.state = State.ESTABLISHED
         self._buffer.ample = RECEIVE_BUFFER_SIZE
         self._longest_value = longest_value(request.user_information.maximum_length)
-        self.contexts = {
-            context.context_id: AcceptedContext(
-                context.abstract_syntax or "", context.transfer_syntax
+        self.contexts.update(
+            (
+                context.context_id,
+                AcceptedContext(context.abstract_syntax or "", context.transfer_syntax),
             )
             for context in answer.contexts
             if context.result == ContextResult.ACCEPTANCE
-        }
+        )
 
     def _indicate_data(self) -> Iterator[Fragment]:
         """DT-2: hand on a P-DATA-TF. The only one that `fragments` leaves here is too short to hold a PDV."""

@@ -37,6 +37,9 @@ _SHORT_VALUE = 12
 """Values shorter than this are cut by a lower layer of the reference, which then speaks of its default."""
 _LONGEST_ITEM = 4 + 0xFFFF
 
+_MAXIMUM_NOTES = 300
+"""Enough for every context ID; a request that repeats its oddities must not flood the log."""
+
 _PERMANENT = 1
 _BY_USER = 1  # UL service-user
 _BY_ACSE = 2  # UL service-provider, ACSE related function
@@ -207,7 +210,7 @@ def _acceptance(request: AAssociateRQ, policy: Policy) -> AAssociateAC:
             policy,
             contexts,
         ),
-        notes=tuple(notes),
+        notes=tuple(notes[:_MAXIMUM_NOTES]),
     )
 
 

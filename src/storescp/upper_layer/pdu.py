@@ -374,7 +374,7 @@ def decode_request(variable_field: bytes) -> AAssociateRQ:
         contexts=tuple(contexts),
         user_information=user.result(),
         protocol_version=version,
-        notes=tuple(user.notes),
+        notes=user.notes,
     )
 
 
@@ -400,7 +400,7 @@ def _decode_acceptance(variable_field: bytes) -> AAssociateAC:
         contexts=tuple(contexts),
         user_information=user.result(),
         protocol_version=version,
-        notes=tuple(user.notes),
+        notes=user.notes,
     )
 
 
@@ -408,7 +408,7 @@ class _UserInformationReader:
     """Collects the sub-items of the user information items; of what may come once, the last counts."""
 
     def __init__(self) -> None:
-        self.notes: list[Note] = []
+        self.notes: tuple[Note, ...] = ()
         self._maximum_length = 0
         self._implementation_class_uid = ""
         self._window: AsynchronousOperations | None = None
@@ -461,9 +461,8 @@ class _UserInformationReader:
     def _read_maximum_length(self, value: bytes) -> int:
         """Return the number in the first four bytes: some peers fill the item up."""
         if len(value) != _LONG.size:
-            self.notes.append(
-                network(WARN, f"Invalid length ({len(value)}) for maximum length item, must be 4")
-            )
+            text = f"Invalid length ({len(value)}) for maximum length item, must be 4"
+            self.notes = (network(WARN, text),)
         if len(value) < _LONG.size:
             raise _too_short("Max PDU", len(value), _LONG.size)
         (maximum_length,) = _LONG.unpack_from(value)
@@ -541,13 +540,20 @@ def _common_extended_negotiation(value: bytes) -> Iterable[CommonExtendedNegotia
         sop_class_uid, rest = _uid_and_rest(value)
         service_class_uid, rest = _uid_and_rest(rest)
         related, _ = _take_counted(rest)
-        uids = []
-        while related:
-            uid, related = _uid_and_rest(related)
-            uids.append(uid)
+        uids = tuple(_uids(related))
     except InvalidAssociatePDU:
         return ()
-    return (CommonExtendedNegotiation(sop_class_uid, service_class_uid, tuple(uids)),)
+    return (CommonExtendedNegotiation(sop_class_uid, service_class_uid, uids),)
+
+
+def _uids(data: bytes) -> Iterator[str]:
+    """Yield UIDs, each behind a two byte length."""
+    position = 0
+    while position < len(data):
+        # No UID that counts is longer than this; the copy stays small however many there are.
+        value, _ = _take_counted(data[position : position + _SHORT.size + MAXIMUM_UID_LENGTH])
+        yield _uid(value)
+        position += _SHORT.size + len(value)
 
 
 def _user_identity(value: bytes) -> UserIdentity:
