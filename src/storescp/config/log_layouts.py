@@ -225,7 +225,8 @@ def _milliseconds(record: logging.LogRecord, _line: str) -> str:
 
 def _logger_name(option: str) -> Conversion:
     """Return the whole name, or with a positive number as many of its last components."""
-    count = int(option[:9]) if option.isascii() and option.isdigit() else 0
+    digits = option[: len(option) - len(option.lstrip("0123456789"))]
+    count = int(digits[:9] or "0")
     return lambda record, _line: ".".join(record.name.split(".")[-count:])
 
 

@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 
 from storescp.config.log_appenders import ConfiguredAppender
@@ -21,7 +22,7 @@ from storescp.config.logs import ERROR, FATAL, INFO, TRACE, WARN, level_name, me
 
 Address = str | tuple[object, ...]
 
-SYSTEM_LOGS = ("/dev/log", "/var/run/syslog", "/var/run/log")
+SYSTEM_LOG = "/var/run/syslog" if sys.platform == "darwin" else "/dev/log"
 
 _NAMES = "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split()  # noqa: SIM905
 FACILITIES = {name: number for number, name in enumerate(_NAMES)} | {
@@ -274,10 +275,9 @@ def make(class_name: str, properties: Properties, complaints: Complaints) -> Con
 
 
 def _local_system_log(properties: Properties, complaints: Complaints) -> ConfiguredAppender:
-    path = next((path for path in SYSTEM_LOGS if os.path.exists(path)), SYSTEM_LOGS[0])
     return LocalSysLogAppender(
         complaints,
-        path,
+        SYSTEM_LOG,
         facility=_facility(properties, complaints),
         ident=properties.get("ident") or "storescp",
     )

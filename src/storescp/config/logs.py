@@ -40,7 +40,7 @@ class LogSettings:
 
     level: int = WARN
     configuration_file: str | None = None
-    """Has the last word about levels too."""
+    """Decides about everything; `level` does not count then."""
 
 
 def level_named(name: str) -> int | None:
@@ -65,6 +65,7 @@ def configure(settings: LogSettings) -> None:
     root.addHandler(StandardError())
     root.setLevel(settings.level)
     if settings.configuration_file is not None:
+        root.setLevel(INFO)
         # Most servers run without such a file and need not wait for these modules.
         from storescp.config import log_configuration
 
