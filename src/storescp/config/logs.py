@@ -69,7 +69,7 @@ def configure(settings: LogSettings) -> None:
         # Most servers run without such a file and need not wait for these modules.
         from storescp.config import log_configuration
 
-        log_configuration.configure(settings.configuration_file, _program_name())
+        log_configuration.configure(settings.configuration_file, program_name())
 
 
 def check_file(path: str) -> str | None:
@@ -173,6 +173,7 @@ class StandardError(Appender):
             sys.stderr.flush()
 
 
-def _program_name() -> str:
+def program_name() -> str:
+    """Return how the program was called, without its directory."""
     name = os.path.basename(sys.argv[0])
     return "storescp" if name == "__main__.py" else name  # python -m storescp
