@@ -22,7 +22,6 @@ from storescp.serve.tls_openssl import (
     CTRL_SET_GROUPS_LIST,
     CTRL_SET_MAX_PROTO_VERSION,
     CTRL_SET_MIN_PROTO_VERSION,
-    CTRL_SET_READ_AHEAD,
     CTRL_SET_SESS_CACHE_MODE,
     CTRL_SET_TLSEXT_SERVERNAME_CB,
     MODE_ACCEPT_MOVING_WRITE_BUFFER,
@@ -46,9 +45,6 @@ from storescp.serve.tls_profiles import (
 from storescp.serve.tls_settings import CRLChecks, PeerAuthentication, TLSSettings
 
 logger = logging.getLogger("dcmtk.dcmtls")
-
-READ_BUFFER = 1 << 18
-"""Bytes that OpenSSL takes from the socket at once: several records of at most 16 KiB."""
 
 
 class ServerContext:
@@ -109,8 +105,6 @@ class ServerContext:
         control(
             context, CTRL_MODE, MODE_ENABLE_PARTIAL_WRITE | MODE_ACCEPT_MOVING_WRITE_BUFFER, None
         )
-        control(context, CTRL_SET_READ_AHEAD, 1, None)
-        openssl.SSL_CTX_set_default_read_buffer_len(context, READ_BUFFER)
         openssl.SSL_CTX_set_default_passwd_cb(context, self.passphrase.callback)
         openssl.SSL_CTX_set_alpn_select_cb(context, self.callbacks.alpn, None)
         openssl.SSL_CTX_callback_ctrl(

@@ -2,8 +2,10 @@
 
 Theory of operation: the socket is set to non-blocking, OpenSSL reads and writes its file
 descriptor, and where OpenSSL would have to wait, `poll` does, for as long as the caller's limit
-allows. OpenSSL reads ahead (`tls.READ_BUFFER`), so that one system call brings many records;
-`recv_into` empties what OpenSSL has before it returns, record by record, into the caller's buffer.
+allows. `recv_into` takes record after record (16 KiB at most) until nothing is there or the
+caller's buffer is full, so that the caller's work is done once per buffer. OpenSSL could also read
+ahead, many records with one system call; that was measured, and its copying costs more than it
+saves.
 """
 
 import ctypes
@@ -97,7 +99,7 @@ class TLSSocket:
         return self._timeout
 
     def pending(self) -> bool:
-        """Tell whether OpenSSL has bytes from the peer that `recv_into` did not return yet."""
+        """Tell whether OpenSSL has bytes from the peer that did not fit into the last buffer."""
         return bool(self._openssl.SSL_has_pending(self.pointer))
 
     def recv_into(self, buffer: memoryview | bytearray) -> int:
@@ -118,14 +120,13 @@ class TLSSocket:
         first = ctypes.c_char.from_buffer(buffer)
         address = ctypes.addressof(first)
         openssl, connection = self._openssl, self.pointer
-        read, has_pending = openssl.SSL_read, openssl.SSL_has_pending
-        received = 0
+        read, received = openssl.SSL_read, 0
         openssl.ERR_clear_error()
         while True:
             count: int = read(connection, address + received, size - received)
             if count > 0:
                 received += count
-                if received == size or not has_pending(connection):
+                if received == size:
                     return received
                 continue
             kind = openssl.SSL_get_error(connection, count)

@@ -14,7 +14,7 @@ import ctypes
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_size_t, c_uint, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_uint, c_void_p
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -28,7 +28,6 @@ VERIFY_NONE, VERIFY_PEER, VERIFY_FAIL_IF_NO_PEER_CERT = 0, 1, 2
 CTRL_SET_TMP_DH = 3
 CTRL_MODE = 33
 CTRL_SET_SESS_CACHE_MODE = 44
-CTRL_SET_READ_AHEAD = 41
 CTRL_SET_TLSEXT_SERVERNAME_CB = 53
 CTRL_SET_GROUPS_LIST = 92
 CTRL_SET_MIN_PROTO_VERSION, CTRL_SET_MAX_PROTO_VERSION = 123, 124
@@ -102,7 +101,6 @@ _PROTOTYPES: dict[str, tuple[object, ...]] = {  # result, then arguments
     "SSL_CTX_get_cert_store": (c_void_p, c_void_p),
     "SSL_CTX_set_verify": (None, c_void_p, c_int, VerifyCallback),
     "SSL_CTX_set_alpn_select_cb": (None, c_void_p, ALPNCallback, c_void_p),
-    "SSL_CTX_set_default_read_buffer_len": (None, c_void_p, c_size_t),
     "PEM_def_callback": (c_int, c_void_p, c_int, c_int, c_void_p),
     # suites
     "OPENSSL_sk_num": (c_int, c_void_p),
