@@ -55,13 +55,13 @@ def _answer(request: Request) -> str:
         case Request.VERSION:
             return texts.version()
         case Request.LIST_CIPHERS:
-            from storescp.serve import tls
+            from storescp.serve import tls_offer
 
-            return texts.cipher_list(*tls.offered_suites())
+            return texts.host_text(tls_offer.list_ciphers())
         case Request.LIST_PROFILES:
-            from storescp.serve import tls
+            from storescp.serve import tls_offer
 
-            return texts.profile_list(*tls.offered_profiles())
+            return texts.host_text(tls_offer.list_profiles())
 
 
 def _receive(program: str, parsed: Parsed) -> int:
@@ -77,9 +77,7 @@ def _receive(program: str, parsed: Parsed) -> int:
     _configure_logging(command_line)
     if command_line.arguments:
         logs.announce(parsed.arguments_text(program))
-    command_line = evaluation.run(
-        Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO)
-    )
+    command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
     # Only now: whoever asks for help, or made a mistake, need not wait for these to be loaded.
     from storescp.config import settings
 

@@ -103,28 +103,10 @@ def version() -> str:
     )
 
 
-def cipher_list(suites: Iterable[str], library: str) -> str:
-    """Return the answer to `--list-ciphers`: the names of the suites that the library offers, the weakest first."""
-    listed = "".join(f"  {suite}\n" for suite in suites)
-    return f"{_about_cryptography(library)}\nSupported TLS ciphersuites are:\n{listed}"
-
-
-def profile_list(profiles: Iterable[SecurityProfile], library: str) -> str:
-    """Return the answer to `--list-profiles`."""
-    listed = "".join(
-        f"- {profile.value}{_REMARKS.get(profile, ' (retired)')}\n" for profile in profiles
-    )
-    return (
-        f"{_about_cryptography(library)}\n"
-        f"Supported TLS Secure Transport Connection Profiles are:\n{listed}"
-    )
-
-
-_REMARKS = {SecurityProfile.RFC_8996: " (default)", SecurityProfile.RFC_8996_MODIFIED: ""}
-
-
-def _about_cryptography(library: str) -> str:
-    return f"{HEADER}\n{_host()}Cryptographic algorithms implemented by: {library}\n"
+def host_text(lines: Iterable[str]) -> str:
+    """Return lines about this machine's libraries, with the header and the host information in front."""
+    listed = "".join(f"{line}\n" for line in lines)
+    return f"{HEADER}\n{_host()}{listed}"
 
 
 def _host() -> str:

@@ -11,13 +11,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from storescp.dimse.command import CEchoRQ, CStoreRQ, encode_echo_response, encode_store_response
+from storescp.dimse.command import (
+    CEchoRQ,
+    CStoreRQ,
+    RefusedCommand,
+    encode_echo_response,
+    encode_store_response,
+)
 from storescp.dimse.message import MessageReader
 from storescp.errors import InvalidMessage, ProtocolError
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
-from storescp.storage.store_scp import Reception, Sender, StoreSCP
+from storescp.storage.hooks import Peer
+from storescp.storage.store_scp import Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, RequestTooLarge, State
 from storescp.upper_layer.negotiation import Policy
@@ -28,6 +35,7 @@ from storescp.upper_layer.pdu import (
     AAssociateAC,
     AAssociateRJ,
     AAssociateRQ,
+    AReleaseRP,
     AReleaseRQ,
     ContextResult,
 )
@@ -119,7 +127,7 @@ class Connection:
         self._clock = clock
         self._association = Association(policy)
         self._messages = MessageReader(())
-        self._sender = Sender("", "", address)
+        self._peer = Peer("", "", address)
         self._reception: Reception | None = None
         self._request: CStoreRQ | None = None
         self._artim: float | None = clock() + timeouts.acse
@@ -184,7 +192,7 @@ class Connection:
     def _take(self, received: int) -> bool:
         """Handle what has just been received; True when the association has ended."""
         for event in self._association.receive(received):
-            if type(event) is not tuple:
+            if not isinstance(event, tuple):
                 if self._control(event):
                     return True
                 continue
@@ -218,12 +226,15 @@ class Connection:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
         if isinstance(error, RequestTooLarge):
             _log_notes(error.notes)
+        if isinstance(error, RefusedCommand):
+            _log_notes(error.notes)
         if not self._association.was_established:
             _logger.error("Receiving Association failed: %s", error)
         else:
+            text = self._messages.explain(error)
             if self._reception is not None:
-                _logger.error("Store SCP Failed: %s", error)
-            _logger.error("DIMSE failure (aborting association): %s", error)
+                _logger.error("Store SCP Failed: %s", text)
+            _logger.error("DIMSE failure (aborting association): %s", text)
         self._association.abort(error.abort_source, error.abort_reason)
         self._try_to_send()
 
@@ -258,7 +269,7 @@ class Connection:
             self._never_asked()
             return True
         now = self._clock()
-        self._store.expire(now)
+        self._store.expire()
         idle = self._timeouts.idle
         if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
@@ -282,7 +293,7 @@ class Connection:
                 self._send()
                 self._artim = None
                 self._messages = MessageReader(self._association.contexts)
-                self._sender = Sender(pdu.calling_ae_title, pdu.called_ae_title, self._address)
+                self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)
             case AAssociateRJ():
@@ -296,6 +307,8 @@ class Connection:
             case AAbort():
                 _logger.info("Association Aborted")
                 return True
+            case AReleaseRP():
+                pass  # unexpected from a requester: the association has refused it already
         return False
 
     def _log_request(self, request: AAssociateRQ) -> None:
@@ -327,7 +340,7 @@ class Connection:
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
         _log_notes(command.notes)
-        if type(command) is CStoreRQ:
+        if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
         _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
@@ -344,7 +357,7 @@ class Connection:
         if syntax is None:
             raise InvalidMessage(f"0006:020f unknown transfer syntax {context.transfer_syntax}")
         self._request = request
-        self._reception = self._store.begin(request, syntax, self._sender)
+        self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             _print_progress("RECV: ")
         self._sleep_during()
@@ -377,7 +390,7 @@ class Connection:
         association.send(request.context_id, encode_store_response(request, outcome.status))
         self._send()
         self._last_heard = self._clock()
-        self._store.after_response(outcome, self._sender, self._last_heard)
+        self._store.after_response(outcome, self._peer)
         if self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
@@ -141,13 +140,3 @@ def _reap_until(child: int) -> NoReturn:
 def watch_children(signals: Signals, children: Children) -> None:
     """Reap children as soon as they end, so that no zombies stay while the program waits."""
     signals.on(signal.SIGCHLD, children.reap)
-
-
-def pause(seconds: float, signals: Signals) -> None:
-    """Sleep, unless the program is asked to stop.
-
-    Raises:
-        Stopped: it was.
-    """
-    with signals.waiting():
-        time.sleep(seconds)

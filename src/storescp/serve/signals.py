@@ -8,6 +8,7 @@ wait for the network, and everything else runs to its end.
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -96,3 +97,13 @@ def die_by(number: int) -> NoReturn:
     os.kill(os.getpid(), number)
     # Process 1 of a container is not killed by its own signals.
     os._exit(128 + number)
+
+
+def pause(seconds: float, signals: Signals) -> None:
+    """Sleep, unless the program is asked to stop.
+
+    Raises:
+        Stopped: it was.
+    """
+    with signals.waiting():
+        time.sleep(seconds)
