@@ -35,6 +35,7 @@ def connect(
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE if trusted is None else ssl.CERT_REQUIRED
     context.set_ciphers(suites or "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     if trusted is not None:
         context.load_verify_locations(trusted)
     if identity is not None:

@@ -7,17 +7,21 @@ from types import TracebackType
 from typing import Self
 
 from storescp.serve.tls import ServerContext
-from storescp.serve.tls_connection import HandshakeFailed, handshake
+from storescp.serve.tls_connection import HandshakeFailed, TLSSocket, handshake
 
 ESTABLISHED = "established"
 GREETING = b"hello"
 
 
 class Server:
-    """Greets who gets in, waits until it closes, and puts the outcome into `outcomes`."""
+    """Greets who gets in, waits until it closes, and puts the outcome into `outcomes`.
 
-    def __init__(self, context: ServerContext, *, timeout: float = 10) -> None:
+    With `greet` off it closes at once: a DICOM client could not make anything of a greeting.
+    """
+
+    def __init__(self, context: ServerContext, *, timeout: float = 10, greet: bool = True) -> None:
         self.context = context
+        self._greets = greet
         self.outcomes: queue.Queue[HandshakeFailed | str] = queue.Queue()
         self._timeout = timeout
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -49,12 +53,12 @@ class Server:
                 transport, _ = self._listener.accept()
             except OSError:
                 break
-            threads.append(threading.Thread(target=self._greet, args=(transport,)))
+            threads.append(threading.Thread(target=self._meet, args=(transport,)))
             threads[-1].start()
         for thread in threads:
             thread.join()
 
-    def _greet(self, transport: socket.socket) -> None:
+    def _meet(self, transport: socket.socket) -> None:
         transport.settimeout(10)
         with transport:
             try:
@@ -64,10 +68,15 @@ class Server:
                 return
             self.outcomes.put(ESTABLISHED)
             with connection:
-                buffer = bytearray(1 << 16)
-                try:
-                    connection.sendall(GREETING)
-                    while connection.recv_into(buffer):
-                        pass
-                except OSError:
-                    pass  # the client's way of closing does not matter
+                if self._greets:
+                    _greet(connection)
+
+
+def _greet(connection: TLSSocket) -> None:
+    buffer = bytearray(1 << 16)
+    try:
+        connection.sendall(GREETING)
+        while connection.recv_into(buffer):
+            pass
+    except OSError:
+        pass  # the client's way of closing does not matter
