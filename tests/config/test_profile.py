@@ -1,12 +1,8 @@
 """Association negotiation profiles: contents, errors, and the same answers as the reference."""
 
 import contextlib
-import shutil
-import socket
-import struct
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +12,10 @@ from hypothesis import strategies as st
 from storescp.config import profile
 from storescp.config.profile import Profile, Role
 from storescp.errors import ConfigurationError
+from tests.peers.requestor import Context, Requestor, associate_request, item, user_information
+from tests.peers.servers import dcmtk
+from tests.peers.tools import require_tool
 
-STORESCP = shutil.which("storescp", path="/usr/bin:/usr/local/bin")
 EXAMPLE_OF_THE_REFERENCE = Path("/etc/dcmtk/storescp.cfg")
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
@@ -420,9 +418,8 @@ def test_broken_files_give_configuration_errors_only(data: bytes) -> None:
 
 def reference_error(path: Path, name: str) -> str:
     """Return the fatal line of the reference's storescp, or an empty text if it likes the file."""
-    assert STORESCP is not None
     run = subprocess.run(
-        [STORESCP, "-xf", str(path), name, "-od", "/nonexistent", "11112"],
+        [require_tool("storescp"), "-xf", str(path), name, "-od", "/nonexistent", "11112"],
         capture_output=True,
         timeout=20,
         check=False,
@@ -433,7 +430,6 @@ def reference_error(path: Path, name: str) -> str:
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(STORESCP is None, reason="DCMTK is not installed")
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -453,9 +449,10 @@ def test_errors_are_those_of_the_reference(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(not EXAMPLE_OF_THE_REFERENCE.exists(), reason="DCMTK is not installed")
 def test_the_example_of_the_reference() -> None:
     """The file that comes with the reference gives both of its profiles."""
+    require_tool("storescp")
+
     default = profile.load(str(EXAMPLE_OF_THE_REFERENCE), "Default")
     everything = profile.load(str(EXAMPLE_OF_THE_REFERENCE), "AllDICOM")
 
@@ -468,62 +465,39 @@ ABSTRACT = [VERIFICATION, ULTRASOUND, "1.2.840.10008.5.1.4.1.1.2", "1.2.3"]
 TRANSFER = [IMPLICIT, EXPLICIT, BIG, JPEG]
 Proposal = list[tuple[str, list[str]]]
 Roles = dict[str, tuple[int, int]]
+Outcome = tuple[list[tuple[int, str]], list[tuple[str, tuple[int, int]]], list[tuple[str, bytes]]]
+"""Results with transfer syntaxes, roles, extended negotiation."""
 
 
-def item(kind: int, value: bytes) -> bytes:
-    return struct.pack(">BxH", kind, len(value)) + value
+def ask(port: int, proposal: Proposal, roles: Roles) -> Outcome:
+    """Propose presentation contexts and roles, and return what is granted."""
+    contexts = [
+        Context(2 * n + 1, uid, tuple(offered)) for n, (uid, offered) in enumerate(proposal)
+    ]
+    role_items = [item(0x54, uid_item(uid, bytes(role))) for uid, role in roles.items()]
+    with Requestor(port) as requestor:
+        answer = requestor.exchange(
+            associate_request(contexts, user=user_information(more=role_items))
+        )
+        requestor.abort()
+    granted, extended = [], []
+    for kind, value in answer.user_items:
+        end = 2 + int.from_bytes(value[:2], "big")
+        if kind == 0x54:
+            granted.append((value[2:end].decode(), (value[end], value[end + 1])))
+        elif kind == 0x56:
+            extended.append((value[2:end].decode(), value[end:]))
+    return [(result, syntax) for _, result, syntax in answer.contexts], granted, extended
 
 
 def uid_item(uid: str, rest: bytes) -> bytes:
-    return struct.pack(">H", len(uid)) + uid.encode() + rest
-
-
-def associate_rq(proposal: Proposal, roles: Roles) -> bytes:
-    """Encode an A-ASSOCIATE-RQ, PS3.8 9.3.2."""
-    body = struct.pack(">H2x16s16s32x", 1, b"ANY-SCP".ljust(16), b"TEST".ljust(16))
-    body += item(0x10, b"1.2.840.10008.3.1.1.1")
-    for number, (abstract_syntax, transfer_syntaxes) in enumerate(proposal):
-        items = item(0x30, abstract_syntax.encode())
-        items += b"".join(item(0x40, uid.encode()) for uid in transfer_syntaxes)
-        body += item(0x20, bytes([2 * number + 1, 0, 0, 0]) + items)
-    user = item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3.4")
-    user += b"".join(item(0x54, uid_item(uid, bytes(role))) for uid, role in roles.items())
-    body += item(0x50, user)
-    return struct.pack(">BxI", 1, len(body)) + body
-
-
-def items_of(field: bytes) -> Iterator[tuple[int, bytes]]:
-    while field:
-        kind, length = struct.unpack_from(">BxH", field)
-        yield kind, field[4 : 4 + length]
-        field = field[4 + length :]
-
-
-Answer = tuple[list[tuple[int, str]], list[tuple[str, tuple[int, int]]], list[tuple[str, bytes]]]
-
-
-def decode_answer(pdu: bytes) -> Answer:
-    """Return results with transfer syntaxes, roles and extended negotiation of an A-ASSOCIATE-AC."""
-    contexts, roles, extended = [], [], []
-    for kind, value in items_of(pdu[74:]):
-        if kind == 0x21:
-            contexts.append(
-                (value[2], next(v for k, v in items_of(value[4:]) if k == 0x40).decode())
-            )
-        if kind == 0x50:
-            for kind_of_user_item, content in items_of(value):
-                size = 2 + int.from_bytes(content[:2], "big")
-                if kind_of_user_item == 0x54:
-                    roles.append((content[2:size].decode(), (content[size], content[size + 1])))
-                if kind_of_user_item == 0x56:
-                    extended.append((content[2:size].decode(), content[size:]))
-    return contexts, roles, extended
+    return len(uid).to_bytes(2, "big") + uid.encode() + rest
 
 
 GRANTED = {Role.SCU: (1, 0), Role.SCP: (0, 1), Role.BOTH: (1, 1)}
 
 
-def expected_answer(chosen: Profile, proposal: Proposal, proposed_roles: Roles) -> Answer:
+def expected_answer(chosen: Profile, proposal: Proposal, proposed_roles: Roles) -> Outcome:
     """Evaluate a profile in the plainest way."""
     contexts: list[tuple[int, str]] = []
     roles = []
@@ -589,46 +563,7 @@ proposals = st.tuples(
 )
 
 
-def connect(port: int) -> socket.socket:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=20)
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def ask(port: int, request: bytes) -> bytes:
-    """Send an A-ASSOCIATE-RQ and return the PDU that comes back; then abort."""
-    with connect(port) as sock:
-        sock.sendall(request)
-        file = sock.makefile("rb")
-        header = file.read(6)
-        pdu = header + file.read(int.from_bytes(header[2:], "big"))
-        sock.sendall(bytes.fromhex("07 00 00000004 00 00 00 00"))
-    return pdu
-
-
-@contextlib.contextmanager
-def reference_server(path: Path) -> Iterator[int]:
-    assert STORESCP is not None
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
-    process = subprocess.Popen(
-        [STORESCP, "-q", "-dhl", "-od", str(path.parent), "-xf", str(path), "P", str(port)]
-    )
-    try:
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.interop
-@pytest.mark.skipif(STORESCP is None, reason="DCMTK is not installed")
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -641,8 +576,6 @@ def test_the_reference_accepts_the_same(
     path.write_bytes(data)
     chosen = profile.load(str(path), "P")
 
-    with reference_server(path) as port:
+    with dcmtk(tmp_path, ["-q", "-dhl", "-xf", str(path), "P"]) as server:
         for proposal, roles in offers:
-            answer = decode_answer(ask(port, associate_rq(proposal, roles)))
-
-            assert expected_answer(chosen, proposal, roles) == answer
+            assert expected_answer(chosen, proposal, roles) == ask(server.port, proposal, roles)

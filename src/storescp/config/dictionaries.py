@@ -20,7 +20,7 @@ _DATA_LOGGER = logging.getLogger("dcmtk.dcmdata")
 _APPLICATION_LOGGER = logging.getLogger("dcmtk.apps.storescp")
 
 _LINE_SIZE = 2047  # bytes; the rest of a longer line counts as the next line
-_MAXIMUM_RANGES = 4096
+_MAXIMUM_RANGES = 2048
 """Inserting a range looks at all others; the shipped files have some 500 in all."""
 
 _CACHED_GROUPS = 1024
@@ -119,21 +119,16 @@ class Dictionary:
             self._private[creator, group.low << 16 | element.low] = entry.vr
 
     def _add_range(self, entry: Entry) -> None:
-        ranges = self._ranges.setdefault(entry.creator, [])
-        group, element, *_ = entry
-        self._candidates.clear()
-        for position, known in enumerate(ranges):
-            if known.group == group and known.element == element:
-                ranges[position] = entry
-                return
-            if _contains(known.group, group) and _contains(known.element, element):
-                break
-        else:
-            position = len(ranges)
         if self._range_count >= _MAXIMUM_RANGES:
             raise InvalidLine(f"DcmDataDictionary: more than {_MAXIMUM_RANGES} ranges of tags")
-        self._range_count += 1
-        ranges.insert(position, entry)
+        self._candidates.clear()
+        ranges = self._ranges.setdefault(entry.creator, [])
+        position = _place(ranges, entry)
+        if position < len(ranges) and ranges[position][:2] == entry[:2]:
+            ranges[position] = entry
+        else:
+            self._range_count += 1
+            ranges.insert(position, entry)
 
     def _find(self, creator: bytes | None, group: int, element: int) -> str | None:
         candidates = self._candidates.get((creator, group))
@@ -152,8 +147,19 @@ class Dictionary:
         return None
 
 
-def _contains(outer: Part, inner: Part) -> bool:
-    return outer.low <= inner.low <= outer.high and outer.low <= inner.high <= outer.high
+def _place(ranges: list[Entry], entry: Entry) -> int:
+    """Return the index of the first range that covers the same tags as `entry`, or more."""
+    (low, high, _), (first, last, _), *_ = entry
+    for position, known in enumerate(ranges):
+        (known_low, known_high, _), (known_first, known_last, _), *_ = known
+        if (
+            known_first <= first <= known_last
+            and known_first <= last <= known_last
+            and known_low <= low <= known_high
+            and known_low <= high <= known_high
+        ) or known[:2] == entry[:2]:
+            return position
+    return len(ranges)
 
 
 def _matches(part: Part, number: int) -> bool:
