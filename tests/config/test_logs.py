@@ -103,8 +103,8 @@ def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture
         logging.getLogger("dcmtk.apps.storescp").exception("failed")
 
     lines = capsys.readouterr().err.splitlines()
-    assert "E: failed" == lines[0]
-    assert "E: OSError: broken" == lines[-1]
+    assert lines[0] == "E: failed"
+    assert lines[-1] == "E: OSError: broken"
     assert all(line.startswith("E: ") for line in lines)
 
 
@@ -112,7 +112,7 @@ def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
     """A defective log call costs no association."""
     record = logging.LogRecord("x", logs.INFO, "x", 1, "%d objects", ("many",), None)
 
-    assert "%d objects ('many',)" == logs.message_of(record)
+    assert logs.message_of(record) == "%d objects ('many',)"
 
 
 @pytest.mark.parametrize("level", [logs.FATAL, logs.OFF, logs.INFO])
@@ -122,7 +122,7 @@ def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[s
 
     logs.announce("calling 'storescp' with 1 arguments: '11112' \n")
 
-    assert "I: calling 'storescp' with 1 arguments: '11112' \nI: \n" == capsys.readouterr().err
+    assert capsys.readouterr().err == "I: calling 'storescp' with 1 arguments: '11112' \nI: \n"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_progress_level_is_inherited_and_can_be_set_apart() -> None:
     inherited = logs.progress_enabled()
     logging.getLogger(logs.PROGRESS).setLevel(logs.WARN)
 
-    assert (True, False) == (inherited, logs.progress_enabled())
+    assert (inherited, logs.progress_enabled()) == (True, False)
 
 
 def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +168,7 @@ def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixtu
     logging.getLogger("dcmtk.dcmnet").debug("no")
     logging.getLogger("dcmtk.dcmnet").info("yes")
 
-    assert "I: yes\n" == capsys.readouterr().err
+    assert capsys.readouterr().err == "I: yes\n"
 
 
 @pytest.mark.parametrize("stream", ["closed", "absent", "full"])
@@ -202,7 +202,7 @@ def test_characters_beyond_the_encoding_are_escaped() -> None:
     logs.write_text(stream, "name: 山\n")
     stream.flush()
 
-    assert b"name: \\u5c71\n" == buffer.getvalue()
+    assert buffer.getvalue() == b"name: \\u5c71\n"
 
 
 def test_appender_without_a_place_to_write_to_drops_events() -> None:
@@ -243,7 +243,7 @@ def test_default_set_up_does_not_load_the_configuration_file_modules() -> None:
         check=True,
     )
 
-    assert b"\n" == result.stdout
+    assert result.stdout == b"\n"
 
 
 def test_program_started_as_module_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,4 +252,4 @@ def test_program_started_as_module_is_called_by_its_name(monkeypatch: pytest.Mon
     as_module = logs.program_name()
     monkeypatch.setattr(sys, "argv", ["/usr/bin/storescp2"])
 
-    assert ("storescp", "storescp2") == (as_module, logs.program_name())
+    assert (as_module, logs.program_name()) == ("storescp", "storescp2")
