@@ -4,6 +4,7 @@ ASCII and Latin-1 are mapped as DCMTK does it. Names in other character sets (PS
 decoded first, then written in ASCII letters: `docs/decisions/0003-transliteration.md`.
 """
 
+import contextlib
 import logging
 import re
 import unicodedata
@@ -94,10 +95,9 @@ def _first_value(name: str) -> str:
 
 def _guess(value: bytes, character_set: str) -> str:
     """Return what bytes that are not of their character set were probably meant to be."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        pass
+    if b"\x1b" not in value:
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
     try:
         return decode(value, character_set, strict=False)
     except LookupError:
@@ -133,6 +133,7 @@ class _Romanisation(dict[int, str]):
 
     def __init__(self) -> None:
         super().__init__(_LATIN_1)
+        self[0x627] = "a"  # alif, where anyascii writes nothing
 
     def __missing__(self, code: int) -> str:
         from anyascii import anyascii  # few names want it, and it reads files

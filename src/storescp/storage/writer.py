@@ -110,6 +110,8 @@ class InstanceFile:
         Raises:
             OutOfResources: that failed.
         """
+        if not self._pending:
+            return
         with _out_of_resources:
             if len(self._pending) <= _IOV_MAX:
                 _write(self._descriptor, self._pending, self._end - self._written)
