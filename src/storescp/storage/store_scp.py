@@ -353,6 +353,7 @@ class _Normal(_InstanceReception):
 
     def _store(self, file: InstanceFile, attributes: Attributes) -> Outcome:
         """Complete the file: header, order, place, name."""
+        self._header_length(attributes)  # only padding has asked for it so far
         file = self._in_order(file)
         if file.header != self._header:
             file.header = self._header
