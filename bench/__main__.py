@@ -86,9 +86,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(runner: Runner, workload: Workload, rounds: int) -> Result:
     start = time.monotonic()
-    if workload.group == "growth":
-        rounds = 1
-    result = runner.run(workload, template(workload.sample()), rounds)
+    result = runner.run(workload, template(workload.sample()), min(rounds, workload.most_rounds))
     print(f"{workload.title}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return result
 

@@ -180,13 +180,14 @@ def _growth(results: Sequence[Result]) -> list[list[str]]:
 
 
 def troubles(results: Sequence[Result]) -> list[str]:
-    """Return a line for each server that failed in a workload."""
-    return [
-        f"{result.workload.title}, {title}: {series.trouble.splitlines()[-1][:200]}"
-        for result in results
-        for title, series in result.series.items()
-        if series.trouble
-    ]
+    """Return a line for each way in which a server failed, with the workloads concerned."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for title, series in result.series.items():
+            if series.trouble:
+                line = f"{title}: {series.trouble.splitlines()[-1][:200]}"
+                found.setdefault(line, []).append(result.workload.title)
+    return [f"{line} ({'; '.join(workloads)})" for line, workloads in found.items()]
 
 
 _COLOURS = {

@@ -1,7 +1,7 @@
 """What is measured: objects, options and number of associations, and the numbers to be reached."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from bench.objects import INSTANCE
@@ -44,7 +44,7 @@ class Workload:
     group: str = "core"
     limit: float = 0.7
     """Seconds a round, at most, but for the first object."""
-    tags: frozenset[str] = field(default_factory=frozenset)
+    most_rounds: int = 1000
 
 
 BIT_PRESERVING = "+B"
@@ -107,6 +107,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
             1,
             _usual_entrants()[:5],
             _goals(0.8, 5),
+            most_rounds=3,
         ),
         Workload(
             "CT, on disk",
@@ -180,6 +181,7 @@ def growth() -> list[Workload]:
             objects_per_study=per_study,
             group="growth",
             limit=120,
+            most_rounds=1,
         )
         for per_study in (0, 1)
         for count in (100, 1000, 10_000, 100_000)
