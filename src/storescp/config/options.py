@@ -987,23 +987,5 @@ EVALUATION = {
 }  # fmt: skip
 """The order in which blocks are evaluated: the first error found is the one reported."""
 
-UNAVAILABLE = frozenset(
-    {
-        # processes and network
-        "fork", "max_associations", "inetd", "ip_version", "config_file", "access_control",
-        "host_lookup", "sleep_after", "sleep_during", "abort_after", "abort_during",
-        # logging
-        "log_config",
-        # transport layer security
-        "tls", "expected_sni", "no_sni",
-        # output
-        "output_transfer_syntax", "new_vr", "group_length", "sequence_length", "padding",
-        "convert_un", "compression_level", "sorting", "unique_filenames", "timenames",
-        "filename_extension",
-        # events
-        "exec_on_reception", "exec_on_eostudy", "rename_on_eostudy", "eostudy_timeout", "exec_sync",
-        # extensions
-        "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
-    }
-)  # fmt: skip
+UNAVAILABLE: frozenset[str] = frozenset({"access_control", "hosts_allow", "hosts_deny"})
 """Fields whose work is not built yet: asking for more than their default is refused at start, never ignored."""

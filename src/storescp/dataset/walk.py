@@ -564,7 +564,7 @@ class Walk:
         else:
             self._note_disorder(tag)
         level.watch = self._next_watch(level)
-        if seen:
+        if seen or not length:
             value = bytes(fragment[position + size : position + size + seen])
             self._note(level, tag, vr, value)
 

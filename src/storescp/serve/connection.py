@@ -19,7 +19,7 @@ from storescp.dimse.command import (
     encode_store_response,
 )
 from storescp.dimse.message import MessageReader
-from storescp.errors import InvalidMessage, ProtocolError
+from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
@@ -177,7 +177,7 @@ class Connection:
                 self._lost(str(error))
                 return
             if not received:
-                self._lost("closed by the peer")
+                self._closed_by_peer()
                 return
             try:
                 if self._take(received):
@@ -212,6 +212,13 @@ class Connection:
             if last and self._finish(reception):
                 return True
         return False
+
+    def _closed_by_peer(self) -> None:
+        if self._association.was_established and self._association.within_pdu:
+            # It may have closed its half only, and read on.
+            self._fail(InvalidPDU("0006:0310 DUL network closed"))
+        else:
+            self._lost("closed by the peer")
 
     def _lost(self, reason: str) -> None:
         """The transport is gone, without a word of the upper layer."""

@@ -348,6 +348,10 @@ class _Normal(_InstanceReception):
             if self._file is None:
                 return Outcome(SUCCESS, self._received(SUCCESS, None, None))
             return self._store(self._file, attributes)
+        except OutOfResources as error:
+            if self._storing.ignore:  # what cannot be written need not be
+                return Outcome(SUCCESS, self._received(SUCCESS, None, None))
+            return self._refused(error)
         except StatusError as error:
             return self._refused(error)
 
