@@ -2,7 +2,12 @@
 
 import contextlib
 import logging
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 from storescp.config import logs
 
@@ -35,3 +40,27 @@ def event(
         record.created = created
         record.msecs = created % 1 * 1000
     return record
+
+
+def run_python(code: str, properties: str = "") -> str:
+    """Run code in a process of its own, which may fork, and return what it prints on standard output.
+
+    The code finds modules and names that tests of appenders use; `properties` are those of an appender.
+    """
+    preamble = f"""
+import os, sys, time
+from storescp.config import log_appenders
+from storescp.config.log_complaints import Complaints
+from storescp.config.log_properties import parse
+from tests.config.logging_state import event
+properties = parse({properties!r})
+"""
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", preamble + textwrap.dedent(code)],
+        env={"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        timeout=60,
+    ).stdout
