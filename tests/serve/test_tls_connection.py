@@ -820,3 +820,13 @@ def test_many_failed_handshakes_leave_nothing_behind(settings: TLSSettings) -> N
 
     assert before == len(os.listdir("/dev/fd"))
     assert context.callbacks.refusals == {}
+
+
+def test_openssl_out_of_memory(settings: TLSSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that OpenSSL cannot make is a failed handshake."""
+    context = ServerContext(settings)
+    monkeypatch.setattr(context.openssl, "SSL_new", lambda _context: None)
+    near, far = socket.socketpair()
+
+    with near, far, pytest.raises(HandshakeFailed):
+        handshake(near, context, 5)

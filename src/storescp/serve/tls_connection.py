@@ -54,13 +54,19 @@ class TLSSocket:
     """
 
     def __init__(self, transport: socket.socket, context: ServerContext) -> None:
-        """Prepare a connection over `transport`; `handshake` is the way to get one."""
+        """Prepare a connection over `transport`; `handshake` is the way to get one.
+
+        Raises:
+            HandshakeFailed: OpenSSL is out of memory.
+        """
         self._transport = transport
         self._context = context  # callbacks must live as long as the connection
         self._openssl = openssl = context.openssl
         self._timeout = transport.gettimeout()
         self._peer = _peer_name(transport)  # asked now: later it may be gone
         self.pointer: int = openssl.SSL_new(context.pointer)
+        if not self.pointer:
+            raise HandshakeFailed(_describe(ERROR_SSL, openssl.errors()))
         self._free = weakref.finalize(self, openssl.SSL_free, self.pointer)
         self._free.atexit = False
         transport.settimeout(0)  # non-blocking
@@ -100,7 +106,7 @@ class TLSSocket:
 
     def pending(self) -> bool:
         """Tell whether OpenSSL has bytes from the peer that did not fit into the last buffer."""
-        return bool(self._openssl.SSL_has_pending(self.pointer))
+        return self._free.alive and bool(self._openssl.SSL_has_pending(self.pointer))
 
     def recv_into(self, buffer: memoryview | bytearray) -> int:
         """Receive at least one byte, as many as there are without waiting; 0 when the peer closed.
@@ -172,14 +178,17 @@ class TLSSocket:
 
     def close(self) -> None:
         """Send close_notify if possible, without waiting for the peer's, and close the socket."""
-        if self._free.alive:
-            if self._usable:
-                self._openssl.SSL_shutdown(self.pointer)
-                self._openssl.ERR_clear_error()
-            self._free()
-            self._usable = False
-            self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._usable:
+            self._openssl.SSL_shutdown(self.pointer)
+            self._openssl.ERR_clear_error()
+        self.discard()
         self._transport.close()
+
+    def discard(self) -> None:
+        """Forget what OpenSSL has of this connection; nothing can be received or sent any more."""
+        self._usable = False
+        self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
+        self._free()  # does nothing the second time
 
     def accept(self, deadline: float | None) -> None:
         """Make the handshake until the clock `time.monotonic` shows `deadline`.
@@ -285,7 +294,11 @@ def handshake(transport: socket.socket, context: ServerContext, timeout: float |
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     connection = TLSSocket(transport, context)
-    connection.accept(deadline)
+    try:
+        connection.accept(deadline)
+    except BaseException:
+        connection.discard()
+        raise
     return connection
 
 
