@@ -137,34 +137,16 @@ def test_character_encoding(
     assert f"Linux\n{expected}Build options" in text
 
 
-def test_cipher_list() -> None:
-    """Header, host, library, then a line per suite."""
-    text = texts.cipher_list(["TLS_A", "TLS_B"], "OpenSSL 3.0.22")
+def test_lists_of_what_the_library_offers() -> None:
+    """Header and host information stand above the lines."""
+    text = texts.host_text(
+        ["Cryptographic algorithms implemented by: OpenSSL 3.0.22", "", "  TLS_A"]
+    )
 
     assert text.startswith(f"{HEADER}\nHost type: ")
     assert text.endswith(
-        "char-conv\nCryptographic algorithms implemented by: OpenSSL 3.0.22\n\n"
-        "Supported TLS ciphersuites are:\n  TLS_A\n  TLS_B\n"
+        "char-conv\nCryptographic algorithms implemented by: OpenSSL 3.0.22\n\n  TLS_A\n"
     )
-
-
-def test_profile_list() -> None:
-    """Profiles are listed with their standing."""
-    text = texts.profile_list(SecurityProfile, "OpenSSL 3.0.22")
-
-    assert text.endswith("""\
-Cryptographic algorithms implemented by: OpenSSL 3.0.22
-
-Supported TLS Secure Transport Connection Profiles are:
-- BCP 195 RFC 8996 TLS Profile (default)
-- Modified BCP 195 RFC 8996 TLS Profile
-- Non-downgrading BCP 195 TLS Profile (retired)
-- BCP 195 TLS Profile (retired)
-- Extended BCP 195 TLS Profile (retired)
-- Basic TLS Secure Transport Connection Profile (retired)
-- AES TLS Secure Transport Connection Profile (retired)
-- Authenticated unencrypted communication (retired)
-""")
 
 
 def test_error() -> None:

@@ -23,7 +23,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 def test_a_synchronous_command_has_ended_when_run_returns(tmp_path: Path) -> None:
     """`--exec-sync` waits for the command."""
-    Commands(Children(), synchronous=True).run(f"sleep 0.1; echo $WHAT > {tmp_path}/out", {"WHAT": "ok"})
+    Commands(Children(), synchronous=True).run(
+        f"sleep 0.1; echo $WHAT > {tmp_path}/out", {"WHAT": "ok"}
+    )
 
     assert (tmp_path / "out").read_text() == "ok\n"
 

@@ -659,9 +659,7 @@ class Walk:
         odd = length & 1 and vr.value is Value.BINARY and not plan.settled
         pad = b"\0" if odd else b""
         written_vr = self._written_vr(vr, length + len(pad))
-        self._replace(
-            position, size, plan.write.header(tag, written_vr, length + len(pad))
-        )
+        self._replace(position, size, plan.write.header(tag, written_vr, length + len(pad)))
         # What is written under another VR is written in little endian.
         to_little_endian = plan.write.little_endian or written_vr is not vr
         sink = None
@@ -768,9 +766,7 @@ class Walk:
         after = position + size
         self._opened_offset = self._offset + after
         start = self._output_position(after)
-        self._push(
-            Level(FRAGMENTS, NEVER, start, UNDEFINED_LENGTH, implicit=self._level.implicit)
-        )
+        self._push(Level(FRAGMENTS, NEVER, start, UNDEFINED_LENGTH, implicit=self._level.implicit))
         return after
 
     def _pixel_data_fragment(self, position: int, length: int) -> int:
