@@ -21,6 +21,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def _running(children: Children) -> int:
+    children.reap()
+    return len(children)
+
+
 def test_a_synchronous_command_has_ended_when_run_returns(tmp_path: Path) -> None:
     """`--exec-sync` waits for the command."""
     Commands(Children(), synchronous=True).run(
@@ -35,7 +40,7 @@ def test_an_asynchronous_command_is_reaped(tmp_path: Path) -> None:
     children = Children()
 
     Commands(children, synchronous=False).run(f"echo done > {tmp_path}/out", {})
-    wait_until(lambda: (children.reap(), len(children))[1] == 0)
+    wait_until(lambda: not _running(children))
 
     assert (tmp_path / "out").read_text() == "done\n"
 

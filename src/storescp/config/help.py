@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from storescp import __version__
-from storescp.config.choices import MEGABYTE, CommandLine, LogLevel, SecurityProfile
+from storescp.config.choices import MEGABYTE, CommandLine, LogLevel
 from storescp.config.features import tls_features
 from storescp.config.options import (
     BLOCKS,

@@ -2,11 +2,12 @@
 
 import logging
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storescp.config import choices, dictionaries
 from storescp.config.choices import CommandLine
-from storescp.dataset.dictionary import standard
+from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.errors import ConfigurationError
 from storescp.serve.connection import Disturbances, Timeouts
@@ -75,7 +76,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
         raise ConfigurationError(
             f"cannot listen on port {command_line.port}, insufficient privileges"
         )
-    dictionary = dictionaries.from_environment(os.environ)
+    dictionary = _dictionary()
     if command_line.max_pdu % 2:
         logging.getLogger("dcmtk.dcmnet").warning(
             "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
@@ -105,9 +106,33 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             verbose_contexts=command_line.verbose_pc,
             exec_sync=command_line.exec_sync or command_line.fork,
         ),
-        dictionary=standard if dictionary is None else (lambda: dictionary),
+        dictionary=dictionary,
         transport_security=lambda: _tls(command_line),
     )
+
+
+class _UserDictionary(Dictionary):
+    """The user's dictionary files in place of the built-in dictionary."""
+
+    def __init__(self, entries: dictionaries.Dictionary) -> None:
+        super().__init__({})
+        self._entries = entries
+        self.knows_private_elements = True
+
+    def private_vr(self, creator: bytes, tag: int) -> str | None:
+        return self._entries.private_vr(creator, tag)
+
+    def _look_up(self, tag: int) -> str | None:
+        return self._entries.vr(tag)
+
+
+def _dictionary() -> Callable[[], Dictionary]:
+    """Return what gives the data dictionary; the built-in one is loaded when it is first needed."""
+    entries = dictionaries.from_environment(os.environ)
+    if entries is None:
+        return standard
+    dictionary = _UserDictionary(entries)
+    return lambda: dictionary
 
 
 _IP_VERSIONS = {
