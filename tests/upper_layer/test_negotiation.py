@@ -153,6 +153,18 @@ def test_duplicate_ids(proposals: list[tuple[str, str]], result: int, transfer_s
     ]
 
 
+def test_duplicate_ids_of_unknown_classes() -> None:
+    """With the promiscuous policy an unknown class overrules a known one that has the same context ID."""
+    policy = storage_policy((EXPLICIT, BIG_ENDIAN, IMPLICIT), promiscuous=True)
+
+    assert results(
+        policy,
+        ProposedContext(1, "9.9", (BIG_ENDIAN,)),
+        ProposedContext(1, CT, (EXPLICIT,)),
+        ProposedContext(1, "9.9", (IMPLICIT,)),
+    ) == [(1, 0, BIG_ENDIAN)]
+
+
 def test_nothing_acceptable() -> None:
     """An association without any acceptable context is accepted all the same."""
     assert results(POLICY, ProposedContext(1, WORKLIST, (IMPLICIT,))) == [(1, 3, IMPLICIT)]

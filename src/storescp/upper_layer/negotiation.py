@@ -254,13 +254,15 @@ def _refused(
 def _rank(answer: AnsweredContext, policy: Policy) -> tuple[int, int]:
     """Return what an answer is worth when a context ID was proposed twice: only the best one is given.
 
-    PS3.8 9.3.2.2 forbids it and says no more. The reference negotiates Verification first, and then the storage
-    classes, which overrule it; each in the order of the own transfer syntaxes.
+    PS3.8 9.3.2.2 forbids it and says no more. The reference negotiates Verification, then the storage classes,
+    then unknown ones, and later ones overrule earlier ones; each in the order of the own transfer syntaxes.
     """
     match answer.result:
         case ContextResult.ACCEPTANCE:
             preferred = _transfer_syntaxes(answer.abstract_syntax, policy) or ()
             wish = -preferred.index(answer.transfer_syntax)
+            if answer.abstract_syntax not in policy.transfer_syntaxes:
+                return 5, wish
             return (3 if answer.abstract_syntax == VERIFICATION else 4), wish
         case ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
             return 1, 0
