@@ -5,6 +5,7 @@ description lock of Linux). It leaves no file behind, is shared by forked childr
 every container of the machine, and ends with the last process that holds it, however that ends.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -47,8 +48,8 @@ class Claim:
     def close(self) -> None:
         """Take the mark away, as far as this process is concerned."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            close_quietly(descriptor)
 
 
 def is_claimed(directory: str, number: int) -> bool:
@@ -62,6 +63,12 @@ def is_claimed(directory: str, number: int) -> bool:
     except OSError:
         return True
     finally:
+        close_quietly(descriptor)
+
+
+def close_quietly(descriptor: int) -> None:
+    """Close a descriptor that nothing was written to: what goes wrong then harms nobody."""
+    with contextlib.suppress(OSError):
         os.close(descriptor)
 
 

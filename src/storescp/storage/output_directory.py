@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 
 from storescp.errors import CannotUnderstand
-from storescp.storage.claim import Claim
+from storescp.storage.claim import Claim, close_quietly
 from storescp.storage.leftovers import Receiver, made_by
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -150,10 +150,13 @@ class OutputDirectory:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
         place = os.open(path, _OPEN_PLACE)
-        owner = os.fstat(place).st_uid
-        if owner not in {os.geteuid(), self._owner_of_new_files(owner)}:
-            os.close(place)
-            raise PermissionError(errno.EPERM, f"{path} belongs to somebody else", path)
+        try:
+            owner = os.fstat(place).st_uid
+            if owner not in {os.geteuid(), self._owner_of_new_files(owner)}:
+                raise PermissionError(errno.EPERM, f"{path} belongs to somebody else", path)
+        except OSError:
+            close_quietly(place)
+            raise
         return place
 
     def _owner_of_new_files(self, expected: int) -> int:
@@ -169,8 +172,8 @@ class OutputDirectory:
 
     def _close_place(self) -> None:
         if self._place >= 0:
-            os.close(self._place)
-            self._place = -1
+            place, self._place = self._place, -1
+            close_quietly(place)
 
     def _remove(self, unwanted: Callable[[Receiver, int, float], bool]) -> int:
         """Remove unfinished files by receiver, process and time of their last change."""
@@ -188,8 +191,10 @@ class OutputDirectory:
                     if unwanted(*maker, modified):
                         os.unlink(name, dir_fd=place)
                         removed += 1
+        except OSError:
+            pass
         finally:
-            os.close(place)
+            close_quietly(place)
         with contextlib.suppress(OSError):
             os.rmdir(self._hidden_path())
         return removed
@@ -205,4 +210,4 @@ def fsync_directory(path: str) -> None:
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        close_quietly(descriptor)
