@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.dataset.dictionary import Dictionary
+from storescp.serve import host_name
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
     IPVersion,
@@ -49,9 +50,6 @@ class Receiving:
     fork: bool = False
     max_associations: int | None = None
     host_lookup: bool = True
-    access_control: bool = False
-    hosts_allow: str | None = None
-    hosts_deny: str | None = None
     verbose_contexts: bool = False
     exec_sync: bool = False
 
@@ -207,17 +205,15 @@ class Receiver:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
-        name = self._look_up(address)
-        if not self._is_welcome(address, name):
-            connected.close()
-            return Reception.DONE
+        name = host_name.look_up(address) if self._receiving.host_lookup else host_name.UNKNOWN
+        _network_logger.debug("Association Received: %s", address if name == host_name.UNKNOWN else name)
         transport = self._secure(connected)
         if transport is None:
             connected.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            _presentation_address(address, name),
+            host_name.presentation_address(address, name),
             self._receiving.policy,
             self._store,
             self._signals,
@@ -240,13 +236,6 @@ class Receiver:
         transport.close()
         return Reception.DONE
 
-    def _look_up(self, address: str) -> str:
-        """Return the peer's name, `unknown` if it is not to be had."""
-        return "unknown"
-
-    def _is_welcome(self, address: str, name: str) -> bool:
-        return True
-
     def _secure(self, connected: socket.socket) -> Transport | None:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
@@ -267,10 +256,6 @@ class Receiver:
 
 def _reload(reloadable: "Reloadable") -> None:
     reloadable.reload()
-
-
-def _presentation_address(address: str, name: str) -> str:
-    return address if name == "unknown" else name.partition(".")[0]
 
 
 def _wait_for_close(connected: socket.socket, seconds: float) -> None:
