@@ -168,11 +168,8 @@ def test_termination_aborts_the_association_in_hand(tmp_path: Path) -> None:
 
 def test_one_association_from_a_super_server(tmp_path: Path) -> None:
     """With `--inetd` the connection is standard input, and the program ends with the association."""
-    mine, theirs = socket.socketpair(socket.AF_UNIX)
-    mine.close()
-    theirs.close()
     listener = socket.create_server(("127.0.0.1", 0))
-    client = socket.create_connection(listener.getsockname())
+    client = socket.create_connection(listener.getsockname(), timeout=20)
     accepted, _ = listener.accept()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -181,7 +178,7 @@ def test_one_association_from_a_super_server(tmp_path: Path) -> None:
         env=environment,
     ) as process:
         accepted.close()
-        with Requestor(connection=client) as peer:
+        with Requestor(0, connection=client) as peer:
             peer.associate(CONTEXTS)
             assert store(peer, "1.2.3") == "0000"
             peer.release()

@@ -14,7 +14,6 @@ from enum import Enum
 from storescp.dimse.command import (
     CEchoRQ,
     CStoreRQ,
-    RefusedCommand,
     encode_echo_response,
     encode_store_response,
 )
@@ -26,7 +25,7 @@ from storescp.serve.transport import Transport
 from storescp.storage.hooks import Peer
 from storescp.storage.store_scp import Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
-from storescp.upper_layer.association import Association, RequestTooLarge, State
+from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.notes import Note
 from storescp.upper_layer.pdu import (
@@ -231,10 +230,7 @@ class Connection:
 
     def _fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        if isinstance(error, RequestTooLarge):
-            _log_notes(error.notes)
-        if isinstance(error, RefusedCommand):
-            _log_notes(error.notes)
+        _log_notes(getattr(error, "notes", ()))
         if not self._association.was_established:
             _logger.error("Receiving Association failed: %s", error)
         else:
@@ -320,6 +316,8 @@ class Connection:
 
     def _log_request(self, request: AAssociateRQ) -> None:
         _log_notes(request.notes)
+        if not request.protocol_version & 1:
+            return  # the note of the rejection says what is wrong
         if self._child_pid is None:
             _logger.info("Association Received")
         else:
@@ -351,6 +349,7 @@ class Connection:
             self._begin_store(command)
             return
         _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
+        self._association.release_views()
         self._association.send(command.context_id, encode_echo_response(command))
         self._send()
         self._last_heard = self._clock()
@@ -393,7 +392,7 @@ class Connection:
         outcome = reception.finish()
         self._reception = None
         association = self._association
-        association.release_views()
+        association.release_views()  # all of them are in the file
         association.send(request.context_id, encode_store_response(request, outcome.status))
         self._send()
         self._last_heard = self._clock()
