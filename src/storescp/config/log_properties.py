@@ -99,9 +99,8 @@ def expand(
         expanded = _expand_once(properties, environment, complaints)
         if expanded == properties:
             return expanded
-        properties = (
-            expanded  # an expanded key may be the variable that a value before it was missing
-        )
+        # Once more: an expanded key may be the variable that a value before it was missing.
+        properties = expanded
     raise ConfigurationError("logging configuration: keys refer to themselves")
 
 
