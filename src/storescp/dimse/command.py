@@ -123,6 +123,12 @@ class CCancelRQ:
 
 Command = CEchoRQ | CStoreRQ | CEchoRSP | CStoreRSP | CCancelRQ
 
+_COMMAND_FIELDS: dict[type[Command], int] = {
+    CEchoRSP: C_ECHO_RSP,
+    CStoreRSP: C_STORE_RSP,
+    CCancelRQ: C_CANCEL_RQ,
+}
+
 
 def decode_request(command_set: bytes, context_id: int = 0) -> CEchoRQ | CStoreRQ:
     """Return the request in a command set.
@@ -134,12 +140,8 @@ def decode_request(command_set: bytes, context_id: int = 0) -> CEchoRQ | CStoreR
     match command:
         case CStoreRQ() | CEchoRQ():
             return command
-        case CEchoRSP():
-            raise _not_served(C_ECHO_RSP)
-        case CStoreRSP():
-            raise _not_served(C_STORE_RSP)
-        case CCancelRQ():
-            raise _not_served(C_CANCEL_RQ)
+        case _:
+            raise _not_served(_COMMAND_FIELDS[type(command)])
 
 
 def decode(command_set: bytes, context_id: int = 0) -> Command:

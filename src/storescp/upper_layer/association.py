@@ -202,6 +202,11 @@ class Association:
         return isinstance(self.answer, AAssociateAC)
 
     @property
+    def within_pdu(self) -> bool:
+        """Whether the last bytes received are the beginning of a PDU whose rest has not come."""
+        return self._buffer.end > self._buffer.start
+
+    @property
     def max_send_pdv(self) -> int:
         """The longest PDV value for the peer, as the reference states it in its log, in bytes."""
         return reported_longest_value(self._peer_maximum_length)
