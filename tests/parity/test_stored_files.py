@@ -52,6 +52,8 @@ OPTION_SETS = (
     "--ignore",
     "--promiscuous",
 )
+# Bytes behind the last element: DCMTK drops them and reports what it would without; ours refuses the object.
+DAMAGED = frozenset(["nested_priv_SQ.dcm"])
 VARYING = ("-tn", "+uf", "-ss", "-sp")
 
 
@@ -118,6 +120,7 @@ def describe(
     return [
         f"{sample.name}: {difference}"
         for sample, our, their in zip(some, mine, theirs, strict=True)
+        if sample.name not in DAMAGED or our != Outcome("C000", {})
         for difference in differences(
             our, their, transfer_syntax=_written(options, sample), padding=padding, varying=varying
         )
