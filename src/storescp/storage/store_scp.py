@@ -329,6 +329,7 @@ class _Normal(_InstanceReception):
         )
         super().__init__(scp, request, syntax, peer, header)
         self._header = header
+        self._made_uid = b""
         self._transcoder = Transcoder(
             syntax, scp.storing.encoding, self._file or _NOWHERE, dictionary=scp.dictionary
         )
@@ -408,7 +409,8 @@ class _Normal(_InstanceReception):
         if sop_class is None:
             sop_class = _NO_SOP_CLASS
         if instance is None:
-            instance = unique_uid().encode()
+            # One for this object, however often it is asked for.
+            self._made_uid = instance = self._made_uid or unique_uid().encode()
         self._header = self._encode_header(
             self._storing, sop_class.decode("latin-1"), instance.decode("latin-1")
         )
