@@ -222,6 +222,7 @@ class Connection:
     def _lost(self, reason: str) -> None:
         """The transport is gone, without a word of the upper layer."""
         if self._association.was_established:
+            self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
             _logger.info("Association Aborted")
             _logger.debug("the connection is lost: %s", reason)
         else:
@@ -261,7 +262,7 @@ class Connection:
         if self._reception is not None:
             limit = self._timeouts.dimse
             if limit is not None and limit <= (self._timeouts.socket or limit):
-                text = "DIMSE No data available (timeout in non-blocking mode)"
+                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
                 _logger.error("Store SCP Failed: %s", text)
             else:
                 text = "0006:0310 DUL network read timeout"
@@ -282,7 +283,7 @@ class Connection:
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
-        _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+        _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
         self._association.transport_closed()
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
@@ -305,14 +306,21 @@ class Connection:
                 return True
             case AReleaseRQ():
                 self._send()
+                self._log_interruption("0006:0319 DUL Peer Requested Release")
                 _logger.info("Association Release")
                 return True
             case AAbort():
+                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
                 _logger.info("Association Aborted")
                 return True
             case AReleaseRP():
                 pass  # unexpected from a requester: the association has refused it already
         return False
+
+    def _log_interruption(self, why: str) -> None:
+        """The association ends; say so if an object was on its way."""
+        if self._reception is not None:
+            _logger.error("Store SCP Failed: %s", why)
 
     def _log_request(self, request: AAssociateRQ) -> None:
         _log_notes(request.notes)
@@ -322,7 +330,7 @@ class Connection:
             _logger.info("Association Received")
         else:
             _logger.info("Association Received in child process (pid: %d)", self._child_pid)
-        self._log_parameters(lambda: trace.request(request, self._policy))
+        self._log_parameters(lambda: "Parameters:\n" + trace.request(request, self._policy))
 
     def _log_acceptance(self, answer: AAssociateAC) -> None:
         _log_notes(answer.notes)
@@ -338,7 +346,7 @@ class Connection:
     def _log_parameters(self, dump: Callable[[], str]) -> None:
         level = logging.INFO if self._verbose_contexts else logging.DEBUG
         if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", "Parameters:\n" + dump())
+            _logger.log(level, "%s", dump())
 
     # -- messages ----------------------------------------------------------------------------------------------------
 

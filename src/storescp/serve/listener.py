@@ -200,7 +200,7 @@ class Listener:
             ready = self._poll()
             # Before anybody is served: that may take long, and who speaks meanwhile is not late.
             for silent in self._arrived.expired(but=ready):
-                _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+                _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
                 silent.close()
             for connected in self._lingering.expired():
                 connected.close()

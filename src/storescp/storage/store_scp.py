@@ -307,7 +307,6 @@ class _BitPreserving(_InstanceReception):
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
         directory = self._storing.rules.directory
-        _logger.info("storing DICOM file: %s/%s", directory, self._name.text)
         try:
             stored = self._file.commit(directory, self._name)
         except OutOfResources as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
+from storescp.printable import printable
 from storescp.uids import (
     APPLICATION_CONTEXT,
     IMPLEMENTATION_CLASS_UID,
@@ -159,7 +160,7 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
         return _rejection(_BY_USER, _NO_REASON_GIVEN, note)
     name = request.application_context
     if name != APPLICATION_CONTEXT:
-        note = application(INFO, f"Association Rejected: Bad Application Context Name: {name}")
+        note = application(INFO, f"Association Rejected: Bad Application Context Name: {printable(name)}")
         return _rejection(_BY_USER, _APPLICATION_CONTEXT_NOT_SUPPORTED, note)
     if (
         policy.require_implementation_class
