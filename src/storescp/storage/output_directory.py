@@ -1,7 +1,7 @@
 """An output directory, and the hidden directory in it where unfinished files live.
 
 The hidden directory, `.storescp-` and the user's number, is private and exists only while files are
-received, or after a crash. See docs/decisions/0002-hidden-files.md.
+received, or after a crash. See docs/decisions/0007-hidden-files.md.
 """
 
 import contextlib
