@@ -17,7 +17,7 @@ def test_names_tell_their_maker() -> None:
     """What `hidden_name` writes, `made_by` reads."""
     receiver = Receiver.on_this_machine(0x1234)
 
-    assert (receiver, 77) == made_by(receiver.hidden_name(77, 5))
+    assert receiver == made_by(receiver.hidden_name(77, 5))
 
 
 @pytest.mark.parametrize(

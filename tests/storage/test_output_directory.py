@@ -60,7 +60,6 @@ def test_unfinished_files_are_private_and_the_place_goes_when_unused(
 def test_nothing_is_made_before_it_is_needed(output: OutputDirectory, tmp_path: Path) -> None:
     """Neither at the start nor by looking for leftovers or tidying."""
     assert output.remove_leftovers(time.time()) == 0
-    assert output.remove_leftovers_of(1) == 0
     output.tidy()
     assert not os.listdir(tmp_path)
 
@@ -193,20 +192,6 @@ def test_leftovers_next_to_a_running_receiver_are_removed_without_harming_it(
     assert {name, "something else"} == set(os.listdir(tmp_path / HIDDEN))
 
 
-def test_leftovers_of_a_child_are_removed_by_its_parent(
-    output: OutputDirectory, tmp_path: Path
-) -> None:
-    """The mark on the directory is shared, so that the process number has to tell."""
-    _, descriptor, own = output.open_hidden()
-    os.close(descriptor)
-    with mock.patch.object(os, "getpid", return_value=4711):
-        _, descriptor, _ = output.open_hidden()
-    os.close(descriptor)
-
-    assert output.remove_leftovers_of(4711) == 1
-    assert [own] == os.listdir(tmp_path / HIDDEN)
-
-
 def test_leftover_that_cannot_be_removed_is_passed_over(tmp_path: Path) -> None:
     """A receiver starts all the same."""
     name = make_leftover(tmp_path)
@@ -214,6 +199,15 @@ def test_leftover_that_cannot_be_removed_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / HIDDEN / name).mkdir()
 
     assert OutputDirectory(str(tmp_path)).remove_leftovers(time.time()) == 0
+
+
+def test_place_that_cannot_be_listed_is_passed_over(tmp_path: Path) -> None:
+    """Likewise."""
+    name = make_leftover(tmp_path)
+
+    with mock.patch.object(os, "listdir", side_effect=OSError):
+        assert OutputDirectory(str(tmp_path)).remove_leftovers(time.time()) == 0
+    assert (tmp_path / HIDDEN / name).exists()
 
 
 def test_study_directory_is_created_or_used(

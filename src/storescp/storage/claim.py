@@ -34,7 +34,7 @@ class Claim:
             self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
             number = 1 + int.from_bytes(os.urandom(8), "big") % _LARGEST_OFFSET
             _control(self._descriptor, fcntl.F_OFD_SETLK, fcntl.F_RDLCK, number)
-        except OSError:
+        except (OSError, AttributeError):  # the latter: not Linux
             return
         self.number = number
 
@@ -60,7 +60,7 @@ def is_claimed(directory: str, number: int) -> bool:
         return True
     try:
         return _control(descriptor, fcntl.F_OFD_GETLK, fcntl.F_WRLCK, number) != fcntl.F_UNLCK
-    except OSError:
+    except (OSError, AttributeError):
         return True
     finally:
         close_quietly(descriptor)
