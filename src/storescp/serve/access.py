@@ -58,18 +58,19 @@ def read(path: str) -> bytes:
         OSError: it cannot be opened; FileTooLarge if nobody wrote it by hand.
     """
     try:
-        # Not to wait for the writer of a pipe.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:
-        raise FileNotFoundError(errno.ENOENT, str(error), path) from error
-    with open(descriptor, "rb") as file:
-        try:
+        with open(path, "rb", opener=_open) as file:
             data = file.read(MAXIMUM_FILE_SIZE + 1)
-        except IsADirectoryError:
-            return b""
+    except IsADirectoryError:
+        return b""
+    except ValueError as error:  # a NUL in the name
+        raise FileNotFoundError(errno.ENOENT, str(error), path) from error
     if len(data) > MAXIMUM_FILE_SIZE:
         raise FileTooLarge(errno.EFBIG, f"larger than {MAXIMUM_FILE_SIZE} bytes", path)
     return data
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # not to wait for the writer of a pipe
 
 
 def run_command(command: bytes, environment: Mapping[bytes, bytes], time_limit: float) -> int:

@@ -18,9 +18,11 @@ _ATTEMPTS = 5  # as the reference, if the name server is busy
 
 def reverse_lookup(address: str) -> str:
     """Return the name of an address, the address if it has none, `unknown` if that is not known."""
+    number, _, scope = address.partition("%")
     for _ in range(_ATTEMPTS):
         try:
-            return socket.getnameinfo((address, 0), 0)[0] or UNKNOWN
+            endpoint = (number, 0, 0, socket.if_nametoindex(scope)) if scope else (number, 0)
+            return socket.getnameinfo(endpoint, 0)[0] or UNKNOWN
         except socket.gaierror as error:
             if error.errno != socket.EAI_AGAIN:
                 return UNKNOWN
