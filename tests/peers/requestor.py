@@ -300,8 +300,9 @@ class Requestor:
         self._socket.close()
 
     def finish_sending(self) -> None:
-        """Close the sending direction only."""
-        self._socket.shutdown(socket.SHUT_WR)
+        """Close the sending direction only, unless the server closed both already."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def send(self, data: bytes) -> None:
         """Send bytes. A server that closed already shows in what is received next, not here."""

@@ -27,6 +27,8 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4.1"
 MULTI_FRAME_GRAYSCALE = "1.2.840.10008.5.1.4.1.1.7.3"
 ROOT = "1.2.826.0.1.3680043.9.3811.99"
+STUDY = f"{ROOT}.5.100000000000"
+"""Study of the slices and multi-frame objects; benchmarks count its last twelve digits up."""
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
@@ -227,7 +229,7 @@ def ct_slice(
                 syntax.element(0x00189000 + 2 * number, "DS", f"{number}.{number:03d}")
                 for number in range(max(0, elements - 32))
             ),
-            syntax.element(0x0020000D, "UI", f"{ROOT}.5"),
+            syntax.element(0x0020000D, "UI", STUDY),
             syntax.element(0x0020000E, "UI", f"{ROOT}.6"),
             syntax.element(0x00200013, "IS", "1"),
             syntax.element(0x00200032, "DS", "-250.0\\-250.0\\12.5"),
@@ -249,7 +251,7 @@ def ct_slice(
     return Sample(name, sop_class, instance, EXPLICIT_LITTLE, head + middle + pixels)
 
 
-def enhanced_mr(frames: int, instance: str, *, edge: int = 8) -> Sample:
+def enhanced_mr(frames: int, instance: str, *, edge: int = 2) -> Sample:
     """Return an enhanced MR object: functional groups per frame with undefined lengths, 30 headers each."""
     syntax = Syntax()
     shared = syntax.sequence(
@@ -267,7 +269,7 @@ def enhanced_mr(frames: int, instance: str, *, edge: int = 8) -> Sample:
         [
             _identity(syntax, ENHANCED_MR_IMAGE, instance),
             syntax.element(0x00100010, "PN", "Doe^Jane"),
-            syntax.element(0x0020000D, "UI", f"{ROOT}.5"),
+            syntax.element(0x0020000D, "UI", STUDY),
             syntax.element(0x0020000E, "UI", f"{ROOT}.6"),
             syntax.element(0x00280008, "IS", str(frames)),
             syntax.number(0x00280010, "US", edge),
@@ -292,11 +294,7 @@ def _frame_groups(syntax: Syntax, number: int) -> Iterator[bytes]:
     )
     yield syntax.sequence(
         0x00209111,
-        syntax.element(0x00189074, "DT", "20240131120000.000000")
-        + syntax.number(0x00189151, "UL", number)
-        + syntax.number(0x00189220, "FD", 10.0)
-        + syntax.number(0x00209156, "US", 1)
-        + syntax.number(0x00209157, "UL", 1, number),
+        syntax.number(0x00189151, "UL", number) + syntax.number(0x00209157, "UL", 1, number),
         undefined=True,
     )
     yield syntax.sequence(
@@ -322,7 +320,7 @@ def multi_frame(mebibytes: int, instance: str) -> Sample:
         [
             _identity(syntax, MULTI_FRAME_GRAYSCALE, instance),
             syntax.element(0x00100010, "PN", "Doe^Jim"),
-            syntax.element(0x0020000D, "UI", f"{ROOT}.5"),
+            syntax.element(0x0020000D, "UI", STUDY),
             syntax.element(0x00280008, "IS", str(size // (512 * 512 * 2))),
             syntax.number(0x00280010, "US", 512),
             syntax.number(0x00280011, "US", 512),
