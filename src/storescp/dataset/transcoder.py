@@ -127,9 +127,7 @@ class Transcoder:
         remarks = Remarks()
         plan = plan_for(self.written, self._encoding, settled=True)
         first, self._walk = self._walk, Walk(plan, output, self._dictionary, remarks)
-        ordered = Sorted(
-            source, first.written_length, plan, self._dictionary, first.cuts, remarks
-        )
+        ordered = Sorted(source, first.written_length, plan, self._dictionary, first.cuts, remarks)
         for piece in ordered.pieces():
             self._walk.feed(piece)
         self._walk.finish(lambda _: self._preceding)
