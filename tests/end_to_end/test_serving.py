@@ -124,18 +124,17 @@ def test_a_study_ends_by_time_whatever_probes_come(tmp_path: Path) -> None:
     """Connections and echoes do not put the end of a study off."""
     log = tmp_path / "log"
     options = ["-su", "s", "-tos", "1", "-xcs", f"echo study >> {log}"]
-    with ours(tmp_path / "out", options) as server:
-        with Requestor(server.port) as peer:
-            peer.associate(CONTEXTS)
-            store(peer, "1.1", "1")
-            end = time.monotonic() + 20
-            while not log.exists():
-                assert time.monotonic() < end
-                peer.send(message(3, echo_command()))
-                peer.receive_response()
-                socket.create_connection(("127.0.0.1", server.port)).close()
-                time.sleep(0.05)
-            peer.release()
+    with ours(tmp_path / "out", options) as server, Requestor(server.port) as peer:
+        peer.associate(CONTEXTS)
+        store(peer, "1.1", "1")
+        end = time.monotonic() + 20
+        while not log.exists():
+            assert time.monotonic() < end
+            peer.send(message(3, echo_command()))
+            peer.receive_response()
+            socket.create_connection(("127.0.0.1", server.port)).close()
+            time.sleep(0.05)
+        peer.release()
 
 
 def test_the_study_under_way_ends_with_the_program(tmp_path: Path) -> None:

@@ -160,7 +160,9 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
         return _rejection(_BY_USER, _NO_REASON_GIVEN, note)
     name = request.application_context
     if name != APPLICATION_CONTEXT:
-        note = application(INFO, f"Association Rejected: Bad Application Context Name: {printable(name)}")
+        note = application(
+            INFO, f"Association Rejected: Bad Application Context Name: {printable(name)}"
+        )
         return _rejection(_BY_USER, _APPLICATION_CONTEXT_NOT_SUPPORTED, note)
     if (
         policy.require_implementation_class
