@@ -211,7 +211,7 @@ class Receiver:
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == host_name.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else name
         )
         transport = self._secure(connected) if self._is_welcome(name, address) else None
         if transport is None:
