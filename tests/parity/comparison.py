@@ -121,7 +121,7 @@ def differences(
 
 
 def _name(name: str, *, varying: bool) -> str:
-    return re.sub(r"\d+(_\d{4,})?", "N", name) if varying else name
+    return re.sub(r"\d+(\.\d+)*(_\d{4,})?", "N", name) if varying else name
 
 
 def file_differences(
