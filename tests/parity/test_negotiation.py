@@ -79,9 +79,9 @@ ABSTRACT_SYNTAXES = (
 
 @st.composite
 def contexts(draw: st.DrawFn) -> list[Context]:
-    """Draw presentation contexts: mostly odd and different IDs, but not always."""
+    """Draw presentation contexts: mostly with odd IDs, but not always; each ID once."""
     numbers = draw(
-        st.lists(st.integers(0, 255), min_size=1, max_size=4)
+        st.lists(st.integers(0, 255), min_size=1, max_size=4, unique=True)
         | st.lists(
             st.integers(0, 127).map(lambda n: 2 * n + 1), min_size=1, max_size=8, unique=True
         )

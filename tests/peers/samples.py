@@ -224,10 +224,11 @@ def ct_slice(
             syntax.element(0x00100010, "PN", "Doe^John"),
             syntax.element(0x00100020, "LO", "PID-0815"),
             syntax.element(0x00180050, "DS", "0.625"),
-            # As many as asked for, of what scanners write: short texts and numbers.
+            # As many as asked for, of what scanners write: short texts and numbers of their maker's.
+            syntax.element(0x00190010, "LO", "SHOE MAKER"),
             *(
-                syntax.element(0x00189000 + 2 * number, "DS", f"{number}.{number:03d}")
-                for number in range(max(0, elements - 32))
+                syntax.element(0x00191000 + number, "DS", f"{number}.{number:03d}")
+                for number in range(max(0, elements - 33))
             ),
             syntax.element(0x0020000D, "UI", STUDY),
             syntax.element(0x0020000E, "UI", f"{ROOT}.6"),

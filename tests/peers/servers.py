@@ -35,11 +35,13 @@ class Server:
 
     def files(self) -> dict[str, bytes]:
         """Return the stored files: path below the output directory to content."""
-        return {
-            str(path.relative_to(self.directory)): path.read_bytes()
-            for path in sorted(self.directory.rglob("*"))
-            if path.is_file()
-        }
+        found = {}
+        for path in sorted(self.directory.rglob("*")):
+            # An unfinished file may go away while it is looked at.
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    found[str(path.relative_to(self.directory))] = path.read_bytes()
+        return found
 
     def take_files(self) -> dict[str, bytes]:
         """Return the stored files and remove them, directories stay."""
