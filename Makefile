@@ -1,0 +1,95 @@
+# Everything starts from nothing: each verb makes what it needs, and does so once.
+#
+#   make run [PORT=11112] [OUT=incoming]   receive DICOM objects
+#   make test                              test everything
+#
+PYTHON ?= python3
+PORT ?= 11112
+OUT ?= incoming
+WORKERS ?= 2
+VERSION ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
+TOOLED := $(VENV)/.tooled
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help install run test check style format types imports tests coverage bench docs changelog clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make install    leave a working $(BIN)/storescp"
+	@echo "make run        receive on PORT ($(PORT)) into the directory OUT ($(OUT))"
+	@echo "make test       style, types, imports and tests, with the tools they need"
+	@echo "make style      ruff check, ruff format --check        (make format rewrites)"
+	@echo "make types      mypy --strict"
+	@echo "make imports    the layers, by import-linter"
+	@echo "make tests      pytest; PYTEST_ARGS='-k naming' picks, WORKERS=$(WORKERS) run at a time"
+	@echo "make coverage   pytest with branch coverage, one process"
+	@echo "make bench      measure against the peers; BENCH_ARGS=--quick for a first look"
+	@echo "make docs       write the pages that are made from the code, check all links"
+	@echo "make changelog  VERSION=x.y.z: gather changes/ into CHANGELOG.md"
+	@echo "make clean      remove what these verbs made, but not OUT"
+
+install: $(INSTALLED)
+
+run: $(INSTALLED)
+	@mkdir -p -- "$(OUT)"
+	exec $(BIN)/storescp --verbose --output-directory "$(OUT)" $(PORT)
+
+test: $(DEVELOPED) $(TOOLED)
+	$(MAKE) --no-print-directory check tests
+
+check: style imports types
+
+style: $(DEVELOPED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(DEVELOPED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(DEVELOPED)
+	$(BIN)/mypy
+
+imports: $(DEVELOPED)
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache
+
+tests: $(DEVELOPED)
+	$(BIN)/python -m pytest -n $(WORKERS) -rs $(PYTEST_ARGS)
+
+coverage: $(DEVELOPED)
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=storescp --cov-branch --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+
+bench: $(DEVELOPED) $(TOOLED)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+docs: $(DEVELOPED)
+	$(BIN)/python scripts/docs.py
+
+changelog: $(DEVELOPED)
+	$(BIN)/python scripts/changelog.py $(VERSION)
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml scripts/make-venv
+	scripts/make-venv $(PYTHON) $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# Dependency groups (PEP 735) need pip 25.1.
+$(DEVELOPED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(TOOLED): scripts/system-tools $(INSTALLED)
+	scripts/system-tools
+	@touch $@

@@ -1,0 +1,1 @@
+"""Benchmarks: what storescp reaches beside its peers, on the machine at hand."""

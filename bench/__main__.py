@@ -1,0 +1,141 @@
+"""Measure storescp beside its peers: `python -m bench`, or `make bench`."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import report
+from bench.objects import template
+from bench.peers import Peer, available
+from bench.runner import Result, Runner, seconds_to_help, seconds_to_listen
+from bench.workloads import Workload, growth, workloads
+from tests.peers.tools import find_tool
+
+GROUPS = ("core", "disk", "modes", "growth", "start")
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+PLOT = ROOT / "docs" / "benchmarks.svg"
+
+
+def main() -> int:
+    """Run what the command line asks for, print tables, and write the page and its plot."""
+    arguments = _parse(sys.argv[1:])
+    memory = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as in_memory,
+        tempfile.TemporaryDirectory(dir=_disk()) as on_disk,
+    ):
+        peers = available(Path(in_memory))
+        chosen = [
+            workload
+            for workload in [*workloads(_make_certificate(Path(in_memory))), *growth()]
+            if workload.group in arguments.groups and arguments.only in workload.title
+        ]
+        runner = Runner(peers, Path(in_memory), Path(on_disk))
+        results = [_run(runner, workload, arguments.rounds) for workload in chosen]
+        starts = []
+        if "start" in arguments.groups:
+            starts = [
+                report.Start(
+                    peer.name, seconds_to_listen(peer, Path(on_disk)), seconds_to_help(peer)
+                )
+                for peer in _starting(peers)
+            ]
+    run = report.Run(
+        _machine(), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
+    )
+    print(report.text(run))
+    if arguments.write:
+        PAGE.write_text(report.markdown(run, PLOT.name))
+        PLOT.write_text(report.svg(run))
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds of the core workloads, no page"
+    )
+    parser.add_argument(
+        "--groups",
+        default="core,disk,modes,start",
+        type=lambda value: value.split(","),
+        help=f"comma-separated, of {', '.join(GROUPS)} (default: all but growth)",
+    )
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="workloads with TEXT in their titles"
+    )
+    parser.add_argument(
+        "--write", action="store_true", default=None, help="write docs/benchmarks.md and .svg"
+    )
+    parsed = parser.parse_args(arguments)
+    if parsed.quick:
+        parsed.rounds, parsed.groups = 2, ["core"]
+    # Only a whole run makes the page, unless asked.
+    if parsed.write is None:
+        parsed.write = not arguments
+    return parsed
+
+
+def _run(runner: Runner, workload: Workload, rounds: int) -> Result:
+    start = time.monotonic()
+    result = runner.run(workload, template(workload.sample()), min(rounds, workload.most_rounds))
+    print(f"{workload.title}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return result
+
+
+def _starting(peers: dict[str, Peer]) -> list[Peer]:
+    return [peer for name, peer in peers.items() if "as installed" not in name and name != "floor"]
+
+
+def _disk() -> Path:
+    """Return a directory of this repository, which is surely on a disk; /tmp may be in memory."""
+    directory = ROOT / ".cache" / "bench"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _make_certificate(directory: Path) -> tuple[str, str] | None:
+    """Make a key and a certificate for TLS; None without openssl."""
+    openssl = find_tool("openssl")
+    if openssl is None:
+        return None
+    key, certificate = str(directory / "key.pem"), str(directory / "certificate.pem")
+    request = f"req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -keyout {key}"
+    subprocess.run(
+        [openssl, *request.split(), "-out", certificate], check=True, capture_output=True
+    )
+    return key, certificate
+
+
+def _machine() -> list[str]:
+    """Return lines that say what was run on."""
+    lines = [f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"]
+    try:
+        model = [
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        lines += model[:1]
+    except OSError:
+        pass
+    lines.append(f"{platform.python_implementation()} {platform.python_version()}")
+    if storescp := find_tool("storescp"):
+        version = subprocess.run(
+            [storescp, "--version"], capture_output=True, text=True, check=False
+        )
+        lines.append(version.stdout.strip().splitlines()[0].strip("$ "))
+    lines.append(time.strftime("%Y-%m-%d"))
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The load generator: sends prepared C-STORE messages over one association and times them.
+
+Run as `python -m bench.load`, one process per association, driven over its standard streams: it reads
+an order in JSON, associates, prints "ready", waits for a line, sends, and prints what it measured. All
+PDUs of an object lie prepared in one buffer, in which only the numbers that end its UIDs are changed:
+one system call sends an object, and the sender costs a small part of any receiver (README of bench/).
+"""
+
+import json
+import socket
+import struct
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.peers.requestor import ASSOCIATE_AC, RELEASE_REQUEST, Context, associate_request
+
+_unpack_pdu = struct.Struct(">BxI").unpack_from
+_SUCCESS = b"\0\0\0\x09\x02\0\0\0\0\0"
+"""(0000,0900) with 0000H, as it stands in a C-STORE-RSP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to send where."""
+
+    port: int
+    template: str
+    """Name of the file with the PDUs of an object."""
+    instance_at: tuple[int, ...]
+    study_at: tuple[int, ...]
+    abstract_syntax: str
+    transfer_syntax: str
+    first: int
+    """Number of the first object; those of parallel associations must not overlap."""
+    count: int
+    limit: float
+    """Seconds after which no further object is sent."""
+    objects_per_study: int
+    """0: all in one study."""
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was sent, and when; times of the system's monotonic clock, which processes share."""
+
+    objects: int
+    failures: int
+    bytes: int
+    start: float
+    end: float
+
+
+def main() -> None:
+    """Carry out the order on standard input."""
+    order = Order(**json.loads(sys.stdin.readline()))
+    stream = bytearray(Path(order.template).read_bytes())
+    with _connect(order) as peer:
+        _associate(peer, order)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        measured = _send(peer, order, stream)
+        peer.sendall(RELEASE_REQUEST)
+        peer.recv(10)
+    print(json.dumps(asdict(measured)), flush=True)
+
+
+def _connect(order: Order) -> socket.socket:
+    peer = socket.create_connection(("127.0.0.1", order.port), 120)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not order.tls:
+        return peer
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(peer)
+
+
+def _associate(peer: socket.socket, order: Order) -> None:
+    peer.sendall(associate_request([Context(1, order.abstract_syntax, (order.transfer_syntax,))]))
+    answer = peer.recv(65536)
+    if answer[0] != ASSOCIATE_AC:
+        raise ConnectionError(f"no association: {answer.hex()}")
+
+
+def _send(peer: socket.socket, order: Order, stream: bytearray) -> Measured:
+    send, receive_into, clock = peer.sendall, peer.recv_into, time.monotonic
+    response = bytearray(4096)
+    view = memoryview(response)
+    failures = sent = 0
+    study_size = order.objects_per_study or order.count
+    start = now = clock()
+    end = start + order.limit
+    while sent < order.count and now < end:
+        number = b"%d" % (order.first + sent)
+        for at in order.instance_at:
+            stream[at : at + len(number)] = number
+        if sent % study_size == 0:
+            for at in order.study_at:
+                stream[at : at + len(number)] = number
+        send(stream)
+        received = receive_into(response)
+        while 0 < received < 6 or received < 6 + _unpack_pdu(response)[1]:
+            received += receive_into(view[received:]) or _closed()
+        if response.find(_SUCCESS, 12, received) < 0:
+            failures += 1
+        sent += 1
+        now = clock()
+    return Measured(sent, failures, sent * len(stream), start, now)
+
+
+def _closed() -> int:
+    raise ConnectionError("the server closed the connection")
+
+
+def read_measured(text: str) -> Measured:
+    """Read what a load generator printed last."""
+    return Measured(**json.loads(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""What is sent: whole C-STORE messages, encoded once, in which only the ends of UIDs vary."""
+
+from dataclasses import dataclass
+
+from tests.peers.requestor import message, store_command
+from tests.peers.samples import ROOT, STUDY, Sample
+
+PDV_SIZE = 16376
+"""Bytes of data per P-DATA-TF of 16382 bytes, the most that each peer of the benchmark announces."""
+DIGITS = 12
+"""Numbers are that long, so that all UIDs have the same length."""
+FIRST_NUMBER = 10 ** (DIGITS - 1)
+INSTANCE = f"{ROOT}.91.{FIRST_NUMBER}"
+"""The SOP Instance UID of samples that become templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The P-DATA-TFs of one C-STORE-RQ and its data set.
+
+    `instance_at` are the offsets of the digits that end the SOP Instance UID in the command set and in
+    the data set, `study_at` those of the Study Instance UID.
+    """
+
+    name: str
+    abstract_syntax: str
+    transfer_syntax: str
+    stream: bytes
+    instance_at: tuple[int, ...]
+    study_at: tuple[int, ...]
+
+
+def template(sample: Sample) -> Template:
+    """Encode a sample whose SOP Instance UID is INSTANCE, in PDUs as most peers send them."""
+    command = store_command(sample.sop_class, sample.sop_instance)
+    stream = message(1, command, sample.data, pdv_size=PDV_SIZE)
+    in_command = stream.index(INSTANCE.encode())
+    in_data_set = stream.index(INSTANCE.encode(), in_command + 1)
+    study = stream.index(STUDY.encode(), in_data_set)
+    behind = len(INSTANCE) - DIGITS
+    return Template(
+        sample.name,
+        sample.sop_class,
+        sample.transfer_syntax,
+        stream,
+        (in_command + behind, in_data_set + behind),
+        (study + len(STUDY) - DIGITS,),
+    )

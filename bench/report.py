@@ -1,0 +1,233 @@
+"""What a run found, as text for the terminal, as a page and as a plot."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from bench.peers import DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PYNETDICOM
+from bench.runner import Result, Series
+from bench.workloads import Goal
+
+TITLES = (
+    FLOOR,
+    OURS,
+    f"{OURS} +B",
+    DCMTK,
+    f"{DCMTK} +B",
+    DCMTK_AS_INSTALLED,
+    PYNETDICOM,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds until a peer listens and until it has printed its help."""
+
+    peer: str
+    listens: float
+    helps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that one run found, and what on."""
+
+    machine: Sequence[str]
+    command: str
+    results: Sequence[Result]
+    starts: Sequence[Start]
+
+    def group(self, *names: str) -> list[Result]:
+        """Return the results of some groups of workloads."""
+        return [result for result in self.results if result.workload.group in names]
+
+
+def text(run: Run) -> str:
+    """Return the tables for a terminal."""
+    parts = []
+    for heading, table in _tables(run):
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        rows = [
+            "  ".join(
+                cell.ljust(width) if number == 0 else cell.rjust(width)
+                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in table
+        ]
+        parts += ["", heading, "", rows[0], "-" * len(rows[0]), *rows[1:]]
+    parts += ["", *troubles(run.results)]
+    return "\n".join(line.rstrip() for line in parts)
+
+
+def markdown(run: Run, plot: str) -> str:
+    """Return the page; `plot` is the name of the plot's file beside it."""
+    parts = [
+        "# Benchmarks",
+        "",
+        f"Written by `{run.command}`, which measures all servers in one run, in interleaved rounds:",
+        "a ratio is the median of the ratios of the rounds, a rate the median of the rates.",
+        "DCMTK runs with `TCP_NODELAY=1` in its environment, its best case, but where it says *as installed*.",
+        "The floor is a C program (`bench/floor.c`) that takes PDUs apart and writes files, and knows nothing",
+        "else of DICOM. Objects are in explicit VR little endian, in PDUs of 16 KiB; the sender has everything",
+        "prepared. Files are in memory unless the table says *on disk*.",
+        "",
+        *(f"- {line}" for line in run.machine),
+        "",
+        f"![Objects a second, relative to the floor]({plot})",
+    ]
+    for heading, table in _tables(run):
+        parts += ["", f"## {heading}", ""]
+        parts += _rows(table)
+    found = troubles(run.results)
+    if found:
+        parts += ["", "## Not measured", "", *(f"- {line}" for line in found)]
+    return "\n".join(parts) + "\n"
+
+
+def _rows(table: Sequence[Sequence[str]]) -> Iterable[str]:
+    yield "| " + " | ".join(table[0]) + " |"
+    yield "|---" + "|---:" * (len(table[0]) - 1) + "|"
+    for row in table[1:]:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
+    usual = run.group("core", "disk", "modes")
+    if usual:
+        yield "Objects a second", _rates(usual)
+        yield "How far", _goals(usual)
+        yield "Greatest resident memory, MB", _memory(usual)
+    growing = run.group("growth")
+    if growing:
+        yield "Growing amounts", _growth(growing)
+    if run.starts:
+        yield (
+            "Start, milliseconds",
+            [
+                ["", "until it listens", "--help"],
+                *(
+                    [start.peer, f"{start.listens * 1000:.0f}", f"{start.helps * 1000:.0f}"]
+                    for start in run.starts
+                ),
+            ],
+        )
+
+
+def _present(results: Sequence[Result]) -> list[str]:
+    return [title for title in TITLES if any(title in result.series for result in results)]
+
+
+def _rates(results: Sequence[Result]) -> list[list[str]]:
+    titles = _present(results)
+    return [
+        ["", *titles],
+        *(
+            [result.workload.title, *(_rate(result.series.get(title)) for title in titles)]
+            for result in results
+        ),
+    ]
+
+
+def _rate(series: Series | None) -> str:
+    if series is None:
+        return ""
+    if not series.rates:
+        return "-"
+    return f"{series.rate:.1f}" if series.rate < 100 else f"{series.rate:.0f}"
+
+
+def _memory(results: Sequence[Result]) -> list[list[str]]:
+    titles = _present(results)
+    return [
+        ["", *titles],
+        *(
+            [
+                result.workload.title,
+                *(
+                    f"{result.series[title].memory / 1e6:.0f}" if title in result.series else ""
+                    for title in titles
+                ),
+            ]
+            for result in results
+        ),
+    ]
+
+
+def _goals(results: Sequence[Result]) -> list[list[str]]:
+    table = [["", "server", "beside", "ratio", "wanted", ""]]
+    for result in results:
+        table += [_goal(result, goal) for goal in result.workload.goals]
+    return table
+
+
+def _goal(result: Result, goal: Goal) -> list[str]:
+    ratio = result.ratio(goal.entrant, goal.reference)
+    cells = [result.workload.title, goal.entrant, goal.reference]
+    if ratio is None:
+        return [*cells, "-", f"{goal.ratio:.2f}", "not measured"]
+    verdict = "reached" if ratio >= goal.ratio else "missed"
+    return [*cells, f"{ratio:.2f}", f"{goal.ratio:.2f}", verdict]
+
+
+def _growth(results: Sequence[Result]) -> list[list[str]]:
+    table = [["", "objects a second", "memory, MB"]]
+    for result in results:
+        table += [
+            [result.workload.title, _rate(series), f"{series.memory / 1e6:.1f}"]
+            for series in result.series.values()
+        ]
+    return table
+
+
+def troubles(results: Sequence[Result]) -> list[str]:
+    """Return a line for each way in which a server failed, with the workloads concerned."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for title, series in result.series.items():
+            if series.trouble:
+                line = f"{title}: {series.trouble.splitlines()[-1][:200]}"
+                found.setdefault(line, []).append(result.workload.title)
+    return [f"{line} ({'; '.join(workloads)})" for line, workloads in found.items()]
+
+
+_COLOURS = {
+    OURS: "#1a7f5a",
+    f"{OURS} +B": "#7cc9a9",
+    DCMTK: "#b3541e",
+    f"{DCMTK} +B": "#e0a37f",
+    PYNETDICOM: "#6b6b9b",
+}
+
+
+def svg(run: Run) -> str:
+    """Return bars of the rates relative to the floor, for each of the core workloads."""
+    results = [result for result in run.group("core") if FLOOR in result.series]
+    bar, gap, left, width = 14, 18, 250, 420
+    titles = [title for title in _COLOURS if any(title in result.series for result in results)]
+    height = 50 + len(results) * (len(titles) * bar + gap)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {height}">',
+        "<style>text { font-family: sans-serif; font-size: 12px }</style>",
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="{left}" y="18">Objects a second, relative to the floor (1.0)</text>',
+        f'<line x1="{left + width}" y1="28" x2="{left + width}" y2="{height - 12}" stroke="#999"/>',
+    ]
+    y = 34
+    for result in results:
+        middle = y + len(titles) * bar / 2 + 4
+        lines.append(
+            f'<text x="8" y="{middle:.0f}" font-weight="bold">{escape(result.workload.title)}</text>'
+        )
+        for title in titles:
+            ratio = result.ratio(title, FLOOR)
+            if ratio is not None:
+                length = min(ratio, 1.1) * width
+                lines.append(
+                    f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}" '
+                    f'fill="{_COLOURS[title]}"/>'
+                    f'<text x="{left + length + 4:.1f}" y="{y + bar - 4}" style="font-size: 10px">'
+                    f"{escape(title)} {ratio:.2f}</text>"
+                )
+            y += bar
+        y += gap
+    return "\n".join([*lines, "</svg>", ""])

@@ -1,0 +1,238 @@
+"""Runs a workload: all entrants side by side, in interleaved rounds."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from json import dumps
+from pathlib import Path
+from statistics import median
+
+from bench.load import Measured, Order, read_measured
+from bench.objects import FIRST_NUMBER, Template
+from bench.peers import Peer
+from bench.workloads import Entrant, Workload
+from tests.peers.servers import Server, ServerFailed, free_port, running
+
+
+@dataclass(slots=True)
+class Series:
+    """What an entrant reached, round by round: objects and bytes a second; memory at the end, in bytes."""
+
+    entrant: Entrant
+    rates: list[float] = field(default_factory=list)
+    throughputs: list[float] = field(default_factory=list)
+    memory: int = 0
+    trouble: str = ""
+
+    @property
+    def rate(self) -> float:
+        """The median of objects a second."""
+        return median(self.rates)
+
+
+@dataclass(slots=True)
+class Result:
+    """A workload and what its entrants reached, by title."""
+
+    workload: Workload
+    series: dict[str, Series]
+
+    def ratio(self, entrant: str, reference: str) -> float | None:
+        """Return the median over the rounds of the ratio of two rates; None if one of them has none.
+
+        Both of a round were measured within seconds of each other, so what the machine does meanwhile
+        weighs on both.
+        """
+        mine, other = self.series.get(entrant), self.series.get(reference)
+        if mine is None or other is None or not mine.rates or not other.rates:
+            return None
+        return median(a / b for a, b in zip(mine.rates, other.rates, strict=False))
+
+
+class Runner:
+    """Runs workloads below a working directory in memory and one on disk."""
+
+    def __init__(self, peers: dict[str, Peer], memory: Path, disk: Path) -> None:
+        self._peers = peers
+        self._memory = memory
+        self._disk = disk
+
+    def run(self, workload: Workload, template: Template, rounds: int) -> Result:
+        """Start all entrants of a workload, send to each in turn for a number of rounds, and stop them."""
+        path = self._memory / "template"
+        path.write_bytes(template.stream)
+        root = (self._disk if workload.on_disk else self._memory) / "servers"
+        result = Result(workload, {})
+        with ExitStack() as stack:
+            servers: dict[str, Server] = {}
+            for number, entrant in enumerate(workload.entrants):
+                peer = self._peers.get(entrant.peer)
+                if peer is None:
+                    continue
+                series = result.series[entrant.title] = Series(entrant)
+                starting = running(
+                    peer.command, root / str(number), entrant.options, peer.environment
+                )
+                try:
+                    servers[entrant.title] = stack.enter_context(starting)
+                except ServerFailed as error:
+                    series.trouble = str(error)
+            for count in range(rounds + 1):
+                for title in _rotated(list(servers), count):
+                    series = result.series[title]
+                    if not series.trouble:
+                        _round(series, servers[title], workload, template, path, count)
+            for title, server in servers.items():
+                if server.process.poll() is None:
+                    result.series[title].memory = server.peak_memory()
+        shutil.rmtree(root, ignore_errors=True)
+        path.unlink()
+        return result
+
+
+def _rotated(titles: list[str], by: int) -> list[str]:
+    """Return the titles in another order each round, so that no one always follows the same one."""
+    start = by % len(titles) if titles else 0
+    return titles[start:] + titles[:start]
+
+
+def _round(
+    series: Series, server: Server, workload: Workload, template: Template, path: Path, count: int
+) -> None:
+    """Send to one server; the first round warms up and does not count."""
+    try:
+        measured = send(server.port, workload, template, path, count)
+        stored = sum(path.is_file() for path in server.directory.rglob("*"))
+    except (ConnectionError, OSError, ValueError) as error:
+        series.trouble = f"{error} {server.errors()[-300:]}".strip()
+        return
+    finally:
+        _empty(server.directory)
+    sent = sum(part.objects for part in measured)
+    if sum(part.failures for part in measured) or stored != sent:
+        series.trouble = f"stored {stored} of {sent} objects: {server.errors()[-300:]}"
+    elif count:
+        seconds = max(part.end for part in measured) - min(part.start for part in measured)
+        series.rates.append(sent / seconds)
+        series.throughputs.append(sum(part.bytes for part in measured) / seconds)
+
+
+def send(
+    port: int, workload: Workload, template: Template, path: Path, count: int
+) -> list[Measured]:
+    """Let load generators, one for each association, send at the same time.
+
+    Raises:
+        ConnectionError: a load generator failed; it said why on standard error.
+    """
+    warm_up = count == 0
+    with ExitStack() as stack:
+        generators = []
+        for number in range(workload.associations):
+            objects = max(1, workload.count // 10) if warm_up else workload.count
+            order = Order(
+                port=port,
+                template=str(path),
+                instance_at=template.instance_at,
+                study_at=template.study_at,
+                abstract_syntax=template.abstract_syntax,
+                transfer_syntax=template.transfer_syntax,
+                first=FIRST_NUMBER + (count * workload.associations + number) * 1_000_000,
+                count=objects,
+                limit=workload.limit,
+                objects_per_study=workload.objects_per_study,
+                tls=workload.tls,
+            )
+            generators.append(stack.enter_context(_generator(order)))
+        for generator in generators:
+            if _line(generator) != "ready":
+                raise ConnectionError("the load generator got no association")
+        for generator in generators:
+            assert generator.stdin is not None
+            generator.stdin.write("go\n")
+            generator.stdin.flush()
+        measured = []
+        for generator in generators:
+            text = _line(generator)
+            if not text:
+                raise ConnectionError("the association was lost")
+            measured.append(read_measured(text))
+        return measured
+
+
+@contextmanager
+def _generator(order: Order) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.load"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(dumps(asdict(order)) + "\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            if sys.exc_info()[0] is not None:
+                process.kill()
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _empty(directory: Path) -> None:
+    """Remove what a directory holds; the directory stays, servers may be in it."""
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def seconds_to_listen(peer: Peer, directory: Path, *, tries: int = 7) -> float:
+    """Return the median of the seconds from starting a server to the first connection it takes."""
+    import socket
+
+    times = []
+    for _ in range(tries):
+        port = free_port()
+        command = [*peer.command, "-od", str(directory), str(port)]
+        start = time.monotonic()
+        with subprocess.Popen(
+            command,
+            env=peer.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while process.poll() is None and time.monotonic() < start + 10:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        times.append(time.monotonic() - start)
+                        break
+                time.sleep(0.0005)
+            process.kill()
+    return median(times) if times else float("nan")
+
+
+def seconds_to_help(peer: Peer, *, tries: int = 7) -> float:
+    """Return the median of the seconds that `--help` takes."""
+    times = []
+    for _ in range(tries):
+        start = time.monotonic()
+        subprocess.run(
+            [*peer.command, "--help"],
+            env=peer.environment,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        times.append(time.monotonic() - start)
+    return median(times)

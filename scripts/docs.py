@@ -1,0 +1,51 @@
+"""Write the pages that are made from the code, and check that no document links to nothing."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
+_CODE = re.compile(r"^(```.*?^```|(    .*\n)+)", re.MULTILINE | re.DOTALL)
+
+
+def documents() -> list[Path]:
+    """Return all Markdown files of the repository that people read."""
+    return sorted(
+        path
+        for pattern in ("*.md", "docs/**/*.md", "changes/*.md", "bench/*.md", "contrib/**/*.md")
+        for path in ROOT.glob(pattern)
+    )
+
+
+def broken_links(document: Path) -> Iterator[str]:
+    """Yield the links of a document that lead to no file, or to no heading of it."""
+    for target in _LINK.findall(_CODE.sub("", document.read_text(encoding="utf-8"))):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            yield f"{document.relative_to(ROOT)}: {target}"
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that the headings of a document make."""
+    headings = _HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in headings}
+
+
+def main() -> int:
+    """Write the option page and report broken links; 1 if there are any."""
+    from storescp.config.help import option_page
+
+    (ROOT / "docs" / "options.md").write_text(option_page(), encoding="utf-8")
+    broken = [link for document in documents() for link in broken_links(document)]
+    sys.stderr.writelines(f"broken link in {link}\n" for link in broken)
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""`python -m storescp`."""
+
+from storescp.cli import main
+
+main()

@@ -1,0 +1,121 @@
+"""The program: arguments → settings → receiver; messages and exit codes.
+
+The order in which things are looked at is the reference's, because it decides which of several mistakes is reported.
+"""
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+from storescp.config import help as texts
+from storescp.config import logs
+from storescp.config.choices import CommandLine, Request
+from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
+from storescp.config.options import Stage
+from storescp.errors import ConfigurationError
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_CANNOT_PREPARE_INETD = 99
+
+
+def main() -> NoReturn:
+    """Run the program and end the process with its exit code."""
+    code = _run(sys.argv)
+    _flush()
+    sys.exit(code)
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        parsed = parse(argv[1:])
+        if parsed.request is not None:
+            sys.stdout.write(_answer(parsed.request))
+            return 0
+        return _receive(argv[0], parsed)
+    except UsageError as error:
+        if not (error.quiet and logs.usage_errors_are_silent()):
+            sys.stderr.write(texts.error(str(error)))
+        return 1
+    except ConfigurationError as error:
+        _logger.critical("%s", error)
+        return 1
+    except BrokenPipeError:
+        # `storescp --help | head`: nobody reads the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _answer(request: Request) -> str:
+    """Return the text that an exclusive option asks for."""
+    match request:
+        case Request.HELP:
+            return texts.usage()
+        case Request.VERSION:
+            return texts.version()
+        case Request.LIST_CIPHERS:
+            from storescp.serve import tls_offer
+
+            return texts.host_text(tls_offer.list_ciphers())
+        case Request.LIST_PROFILES:
+            from storescp.serve import tls_offer
+
+            return texts.host_text(tls_offer.list_profiles())
+
+
+def _receive(program: str, parsed: Parsed) -> int:
+    evaluation = Evaluation(parsed)
+    command_line = evaluation.run(Stage.PROCESSES)
+    connected = None
+    if command_line.inetd:
+        try:
+            connected = _take_standard_input()
+        except OSError:
+            return _CANNOT_PREPARE_INETD
+    command_line = evaluation.run(Stage.LOGGING)
+    _configure_logging(command_line)
+    if command_line.arguments:
+        logs.announce(parsed.arguments_text(program))
+    command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
+    # Only now: whoever asks for help, or made a mistake, need not wait for these to be loaded.
+    from storescp.config import settings
+
+    policy = settings.policy(command_line)
+    command_line = evaluation.run(Stage.STORAGE)
+    _logger.debug("%s\n", texts.IDENTIFICATION)
+    command_line = evaluation.run(Stage.SECURITY)
+    if unavailable := evaluation.unavailable():
+        raise UsageError(f"{unavailable[0]} is not available yet", quiet=False)
+    return settings.receiver(command_line, policy, connected).run()
+
+
+def _configure_logging(command_line: CommandLine) -> None:
+    path = command_line.log_config
+    if path is not None and (complaint := logs.check_file(path)) is not None:
+        raise UsageError(complaint)
+    logs.configure(logs.LogSettings(level=command_line.log_level, configuration_file=path))
+
+
+def _take_standard_input() -> int:
+    """Return the connection that inetd gives as standard input, and cut the standard streams off.
+
+    Raises:
+        OSError: there is no standard input, or no null device.
+    """
+    connected = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    if nothing > 2:
+        os.close(nothing)
+    return connected
+
+
+def _flush() -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue

@@ -1,0 +1,232 @@
+"""What a command line can ask for, as types: the enums and the values that the option table fills in.
+
+How the options are spelled is the business of `options`; what is done about a choice, of the parts below `config`.
+The values here are named tuples rather than dataclasses, because making the class is most of their cost: for
+`CommandLine` 0.3 ms instead of 2.5, paid at each start, and a server started by inetd starts once per association.
+"""
+
+import sys
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+from storescp.uids import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+
+MEGABYTE = 1 << 20
+
+LITTLE_ENDIAN_FIRST = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+BIG_ENDIAN_FIRST = (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+LOCAL_BYTE_ORDER_FIRST = LITTLE_ENDIAN_FIRST if sys.byteorder == "little" else BIG_ENDIAN_FIRST
+
+
+class Request(Enum):
+    """A text to print instead of receiving. The order is the precedence among several of them."""
+
+    HELP = "help"
+    VERSION = "version"
+    LIST_CIPHERS = "list ciphers"
+    LIST_PROFILES = "list profiles"
+
+
+class LogLevel(IntEnum):
+    """Levels of the root logger, with the values that `logging` gives or would give them."""
+
+    OFF = 60
+    FATAL = 50
+    ERROR = 40
+    WARN = 30
+    INFO = 20
+    DEBUG = 10
+    TRACE = 5
+
+
+class IPVersion(Enum):
+    """Which internet protocol is listened on."""
+
+    IPV4 = "IPv4"
+    IPV6 = "IPv6"
+    DUAL = "dual stack"
+
+
+class KeyFormat(Enum):
+    """How keys and certificates are encoded in their files."""
+
+    PEM = "PEM"
+    DER = "DER"
+
+
+class CRLCheck(Enum):
+    """Which certificates of a chain are looked up in the certificate revocation lists."""
+
+    LEAF = "leaf"
+    CHAIN = "chain"
+
+
+class SecurityProfile(Enum):
+    """Secure transport connection profiles, PS3.15 annex B, with the names that lists of them show."""
+
+    RFC_8996 = "BCP 195 RFC 8996 TLS Profile"
+    RFC_8996_MODIFIED = "Modified BCP 195 RFC 8996 TLS Profile"
+    BCP_195_NON_DOWNGRADING = "Non-downgrading BCP 195 TLS Profile"
+    BCP_195 = "BCP 195 TLS Profile"
+    BCP_195_EXTENDED = "Extended BCP 195 TLS Profile"
+    BASIC = "Basic TLS Secure Transport Connection Profile"
+    AES = "AES TLS Secure Transport Connection Profile"
+    NULL = "Authenticated unencrypted communication"
+
+
+class PeerAuthentication(Enum):
+    """What is asked of the peer's certificate."""
+
+    REQUIRE = "require"
+    VERIFY = "verify if present"
+    IGNORE = "ignore"
+
+
+class GroupLength(Enum):
+    """What becomes of group length elements (gggg,0000) in data sets, PS3.5 7.2."""
+
+    RECALCULATE = "recalculate"
+    CREATE = "create"
+    REMOVE = "remove"
+
+
+class SequenceLength(Enum):
+    """How the lengths of sequences and items are written, PS3.5 7.5."""
+
+    EXPLICIT = "explicit"
+    UNDEFINED = "undefined"
+
+
+class FileNames(Enum):
+    """Where the names of instance files come from."""
+
+    INSTANCE_UID = "instance UID"
+    UNIQUE = "unique"
+    TIME = "time"
+
+
+class SortBy(Enum):
+    """What studies are told apart by in the names of their subdirectories."""
+
+    TIMESTAMP = "timestamp"
+    STUDY_UID = "Study Instance UID"
+    PATIENT_NAME = "patient name"
+
+
+class Sorting(NamedTuple):
+    """A subdirectory per study."""
+
+    by: SortBy
+    prefix: str = ""
+
+
+class CommandLine(NamedTuple):
+    """The effective value of every option, checked. The fields' defaults are those of the options.
+
+    Durations are in seconds; `None` stands for "no limit" or "not asked for".
+    """
+
+    # general
+    log_level: LogLevel = LogLevel.WARN
+    log_config: str | None = None
+    arguments: bool = False
+    verbose_pc: bool = False
+    # processes
+    port: int = 0
+    fork: bool = False
+    max_associations: int | None = None
+    inetd: bool = False
+    # network
+    ip_version: IPVersion = IPVersion.IPV4
+    config_file: tuple[str, str] | None = None
+    """Name of the file, name of the profile in it."""
+    transfer_syntaxes: tuple[str, ...] = LOCAL_BYTE_ORDER_FIRST
+    """UIDs of the accepted transfer syntaxes, most wanted first."""
+    access_control: bool = False
+    socket_timeout: int | None = 60
+    acse_timeout: int = 30
+    dimse_timeout: int | None = None
+    aetitle: str = "STORESCP"
+    max_pdu: int = 16384
+    """As asked for: an odd number is the user's, to be warned of and made even by the network's settings."""
+    host_lookup: bool = True
+    refuse: bool = False
+    reject: bool = False
+    ignore: bool = False
+    sleep_after: int = 0
+    sleep_during: int = 0
+    abort_after: bool = False
+    abort_during: bool = False
+    promiscuous: bool = False
+    uid_padding: bool = False
+    # transport layer security
+    tls: tuple[str, str] | None = None
+    """Names of the private key's and the certificate's file; `None`: plain TCP."""
+    key_password: str | None = None
+    """`None`: ask on standard input, if the key is encrypted."""
+    key_format: KeyFormat = KeyFormat.PEM
+    certificate_files: tuple[str, ...] = ()
+    """These and the following lists are in the order of the command line."""
+    certificate_directories: tuple[str, ...] = ()
+    crl_files: tuple[str, ...] = ()
+    crl_check: CRLCheck | None = None
+    """`None`: leaf certificates, if there is a revocation list."""
+    security_profile: SecurityProfile = SecurityProfile.RFC_8996
+    ciphers: tuple[str, ...] = ()
+    dh_parameters: str | None = None
+    expected_sni: str | None = None
+    no_sni: bool = False
+    seed: str | None = None
+    write_seed: bool = False
+    """Write the seed back to its file; excludes the next one."""
+    write_seed_file: str | None = None
+    peer_authentication: PeerAuthentication = PeerAuthentication.REQUIRE
+    # output
+    output_directory: str = "."
+    bit_preserving: bool = False
+    write_dataset: bool = False
+    """Without File Meta Information."""
+    output_transfer_syntax: str | None = None
+    """UID; `None`: as received."""
+    new_vr: bool = True
+    group_length: GroupLength = GroupLength.RECALCULATE
+    sequence_length: SequenceLength = SequenceLength.EXPLICIT
+    padding: tuple[int, int] | None = None
+    """Bytes: multiples of which files and items are made."""
+    convert_un: bool = False
+    compression_level: int = 6
+    sorting: Sorting | None = None
+    unique_filenames: bool = False
+    timenames: bool = False
+    filename_extension: str = ""
+    # events
+    exec_on_reception: str | None = None
+    exec_on_eostudy: str | None = None
+    rename_on_eostudy: bool = False
+    eostudy_timeout: int | None = None
+    exec_sync: bool = False
+    # extensions of this implementation
+    hosts_allow: str | None = None
+    hosts_deny: str | None = None
+    fsync: bool = False
+    inflate_limit: int = 65536 * MEGABYTE
+    """Bytes of the largest data set that a deflated one may become."""
+
+    @property
+    def file_names(self) -> FileNames:
+        """Where file names come from, after the options about them were weighed."""
+        if self.timenames:
+            return FileNames.TIME
+        return FileNames.UNIQUE if self.unique_filenames else FileNames.INSTANCE_UID

@@ -1,0 +1,103 @@
+"""Which events an appender takes: the filters of logging configuration files."""
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+from storescp.config.log_complaints import Complaints
+from storescp.config.log_properties import Properties
+from storescp.config.logs import level_named, message_of
+
+
+class Decision(Enum):
+    """What a filter says about an event; neutral leaves it to the next one."""
+
+    ACCEPT = 1
+    NEUTRAL = 0
+    DENY = -1
+
+
+Decide = Callable[[logging.LogRecord], Decision]
+
+
+class Chain(logging.Filter):
+    """Asks filters in order until one decides; accepts what none decides about."""
+
+    def __init__(self, filters: list[Decide]) -> None:
+        super().__init__()
+        self._filters = filters
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for decide in self._filters:
+            decision = decide(record)
+            if decision is not Decision.NEUTRAL:
+                return decision is Decision.ACCEPT
+        return True
+
+
+def chain(properties: Properties, complaints: Complaints) -> Chain:
+    """Return the filters numbered from 1 without a gap; unknown classes are complained about and left out."""
+    filters = []
+    number = 1
+    while (key := str(number)) in properties:
+        decide = make(properties.get(key), properties.below(key + "."))
+        if decide is None:
+            complaints.error(f"Appender::ctor()- Cannot find FilterFactory: {properties.get(key)}")
+        else:
+            filters.append(decide)
+        number += 1
+    return Chain(filters)
+
+
+def make(class_name: str, properties: Properties) -> Decide | None:
+    """Return the filter of a class, or None if there is no such class."""
+    match class_name:
+        case "log4cplus::spi::DenyAllFilter":
+            return deny_all
+        case "log4cplus::spi::LogLevelMatchFilter":
+            return level_match(
+                level_named(properties.get("LogLevelToMatch")), _on_match(properties)
+            )
+        case "log4cplus::spi::LogLevelRangeFilter":
+            return level_range(
+                level_named(properties.get("LogLevelMin")),
+                level_named(properties.get("LogLevelMax")),
+                Decision.ACCEPT if _on_match(properties) is Decision.ACCEPT else Decision.NEUTRAL,
+            )
+        case "log4cplus::spi::StringMatchFilter":
+            return string_match(properties.get("StringToMatch"), _on_match(properties))
+        case _:
+            return None
+
+
+def _on_match(properties: Properties) -> Decision:
+    accept = properties.boolean("AcceptOnMatch", default=False)
+    return Decision.ACCEPT if accept else Decision.DENY
+
+
+def deny_all(_record: logging.LogRecord) -> Decision:
+    """Deny every event."""
+    return Decision.DENY
+
+
+def level_match(level: int | None, on_match: Decision) -> Decide:
+    """Decide about events of one level."""
+    return lambda record: on_match if record.levelno == level else Decision.NEUTRAL
+
+
+def level_range(least: int | None, most: int | None, inside: Decision) -> Decide:
+    """Deny events outside a range of levels; a limit that is None does not limit."""
+
+    def decide(record: logging.LogRecord) -> Decision:
+        if least is not None and record.levelno < least:
+            return Decision.DENY
+        if most is not None and record.levelno > most:
+            return Decision.DENY
+        return inside
+
+    return decide
+
+
+def string_match(wanted: str, on_match: Decision) -> Decide:
+    """Decide about events whose message contains a text, unless that is empty."""
+    return lambda record: on_match if wanted and wanted in message_of(record) else Decision.NEUTRAL

@@ -1,0 +1,179 @@
+"""Levels and set-up of logging: standard error by default, a configuration file on request.
+
+Everything is logged through Python's `logging`, under the logger names of DCMTK. Its hierarchy, its additivity
+and its rule that a level is tested only where an event enters are those of the reference. What only
+`--log-config` needs lives in `log_configuration` and is imported only then.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TextIO
+
+OFF = 60
+FATAL = logging.CRITICAL
+ERROR = logging.ERROR
+WARN = logging.WARNING
+INFO = logging.INFO
+DEBUG = logging.DEBUG
+TRACE = 5
+
+NAMES = {
+    FATAL: "FATAL",
+    ERROR: "ERROR",
+    WARN: "WARN",
+    INFO: "INFO",
+    DEBUG: "DEBUG",
+    TRACE: "TRACE",
+}
+_LEVELS = {name.lower(): level for level, name in NAMES.items()} | {"off": OFF, "all": TRACE}
+
+PROGRESS = "dcmtk.apps.storescp.progress"
+"""A logger to which nothing is ever sent; its level alone decides about the progress line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and where to."""
+
+    level: int = WARN
+    configuration_file: str | None = None
+    """Decides about everything; `level` does not count then."""
+
+
+def level_named(name: str) -> int | None:
+    """Return the level of this name, in any case, or None. `off` and `all` are names too."""
+    return _LEVELS.get(name.lower())
+
+
+def level_name(level: int) -> str:
+    """Return the name of a level; one without a name, as other packages may use, counts as the next lower."""
+    return NAMES.get(level) or next((NAMES[known] for known in NAMES if known <= level), "TRACE")
+
+
+def configure(settings: LogSettings) -> None:
+    """Set up logging for this process, replacing what an earlier call set up.
+
+    Raises:
+        ConfigurationError: the configuration file cannot be used. Logging then works with the default set-up, so
+            that the error itself can be logged.
+    """
+    reset()
+    root = logging.getLogger()
+    root.addHandler(StandardError())
+    root.setLevel(settings.level)
+    if settings.configuration_file is not None:
+        root.setLevel(INFO)
+        # Most servers run without such a file and need not wait for these modules.
+        from storescp.config import log_configuration
+
+        log_configuration.configure(settings.configuration_file, program_name())
+
+
+def check_file(path: str) -> str | None:
+    """Tell what keeps a logging configuration file from being one, in the reference's words, or None."""
+    from storescp.config import log_properties
+
+    return log_properties.check_file(path)
+
+
+def reset() -> None:
+    """Take down what `configure` set up; handlers of others, such as those of test tools, stay."""
+    known = logging.Logger.manager.loggerDict.values()
+    for logger in [
+        logging.getLogger(),
+        *(each for each in known if isinstance(each, logging.Logger)),
+    ]:
+        for appender in remove_appenders(logger):
+            appender.close()
+        if logger.name.partition(".")[0] == "dcmtk":
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
+
+
+def remove_appenders(logger: logging.Logger) -> "list[Appender]":
+    """Detach the appenders of a logger and return them."""
+    appenders = [handler for handler in logger.handlers if isinstance(handler, Appender)]
+    for appender in appenders:
+        logger.removeHandler(appender)
+    return appenders
+
+
+def announce(text: str) -> None:
+    """Log a message at level INFO through the root logger whatever its level is, as `--arguments` wants it."""
+    root = logging.getLogger()
+    root.handle(root.makeRecord("root", INFO, __file__, 0, text, (), None))
+
+
+def usage_errors_are_silent() -> bool:
+    """Tell whether the level of the root logger silences usage errors too."""
+    return logging.getLogger().level > ERROR
+
+
+def progress_enabled() -> bool:
+    """Tell whether the progress line is wanted: if the level of its logger is INFO, neither more nor less."""
+    return logging.getLogger(PROGRESS).getEffectiveLevel() == INFO
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """Return the message of an event and, if it has one, the traceback."""
+    try:
+        text = record.getMessage()
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+    ):  # arguments that do not fit are no reason to lose an association
+        text = f"{record.msg} {record.args}"
+    if record.exc_info and record.exc_info[0] is not None:
+        text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+    return text
+
+
+def write_text(stream: TextIO | None, text: str) -> None:
+    """Write text in one piece; characters that the stream's encoding lacks are written as escape sequences."""
+    if stream is None:  # started without this descriptor
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+class Appender(logging.Handler):
+    """Where events go: the root of all handlers of this package."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event. What cannot be written is lost, because receiving matters more."""
+        try:
+            self.append(self.format(record), record)
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self.handleError(record)
+
+    def append(self, text: str, record: logging.LogRecord) -> None:
+        """Write one event, formatted as `text`; may raise OSError or ValueError."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (named by logging)
+        """Let an event go that could not be written."""
+
+
+class StandardError(Appender):
+    """The default: level letter, colon and blank in front of every line, flushed after every event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"{level_name(record.levelno)[0]}: "
+        return prefix + message_of(record).replace("\n", "\n" + prefix) + "\n"
+
+    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
+        write_text(sys.stderr, text)
+        if sys.stderr is not None:
+            sys.stderr.flush()
+
+
+def program_name() -> str:
+    """Return how the program was called, without its directory."""
+    name = os.path.basename(sys.argv[0])
+    return "storescp" if name == "__main__.py" else name  # python -m storescp

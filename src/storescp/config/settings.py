@@ -1,0 +1,251 @@
+"""The checked command line becomes the settings of the parts, each a value beside the code that it steers."""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from storescp.config import choices, dictionaries
+from storescp.config.choices import CommandLine
+from storescp.dataset.dictionary import Dictionary, standard
+from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
+from storescp.errors import ConfigurationError
+from storescp.serve.connection import Disturbances, Timeouts
+from storescp.serve.listener import IPVersion
+from storescp.serve.receiver import Receiver, Receiving
+from storescp.storage.naming import (
+    ByPatientName,
+    ByStudyUID,
+    ByTimestamp,
+    FileNames,
+    Flat,
+    Layout,
+    Rules,
+)
+from storescp.storage.store_scp import Storing
+from storescp.upper_layer.negotiation import Policy, Role, storage_policy
+
+if TYPE_CHECKING:
+    from storescp.serve.tls import Reloadable
+    from storescp.serve.tls_settings import TLSSettings
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_FIRST_UNPRIVILEGED_PORT = 1024
+
+
+def policy(command_line: CommandLine) -> Policy:
+    """Return what is accepted of associations; reads the profile, if one is named.
+
+    Raises:
+        ConfigurationError: the profile cannot be had.
+    """
+    maximum_length = command_line.max_pdu // 2 * 2
+    if command_line.config_file is None:
+        return storage_policy(
+            command_line.transfer_syntaxes,
+            promiscuous=command_line.promiscuous,
+            maximum_length=maximum_length,
+            refuse=command_line.refuse,
+            require_implementation_class=command_line.reject,
+        )
+    from storescp.config import profile
+
+    chosen = profile.load(*command_line.config_file)
+    return Policy(
+        transfer_syntaxes=chosen.transfer_syntaxes,
+        roles={uid: Role[role.value] for uid, role in chosen.roles.items()},
+        extended_negotiation=chosen.extended_negotiation,
+        maximum_length=maximum_length,
+        refuse=command_line.refuse,
+        require_implementation_class=command_line.reject,
+    )
+
+
+def receiver(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiver:
+    """Return the program's working part, once everything that it needs was found to be there.
+
+    Raises:
+        ConfigurationError: something is not.
+    """
+    if (
+        not command_line.inetd
+        and command_line.port < _FIRST_UNPRIVILEGED_PORT
+        and os.geteuid() != 0
+    ):
+        raise ConfigurationError(
+            f"cannot listen on port {command_line.port}, insufficient privileges"
+        )
+    dictionary = _dictionary()
+    if command_line.max_pdu % 2:
+        logging.getLogger("dcmtk.dcmnet").warning(
+            "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
+        )
+    storing = _storing(command_line)
+    _check_output_directory(storing)
+    return Receiver(
+        Receiving(
+            policy=accepted,
+            storing=storing,
+            port=command_line.port,
+            ip_version=_IP_VERSIONS[command_line.ip_version],
+            connected=connected,
+            fork=command_line.fork,
+            max_associations=command_line.max_associations,
+            timeouts=_timeouts(command_line),
+            disturbances=Disturbances(
+                sleep_after=command_line.sleep_after,
+                sleep_during=command_line.sleep_during,
+                abort_after=command_line.abort_after,
+                abort_during=command_line.abort_during,
+            ),
+            host_lookup=command_line.host_lookup,
+            access_control=command_line.access_control,
+            hosts_allow=command_line.hosts_allow,
+            hosts_deny=command_line.hosts_deny,
+            verbose_contexts=command_line.verbose_pc,
+            exec_sync=command_line.exec_sync or command_line.fork,
+        ),
+        dictionary=dictionary,
+        transport_security=lambda: _tls(command_line),
+    )
+
+
+class _UserDictionary(Dictionary):
+    """The user's dictionary files in place of the built-in dictionary."""
+
+    def __init__(self, entries: dictionaries.Dictionary) -> None:
+        super().__init__({})
+        self._entries = entries
+        self.knows_private_elements = True
+
+    def private_vr(self, creator: bytes, tag: int) -> str | None:
+        return self._entries.private_vr(creator, tag)
+
+    def _look_up(self, tag: int) -> str | None:
+        return self._entries.vr(tag)
+
+
+def _dictionary() -> Callable[[], Dictionary]:
+    """Return what gives the data dictionary; the built-in one is loaded when it is first needed."""
+    entries = dictionaries.from_environment(os.environ)
+    if entries is None:
+        return standard
+    dictionary = _UserDictionary(entries)
+    return lambda: dictionary
+
+
+_IP_VERSIONS = {
+    choices.IPVersion.IPV4: IPVersion.IPV4,
+    choices.IPVersion.IPV6: IPVersion.IPV6,
+    choices.IPVersion.DUAL: IPVersion.BOTH,
+}
+
+_FILE_NAMES = {
+    choices.FileNames.INSTANCE_UID: FileNames.FROM_INSTANCE_UID,
+    choices.FileNames.UNIQUE: FileNames.UNIQUE,
+    choices.FileNames.TIME: FileNames.FROM_TIME,
+}
+
+
+def _timeouts(command_line: CommandLine) -> Timeouts:
+    return Timeouts(
+        socket=command_line.socket_timeout,
+        acse=command_line.acse_timeout,
+        dimse=command_line.dimse_timeout,
+        # Where the end of a study is waited for, the reference lets associations idle.
+        idle=None if command_line.eostudy_timeout is not None else command_line.socket_timeout,
+    )
+
+
+def _storing(command_line: CommandLine) -> Storing:
+    return Storing(
+        rules=Rules(
+            directory=command_line.output_directory,
+            layout=_layout(command_line.sorting),
+            file_names=_FILE_NAMES[command_line.file_names],
+            extension=command_line.filename_extension,
+        ),
+        encoding=Encoding(
+            transfer_syntax=command_line.output_transfer_syntax,
+            group_length=GroupLength[command_line.group_length.name],
+            sequence_length=SequenceLength[command_line.sequence_length.name],
+            padding=command_line.padding,
+            new_vr=command_line.new_vr,
+            convert_un=command_line.convert_un,
+            compression_level=command_line.compression_level,
+            maximum_inflated=command_line.inflate_limit,
+        ),
+        bit_preserving=command_line.bit_preserving,
+        with_meta=not command_line.write_dataset,
+        ignore=command_line.ignore,
+        durable=command_line.fsync,
+        exec_on_reception=command_line.exec_on_reception,
+        exec_on_eostudy=command_line.exec_on_eostudy,
+        rename_on_eostudy=command_line.rename_on_eostudy,
+        eostudy_timeout=command_line.eostudy_timeout,
+    )
+
+
+def _layout(sorting: choices.Sorting | None) -> Layout:
+    if sorting is None:
+        return Flat()
+    match sorting.by:
+        case choices.SortBy.TIMESTAMP:
+            return ByTimestamp(sorting.prefix)
+        case choices.SortBy.STUDY_UID:
+            return ByStudyUID(sorting.prefix)
+        case choices.SortBy.PATIENT_NAME:
+            return ByPatientName()
+
+
+def _check_output_directory(storing: Storing) -> None:
+    directory = storing.rules.directory
+    if not os.path.isdir(directory):
+        raise ConfigurationError("specified output directory does not exist")
+    if not storing.ignore and not os.access(directory, os.W_OK):
+        raise ConfigurationError("specified output directory is not writeable")
+
+
+def _tls(command_line: CommandLine) -> "Reloadable | None":
+    if command_line.tls is None:
+        return None
+    from storescp.serve.tls import Reloadable
+
+    return Reloadable(_tls_settings(command_line, *command_line.tls))
+
+
+def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLSSettings":
+    from storescp.serve import tls_profiles
+    from storescp.serve.tls_settings import CRLChecks, FileFormat, PeerAuthentication, TLSSettings
+
+    profile = next(
+        profile
+        for profile in tls_profiles.PROFILES
+        if profile.title == command_line.security_profile.value
+    )
+    checks = {choices.CRLCheck.LEAF: CRLChecks.LEAF, choices.CRLCheck.CHAIN: CRLChecks.CHAIN}
+    authentication = {
+        choices.PeerAuthentication.REQUIRE: PeerAuthentication.REQUIRED,
+        choices.PeerAuthentication.VERIFY: PeerAuthentication.VERIFIED,
+        choices.PeerAuthentication.IGNORE: PeerAuthentication.IGNORED,
+    }
+    return TLSSettings(
+        key_file=key,
+        certificate_file=certificate,
+        password=command_line.key_password,
+        file_format=FileFormat[command_line.key_format.name],
+        trusted_files=command_line.certificate_files,
+        trusted_directories=command_line.certificate_directories,
+        crl_files=command_line.crl_files,
+        crl_checks=None if command_line.crl_check is None else checks[command_line.crl_check],
+        profile=profile,
+        additional_suites=command_line.ciphers,
+        dh_parameter_file=command_line.dh_parameters,
+        expected_server_name=command_line.expected_sni,
+        seed_file=command_line.seed,
+        written_seed_file=(
+            command_line.seed if command_line.write_seed else command_line.write_seed_file
+        ),
+        peer_authentication=authentication[command_line.peer_authentication],
+    )

@@ -1,0 +1,124 @@
+"""DIMSE messages from PDVs, PS3.8 annex E and PS3.7 6.3: one command set, then the data set it announces.
+
+The command set is collected, within a limit; the data set passes: its fragments are checked, not kept.
+"""
+
+from collections.abc import Container
+
+from storescp.dimse.command import CEchoRQ, CStoreRQ, decode_request
+from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError, UnexpectedPDU
+from storescp.upper_layer.pdata import COMMAND, LAST
+
+MAXIMUM_COMMAND_LENGTH = 64 * 1024
+
+_FAILED = "0006:020d DIMSE Failed to receive message\n"
+_READ_FAILED = "0006:020c DIMSE Read PDV failed\n"
+_NONE = -1
+
+
+class MessageReader:
+    """Reads the messages of one association, one after the other."""
+
+    __slots__ = ("_command", "_command_context", "_contexts", "_data_context", "_maximum_length")
+
+    def __init__(
+        self, contexts: Container[int], maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
+    ) -> None:
+        """Start with the accepted presentation context IDs and the limit of a command set, in bytes."""
+        self._contexts = contexts
+        self._maximum_length = maximum_command_length
+        self._command = bytearray()
+        self._command_context = _NONE
+        self._data_context = _NONE
+
+    @property
+    def expects_data(self) -> bool:
+        """Whether a data set is awaited, or the rest of one; else it is a command set."""
+        return self._data_context != _NONE
+
+    def command_fragment(
+        self, context_id: int, control_header: int, value: memoryview
+    ) -> CEchoRQ | CStoreRQ | None:
+        """Take a fragment of a command set; return the request when it is complete.
+
+        Raises:
+            InvalidMessage: the fragment is not expected, or the request cannot be understood or is not served
+                (a `RefusedCommand`, then).
+        """
+        self._check_command(context_id, control_header, value)
+        if control_header & LAST and not self._command:
+            command_set = bytes(value)
+        else:
+            self._command += value
+            if not control_header & LAST:
+                self._command_context = context_id
+                return None
+            command_set = bytes(self._command)
+            self._command.clear()
+        self._command_context = _NONE
+        request = decode_request(command_set, context_id)
+        if isinstance(request, CStoreRQ):
+            self._data_context = context_id
+        return request
+
+    def data_fragment(self, context_id: int, control_header: int, value: memoryview) -> bool:
+        """Check a fragment of a data set; return whether it is the last one.
+
+        Raises:
+            InvalidMessage: the fragment is not expected, of another presentation context, or of odd length.
+        """
+        if context_id != self._data_context or control_header & COMMAND or len(value) & 1:
+            raise self._data_error(context_id, control_header, len(value))
+        if control_header & LAST:
+            self._data_context = _NONE
+            return True
+        return False
+
+    def explain(self, error: ProtocolError) -> str:
+        """Return the text of an error with what the reference's log puts in front of it in this situation."""
+        if not isinstance(error, InvalidPDU | UnexpectedPDU):
+            return str(error)
+        return f"{'' if self.expects_data else _FAILED}{_READ_FAILED}{error}"
+
+    def _check_command(self, context_id: int, control_header: int, value: memoryview) -> None:
+        if context_id not in self._contexts:
+            raise _bad_context()
+        if self.expects_data:
+            raise _unexpected_type()
+        if not control_header & COMMAND:
+            raise InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
+        if self._command_context not in (_NONE, context_id):
+            raise InvalidMessage(
+                f"{_FAILED}0006:0206 DIMSE: Different PresIDs inside Command Set:"
+                f" {self._command_context} != {context_id}"
+            )
+        if len(value) & 1:
+            raise _odd_length(len(value))
+        if len(self._command) + len(value) > self._maximum_length:
+            raise InvalidMessage(
+                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes"
+            )
+
+    def _data_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
+        """Return the first of the objections, in the order in which the reference has them."""
+        if context_id not in self._contexts:
+            return _bad_context()
+        if not self.expects_data:
+            return InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
+        if control_header & COMMAND:
+            return _unexpected_type()
+        if length & 1:
+            return _odd_length(length)
+        return InvalidMessage("0006:0206 DIMSE: Presentation Contexts of Command and Data Differ")
+
+
+def _bad_context() -> InvalidMessage:
+    return InvalidMessage(f"{_FAILED}0006:0101 ASC Bad presentation context ID")
+
+
+def _unexpected_type() -> InvalidMessage:
+    return InvalidMessage("0006:020f DIMSE Unexpected PDV type")
+
+
+def _odd_length(length: int) -> InvalidMessage:
+    return InvalidMessage(f"0006:020d DIMSE: Odd Fragment Length: {length}")

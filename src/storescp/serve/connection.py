@@ -1,0 +1,459 @@
+"""One transport connection around one association: moves bytes, keeps time limits, writes the log.
+
+What the bytes mean is decided by `upper_layer` and `dimse`; what becomes of an object by `storage.store_scp`. This
+module knows when to receive, when to send and when to give up.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from storescp.dimse.command import (
+    CEchoRQ,
+    CStoreRQ,
+    RefusedCommand,
+    encode_echo_response,
+    encode_store_response,
+)
+from storescp.dimse.message import MessageReader
+from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
+from storescp.serve import trace
+from storescp.serve.signals import Signals, Stopped, pause
+from storescp.serve.transport import Transport
+from storescp.storage.hooks import Peer
+from storescp.storage.store_scp import Reception, StoreSCP
+from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
+from storescp.upper_layer.association import Association, RequestTooLarge, State
+from storescp.upper_layer.negotiation import Policy
+from storescp.upper_layer.notes import Note
+from storescp.upper_layer.pdu import (
+    PDU,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+    ContextResult,
+)
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+_progress_logger = logging.getLogger("dcmtk.apps.storescp.progress")
+
+_CLOCK_TOLERANCE = 0.01
+"""Seconds by which the kernel's time limit and our clock may disagree."""
+
+_COMMAND = 1  # PS3.8 E.2, bit 0 of the message control header
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; None: unlimited."""
+
+    socket: float | None = 60.0
+    """Each receive or send (`--socket-timeout`)."""
+
+    acse: float = 30.0
+    """From the connection to a complete A-ASSOCIATE-RQ: ARTIM, PS3.8 9.1.5 (`--acse-timeout`)."""
+
+    dimse: float | None = None
+    """The next fragment of a data set (`--dimse-timeout`)."""
+
+    idle: float | None = 60.0
+    """The next command of an established association."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbances:
+    """What `--sleep-…` and `--abort-…` do to a peer, for testing it. Seconds."""
+
+    sleep_after: float = 0
+    sleep_during: float = 0
+    abort_after: bool = False
+    abort_during: bool = False
+
+
+class End(Enum):
+    """How an association came to its end."""
+
+    LINGER = "it is the peer's turn to close"
+    CLOSED = "nothing more is to be said to this peer"
+
+
+class Connection:
+    """One association, from its first byte to its last."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        address: str,
+        policy: Policy,
+        store: StoreSCP,
+        signals: Signals,
+        *,
+        timeouts: Timeouts,
+        disturbances: Disturbances,
+        verbose_contexts: bool = False,
+        child_pid: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            transport: the connection to the peer.
+            address: the peer's presentation address.
+            policy: what is accepted.
+            store: where objects go.
+            signals: the signals of the process.
+            timeouts: when to give up.
+            disturbances: what to do to the peer.
+            verbose_contexts: whether presentation contexts are logged at level INFO.
+            child_pid: the process id if this is a child made for this association.
+            clock: seconds, monotonic.
+        """
+        self._transport = transport
+        self._address = address
+        self._policy = policy
+        self._store = store
+        self._signals = signals
+        self._timeouts = timeouts
+        self._disturbances = disturbances
+        self._disturbing = disturbances != Disturbances()
+        self._verbose_contexts = verbose_contexts
+        self._child_pid = child_pid
+        self._clock = clock
+        self._association = Association(policy)
+        self._messages = MessageReader(())
+        self._peer = Peer("", "", address)
+        self._reception: Reception | None = None
+        self._request: CStoreRQ | None = None
+        self._artim: float | None = clock() + timeouts.acse
+        self._last_heard = clock()
+        self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
+
+    def serve(self) -> End:
+        """Serve the association to its end, whatever the peer does.
+
+        Raises:
+            Stopped: the program was asked to end; the association was aborted.
+        """
+        try:
+            self._exchange()
+        except Stopped:
+            self._abort()
+            _logger.info("Association Aborted (the program was asked to end)")
+            raise
+        finally:
+            self._drop_reception()
+        waiting = self._association.state is State.AWAITING_TRANSPORT_CLOSE
+        return End.LINGER if waiting else End.CLOSED
+
+    # -- receiving ---------------------------------------------------------------------------------------------------
+
+    def _exchange(self) -> None:
+        association, transport, signals = self._association, self._transport, self._signals
+        while True:
+            if association.views_expire and self._reception is not None:
+                self._reception.flush()
+            room = association.buffer()
+            if self._artim is not None and self._clock() >= self._artim:
+                self._never_asked()  # a byte now and then does not keep the place
+                return
+            self._set_limit()
+            try:
+                signals.begin_wait()
+                received = transport.receive_into(room)
+                signals.end_wait()
+            except TimeoutError:
+                signals.end_wait()
+                if self._is_too_late():
+                    return
+                continue
+            except OSError as error:
+                signals.end_wait()
+                self._lost(str(error))
+                return
+            if not received:
+                self._closed_by_peer()
+                return
+            try:
+                if self._take(received):
+                    return
+            except ProtocolError as error:
+                self._fail(error)
+                return
+            except OSError as error:  # also TimeoutError: the peer does not take what is sent
+                self._lost(str(error))
+                return
+
+    def _take(self, received: int) -> bool:
+        """Handle what has just been received; True when the association has ended."""
+        for event in self._association.receive(received):
+            if not isinstance(event, tuple):
+                if self._control(event):
+                    return True
+                continue
+            context_id, control_header, value = event
+            if control_header & _COMMAND:
+                command = self._messages.command_fragment(context_id, control_header, value)
+                if command is not None:
+                    self._begin(command)
+                continue
+            last = self._messages.data_fragment(context_id, control_header, value)
+            reception = self._reception
+            if reception is None:  # data_fragment() lets data pass only after a C-STORE-RQ
+                raise InvalidMessage("data set without a C-STORE request")
+            reception.feed(value)
+            if (self._progress or self._disturbing) and self._disturb():
+                return True
+            if last and self._finish(reception):
+                return True
+        return False
+
+    def _closed_by_peer(self) -> None:
+        if self._association.was_established and self._association.within_pdu:
+            # It may have closed its half only, and read on.
+            self._fail(InvalidPDU("0006:0310 DUL network closed"))
+        else:
+            self._lost("closed by the peer")
+
+    def _lost(self, reason: str) -> None:
+        """The transport is gone, without a word of the upper layer."""
+        if self._association.was_established:
+            _logger.info("Association Aborted")
+            _logger.debug("the connection is lost: %s", reason)
+        else:
+            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
+        self._association.transport_closed()
+
+    def _fail(self, error: ProtocolError) -> None:
+        """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
+        if isinstance(error, RequestTooLarge):
+            _log_notes(error.notes)
+        if isinstance(error, RefusedCommand):
+            _log_notes(error.notes)
+        if not self._association.was_established:
+            _logger.error("Receiving Association failed: %s", error)
+        else:
+            text = self._messages.explain(error)
+            if self._reception is not None:
+                _logger.error("Store SCP Failed: %s", text)
+            _logger.error("DIMSE failure (aborting association): %s", text)
+        self._association.abort(error.abort_source, error.abort_reason)
+        self._try_to_send()
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def _set_limit(self) -> None:
+        """Tell the transport how long to wait for the next bytes."""
+        timeouts = self._timeouts
+        if self._reception is not None:
+            limit = _least(timeouts.socket, timeouts.dimse)
+        elif self._artim is not None:
+            limit = _least(timeouts.socket, self._artim - self._clock())
+        else:
+            limit = timeouts.idle
+            if (deadline := self._store.deadline()) is not None:
+                limit = _least(limit, deadline - self._clock())
+        self._transport.set_timeout(None if limit is None else max(limit, 0.001))
+
+    def _is_too_late(self) -> bool:
+        """Nothing came for as long as `_set_limit` said; True when that ends the association."""
+        if self._reception is not None:
+            limit = self._timeouts.dimse
+            if limit is not None and limit <= (self._timeouts.socket or limit):
+                text = "DIMSE No data available (timeout in non-blocking mode)"
+                _logger.error("Store SCP Failed: %s", text)
+            else:
+                text = "0006:0310 DUL network read timeout"
+            _logger.error("DIMSE failure (aborting association): %s", text)
+            self._abort()
+            return True
+        if self._artim is not None:
+            self._never_asked()
+            return True
+        now = self._clock()
+        self._store.expire()
+        idle = self._timeouts.idle
+        if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
+            return False
+        _logger.info("Association Aborted")
+        self._abort()
+        return True
+
+    def _never_asked(self) -> None:
+        """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
+        _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+        self._association.transport_closed()
+
+    # -- control PDUs ------------------------------------------------------------------------------------------------
+
+    def _control(self, pdu: PDU) -> bool:
+        """Act on what is not data; True when the association has ended."""
+        match pdu:
+            case AAssociateRQ():
+                self._log_request(pdu)
+            case AAssociateAC():
+                self._send()
+                self._artim = None
+                self._messages = MessageReader(self._association.contexts)
+                self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
+                self._last_heard = self._clock()
+                self._log_acceptance(pdu)
+            case AAssociateRJ():
+                self._send()
+                _log_notes(pdu.notes)
+                return True
+            case AReleaseRQ():
+                self._send()
+                _logger.info("Association Release")
+                return True
+            case AAbort():
+                _logger.info("Association Aborted")
+                return True
+            case AReleaseRP():
+                pass  # unexpected from a requester: the association has refused it already
+        return False
+
+    def _log_request(self, request: AAssociateRQ) -> None:
+        _log_notes(request.notes)
+        if self._child_pid is None:
+            _logger.info("Association Received")
+        else:
+            _logger.info("Association Received in child process (pid: %d)", self._child_pid)
+        self._log_parameters(lambda: trace.request(request, self._policy))
+
+    def _log_acceptance(self, answer: AAssociateAC) -> None:
+        _log_notes(answer.notes)
+        request = self._association.request
+        if request is None or not _logger.isEnabledFor(logging.INFO):
+            return
+        longest = self._association.max_send_pdv
+        _logger.info("Association Acknowledged (Max Send PDV: %d)", longest)
+        if all(context.result != ContextResult.ACCEPTANCE for context in answer.contexts):
+            _logger.info("    (but no valid presentation contexts)")
+        self._log_parameters(lambda: trace.acceptance(request, answer, self._policy))
+
+    def _log_parameters(self, dump: Callable[[], str]) -> None:
+        level = logging.INFO if self._verbose_contexts else logging.DEBUG
+        if _logger.isEnabledFor(level):
+            _logger.log(level, "%s", "Parameters:\n" + dump())
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
+        """Start what the command asks for."""
+        _log_notes(command.notes)
+        if isinstance(command, CStoreRQ):
+            self._begin_store(command)
+            return
+        _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
+        self._association.send(command.context_id, encode_echo_response(command))
+        self._send()
+        self._last_heard = self._clock()
+
+    def _begin_store(self, request: CStoreRQ) -> None:
+        if _logger.isEnabledFor(logging.INFO):
+            kind = modality_prefix(request.affected_sop_class_uid) or "OT"
+            _log_command(request, "Received Store Request", f"(MsgID {request.message_id}, {kind})")
+        context = self._association.contexts[request.context_id]
+        syntax = TRANSFER_SYNTAXES.get(context.transfer_syntax)
+        if syntax is None:
+            raise InvalidMessage(f"0006:020f unknown transfer syntax {context.transfer_syntax}")
+        self._request = request
+        self._reception = self._store.begin(request, syntax, self._peer)
+        if self._progress:
+            _print_progress("RECV: ")
+        self._sleep_during()
+
+    def _disturb(self) -> bool:
+        """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
+        if self._progress:
+            _print_progress(".")
+        self._sleep_during()
+        if self._disturbances.abort_during:
+            self._abort_by_option()
+        return self._disturbances.abort_during
+
+    def _finish(self, reception: Reception) -> bool:
+        """The data set is complete: store it and answer; True when the association has ended."""
+        if self._progress:
+            _print_progress("\n")
+        if self._disturbing:
+            self._sleep_during()
+            if self._disturbances.abort_after:
+                self._abort_by_option()
+                return True
+        request = self._request
+        if request is None:
+            raise InvalidMessage("data set without a C-STORE request")
+        outcome = reception.finish()
+        self._reception = None
+        association = self._association
+        association.release_views()
+        association.send(request.context_id, encode_store_response(request, outcome.status))
+        self._send()
+        self._last_heard = self._clock()
+        self._store.after_response(outcome, self._peer)
+        if self._disturbances.sleep_after:
+            pause(self._disturbances.sleep_after, self._signals)
+        return False
+
+    def _sleep_during(self) -> None:
+        if self._disturbances.sleep_during:
+            pause(self._disturbances.sleep_during, self._signals)
+
+    def _abort_by_option(self) -> None:
+        _logger.info("ABORT initiated (due to command line options)")
+        self._abort()
+
+    # -- sending and ending ------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        if data := self._association.data_to_send():
+            self._transport.send_all(data)
+
+    def _abort(self) -> None:
+        self._association.abort()
+        self._try_to_send()
+
+    def _try_to_send(self) -> None:
+        """Send what is queued if the peer takes it at once: it breaks the rules, or we are in a hurry."""
+        try:
+            self._transport.set_timeout(1.0)
+            self._send()
+        except OSError as error:
+            _logger.debug("the peer does not take the A-ABORT: %s", error)
+
+    def _drop_reception(self) -> None:
+        if self._reception is not None:
+            self._reception.discard()
+            self._reception = None
+            if self._progress:
+                _print_progress("\n")
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _log_notes(notes: Iterable[Note]) -> None:
+    for note in notes:
+        logging.getLogger(note.logger).log(note.level, "%s", note.text)
+
+
+def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:
+    """Log a request: in one line, or at debug level with everything that it says."""
+    if _logger.isEnabledFor(logging.DEBUG):
+        _logger.info("%s", text)
+        _logger.debug("%s", trace.incoming(command))
+    else:
+        _logger.info("%s %s", text, details)
+
+
+def _print_progress(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

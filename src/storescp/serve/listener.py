@@ -1,0 +1,273 @@
+"""Sockets that listen, and the waiting rooms on both sides of an association.
+
+A connection is served once its peer has said something; until then, and after its association while the peer is to
+close, it waits here with a deadline. So neither a silent client nor one that never closes keeps the others waiting.
+"""
+
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import Enum
+
+from storescp.errors import ConfigurationError
+from storescp.serve.signals import Signals
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_BACKLOG = 50
+_WAITING_ROOM = 512
+"""Connections that wait at most on either side; more stay in the system's queue, or are closed."""
+
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+class IPVersion(Enum):
+    """Which kinds of peers can connect."""
+
+    IPV4 = "4"
+    IPV6 = "6"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where and how to listen."""
+
+    port: int
+    ip_version: IPVersion = IPVersion.IPV4
+
+
+def open_port(listening: Listening) -> socket.socket:
+    """Return a listening socket on all interfaces.
+
+    Raises:
+        ConfigurationError: the port cannot be had.
+    """
+    family = socket.AF_INET if listening.ip_version is IPVersion.IPV4 else socket.AF_INET6
+    listener = None
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            only = listening.ip_version is IPVersion.IPV6
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        listener.bind(("" if family == socket.AF_INET else "::", listening.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise ConfigurationError(
+            f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
+        ) from error
+    listener.settimeout(0)
+    return listener
+
+
+def prepare(connected: socket.socket) -> None:
+    """Set what every accepted socket needs.
+
+    Nagle's algorithm would hold back a response until the peer acknowledges the one before, some 40 ms each.
+    `TCP_BUFFER_LENGTH` in the environment, in kilobytes, sets the kernel's buffers as it does for DCMTK.
+    """
+    connected.settimeout(None)
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (size := os.environ.get("TCP_BUFFER_LENGTH", "")).isdigit():
+            for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                connected.setsockopt(socket.SOL_SOCKET, buffer, min(int(size), 1 << 20) * 1024)
+    except OSError as error:
+        # A peer that has already gone; the first receive will say so.
+        _logger.debug("cannot set socket options: %s", error)
+
+
+class WaitingRoom:
+    """Connections that nobody serves: they wait to become readable, or for their deadline."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waiting: dict[int, tuple[socket.socket, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, descriptor: int) -> bool:
+        return descriptor in self._waiting
+
+    def descriptors(self) -> list[int]:
+        """Return what to poll for."""
+        return list(self._waiting)
+
+    def add(self, connected: socket.socket, seconds: float) -> None:
+        """Let a connection wait for at most `seconds`."""
+        self._waiting[connected.fileno()] = (connected, self._clock() + seconds)
+
+    def take(self, descriptor: int) -> socket.socket:
+        """Remove and return a connection."""
+        return self._waiting.pop(descriptor)[0]
+
+    def oldest(self) -> int:
+        """Return the descriptor of the connection that waits longest."""
+        return next(iter(self._waiting))
+
+    def swallow(self, descriptor: int) -> bool:
+        """Take what came and forget it; False when the peer has closed, or deserves it.
+
+        To close with bytes unread would reset the connection, and the peer might never see the A-ABORT or
+        A-ASSOCIATE-RJ that it was sent.
+        """
+        connected, end = self._waiting[descriptor]
+        try:
+            return bool(connected.recv(1 << 16, socket.MSG_DONTWAIT)) and self._clock() < end
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def deadline(self) -> float | None:
+        """Return when the first of them has waited long enough."""
+        return min((deadline for _, deadline in self._waiting.values()), default=None)
+
+    def expired(self, but: Collection[int] = ()) -> list[socket.socket]:
+        """Remove and return the connections whose time is over, `but` those not."""
+        now = self._clock()
+        over = [
+            descriptor
+            for descriptor, (_, end) in self._waiting.items()
+            if end <= now and descriptor not in but
+        ]
+        return [self.take(descriptor) for descriptor in over]
+
+    def close_all(self) -> None:
+        """Close every connection that waits."""
+        for connected, _ in self._waiting.values():
+            connected.close()
+        self._waiting.clear()
+
+
+class Reception(Enum):
+    """What became of a connection that was handed on."""
+
+    DONE = "closed, or the business of another process"
+    LINGER = "the peer is to close it"
+
+
+class Listener:
+    """Accepts connections and hands on those whose peers have something to say, one at a time."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        signals: Signals,
+        *,
+        acse_timeout: float,
+        serve: Callable[[socket.socket], Reception],
+        expire: Callable[[], float | None],
+        may_serve: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to listen.
+
+        Args:
+            listening: a socket that listens, not blocking.
+            signals: the signals of the process.
+            acse_timeout: seconds that a silent peer, or one that does not close, may stay.
+            serve: serves one connection.
+            expire: does what has become due, and returns when to come again (clock), or None.
+            may_serve: False while another child process would be too many.
+            clock: seconds, monotonic.
+        """
+        self._listening = listening
+        self._signals = signals
+        self._acse_timeout = acse_timeout
+        self._serve = serve
+        self._expire = expire
+        self._may_serve = may_serve
+        self._clock = clock
+        self._arrived = WaitingRoom(clock)
+        self._lingering = WaitingRoom(clock)
+
+    def run(self) -> None:
+        """Accept and serve for ever.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        while True:
+            ready = self._poll()
+            # Before anybody is served: that may take long, and who speaks meanwhile is not late.
+            for silent in self._arrived.expired(but=ready):
+                _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+                silent.close()
+            for connected in self._lingering.expired():
+                connected.close()
+            self._serve_ready(ready)
+
+    def close(self) -> None:
+        """Give up the port and every connection that waits."""
+        self._listening.close()
+        self._arrived.close_all()
+        self._lingering.close_all()
+
+    def _poll(self) -> list[int]:
+        poll = select.poll()
+        serving = self._may_serve()
+        if serving:
+            if len(self._arrived) < _WAITING_ROOM:
+                poll.register(self._listening, select.POLLIN)
+            for descriptor in self._arrived.descriptors():
+                poll.register(descriptor, _READABLE)
+        for descriptor in self._lingering.descriptors():
+            poll.register(descriptor, _READABLE)
+        deadlines = [self._expire(), self._arrived.deadline(), self._lingering.deadline()]
+        first = min((when for when in deadlines if when is not None), default=None)
+        # A child may end between the question whether it runs and the wait: look again soon.
+        longest = None if serving else 0.5
+        if first is not None:
+            remaining = max(0.0, first - self._clock())
+            longest = remaining if longest is None else min(longest, remaining)
+        with self._signals.waiting():
+            events = poll.poll(None if longest is None else int(longest * 1000) + 1)
+        return [descriptor for descriptor, _ in events]
+
+    def _serve_ready(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            if descriptor in self._lingering:
+                if not self._lingering.swallow(descriptor):
+                    self._lingering.take(descriptor).close()
+            elif descriptor in self._arrived:
+                if not self._may_serve():
+                    continue
+                connected = self._arrived.take(descriptor)
+                if self._serve(connected) is Reception.LINGER:
+                    self._linger(connected)
+            else:
+                self._accept()
+
+    def _accept(self) -> None:
+        try:
+            connected, _ = self._listening.accept()
+        except BlockingIOError:
+            return  # it has gone again
+        except OSError as error:
+            # Out of descriptors, or of memory: what there is must become less first.
+            _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
+            self._make_room()
+            return
+        prepare(connected)
+        self._arrived.add(connected, self._acse_timeout)
+
+    def _make_room(self) -> None:
+        for room in (self._lingering, self._arrived):
+            if len(room):
+                room.take(room.oldest()).close()
+                return
+        time.sleep(0.1)  # nothing here to give up: another process has it all
+
+    def _linger(self, connected: socket.socket) -> None:
+        if len(self._lingering) >= _WAITING_ROOM:
+            self._lingering.take(self._lingering.oldest()).close()
+        self._lingering.add(connected, self._acse_timeout)

@@ -1,0 +1,288 @@
+"""The program's working part: listens, lets connections in, serves them here or in children, and ends well."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storescp.dataset.dictionary import Dictionary
+from storescp.serve.connection import Connection, Disturbances, End, Timeouts
+from storescp.serve.listener import (
+    IPVersion,
+    Listener,
+    Listening,
+    Reception,
+    open_port,
+    prepare,
+)
+from storescp.serve.processes import Children, Commands, fork_child, run_as_init, watch_children
+from storescp.serve.signals import Signals, Stopped, die_by
+from storescp.serve.transport import TCPTransport, Transport
+from storescp.storage.hooks import Command
+from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.upper_layer.negotiation import Policy
+
+if TYPE_CHECKING:
+    from storescp.serve.tls import Reloadable
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+_network_logger = logging.getLogger("dcmtk.dcmnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Everything that steers reception."""
+
+    policy: Policy
+    storing: Storing
+    timeouts: Timeouts
+    disturbances: Disturbances
+    port: int
+    ip_version: IPVersion = IPVersion.IPV4
+    connected: int | None = None
+    """Descriptor of the one connection to serve, from inetd; None: listen."""
+    fork: bool = False
+    max_associations: int | None = None
+    host_lookup: bool = True
+    access_control: bool = False
+    hosts_allow: str | None = None
+    hosts_deny: str | None = None
+    verbose_contexts: bool = False
+    exec_sync: bool = False
+
+
+class Receiver:
+    """Receives until it is asked to stop, or serves the one connection that inetd gave."""
+
+    def __init__(
+        self,
+        receiving: Receiving,
+        *,
+        dictionary: Callable[[], Dictionary],
+        transport_security: "Callable[[], Reloadable | None]",
+    ) -> None:
+        """Prepare to receive.
+
+        Args:
+            receiving: the settings.
+            dictionary: gives the data dictionary.
+            transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+        """
+        self._receiving = receiving
+        self._transport_security = transport_security
+        self._signals = Signals()
+        self._children = Children()
+        self._tls: Reloadable | None = None
+        self._commands = Commands(self._children, synchronous=receiving.exec_sync)
+        self._store = StoreSCP(receiving.storing, self._run, dictionary)
+        self._listener: Listener | None = None
+
+    def run(self) -> int:
+        """Receive; return the exit code. Ends by the signal that asked for it.
+
+        Raises:
+            ConfigurationError: the port or what TLS needs cannot be had.
+        """
+        if self._receiving.connected is not None:
+            return self._serve_inetd(self._receiving.connected)
+        listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
+        self._tls = self._transport_security()
+        if os.getpid() == 1:
+            run_as_init()
+        self._prepare_process()
+        if not self._receiving.storing.ignore:
+            self._store.output.remove_leftovers(time.time())
+        self._listener = Listener(
+            listening,
+            self._signals,
+            acse_timeout=self._receiving.timeouts.acse,
+            serve=self._serve,
+            expire=self._expire,
+            may_serve=self._may_serve,
+        )
+        try:
+            self._listener.run()
+        except Stopped as stopped:
+            self._listener.close()
+            self._store.close()
+            die_by(stopped.number)
+        return 0
+
+    def _prepare_process(self) -> None:
+        self._signals.install()
+        watch_children(self._signals, self._children)
+        if self._tls is not None:
+            reloadable = self._tls
+            self._signals.on(signal.SIGHUP, lambda: _reload(reloadable))
+
+    def _run(self, command: Command) -> None:
+        self._commands.run(command.line, command.environment)
+
+    def _expire(self) -> float | None:
+        self._store.expire()
+        return self._store.deadline()
+
+    def _may_serve(self) -> bool:
+        limit = self._receiving.max_associations
+        if limit is None or len(self._children) < limit:
+            return True
+        self._children.reap()
+        return len(self._children) < limit
+
+    # -- one connection ----------------------------------------------------------------------------------------------
+
+    def _serve(self, connected: socket.socket) -> Reception:
+        """Serve a connection whose peer has begun to speak."""
+        if not self._receiving.fork:
+            return self._serve_here(connected)
+        try:
+            in_child = fork_child(self._children, lambda _: None)
+        except OSError as error:
+            _logger.error("Cannot create association sub-process: %s", error.strerror)
+            connected.close()
+            return Reception.DONE
+        if in_child:
+            self._serve_in_child(connected)
+        connected.close()
+        limit = self._receiving.max_associations
+        if limit is not None and len(self._children) >= limit:
+            _logger.info(
+                "Maximum number of associations reached, waiting for child process to terminate"
+            )
+        return Reception.DONE
+
+    def _serve_in_child(self, connected: socket.socket) -> None:
+        """Serve in a process of its own, which ends with the association."""
+        code = 0
+        try:
+            if self._listener is not None:
+                self._listener.close()
+            if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
+                _wait_for_close(connected, self._receiving.timeouts.acse)
+            self._store.close()
+        except Stopped as stopped:
+            die_by(stopped.number)
+        except Exception:  # the outermost loop of this process
+            _logger.exception("internal error, association dropped")
+            code = 1
+        finally:
+            _leave(code)
+
+    def _serve_inetd(self, descriptor: int) -> int:
+        """Serve the one connection that a super server has accepted."""
+        self._tls = self._transport_security()
+        self._prepare_process()
+        try:
+            connected = socket.socket(fileno=descriptor)
+            connected.getpeername()
+        except OSError as error:
+            _logger.error(
+                "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
+                " getpeername failed on socket %d",
+                error.strerror,
+                descriptor,
+            )
+            return 0
+        prepare(connected)
+        try:
+            if self._serve_here(connected) is Reception.LINGER:
+                _wait_for_close(connected, self._receiving.timeouts.acse)
+            self._store.close()
+        except Stopped as stopped:
+            self._store.close()
+            die_by(stopped.number)
+        finally:
+            connected.close()
+        return 0
+
+    def _serve_here(self, connected: socket.socket, child_pid: int | None = None) -> Reception:
+        try:
+            address = connected.getpeername()[0]
+        except OSError:
+            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
+            connected.close()
+            return Reception.DONE
+        name = self._look_up(address)
+        if not self._is_welcome(address, name):
+            connected.close()
+            return Reception.DONE
+        transport = self._secure(connected)
+        if transport is None:
+            connected.close()
+            return Reception.DONE
+        connection = Connection(
+            transport,
+            _presentation_address(address, name),
+            self._receiving.policy,
+            self._store,
+            self._signals,
+            timeouts=self._receiving.timeouts,
+            disturbances=self._receiving.disturbances,
+            verbose_contexts=self._receiving.verbose_contexts,
+            child_pid=child_pid,
+        )
+        try:
+            end = connection.serve()
+        except Stopped:
+            transport.close()
+            raise
+        finally:
+            self._store.end_association()
+            if self._tls is not None:
+                self._tls.context.write_seed()
+        if end is End.LINGER and self._tls is None:
+            return Reception.LINGER
+        transport.close()
+        return Reception.DONE
+
+    def _look_up(self, address: str) -> str:
+        """Return the peer's name, `unknown` if it is not to be had."""
+        return "unknown"
+
+    def _is_welcome(self, address: str, name: str) -> bool:
+        return True
+
+    def _secure(self, connected: socket.socket) -> Transport | None:
+        """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
+        if self._tls is None:
+            return TCPTransport(connected)
+        from storescp.serve.tls_connection import HandshakeFailed, handshake
+        from storescp.serve.tls_transport import TLSTransport
+
+        try:
+            return TLSTransport(
+                handshake(connected, self._tls.context, self._receiving.timeouts.socket)
+            )
+        except HandshakeFailed as error:
+            _logger.error("Receiving Association failed: %s", error)
+            for note in getattr(error, "__notes__", ()):
+                _logger.error("%s", note)
+            return None
+
+
+def _reload(reloadable: "Reloadable") -> None:
+    reloadable.reload()
+
+
+def _presentation_address(address: str, name: str) -> str:
+    return address if name == "unknown" else name.partition(".")[0]
+
+
+def _wait_for_close(connected: socket.socket, seconds: float) -> None:
+    """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten."""
+    end = time.monotonic() + seconds
+    with suppress(OSError):
+        while (left := end - time.monotonic()) > 0:
+            connected.settimeout(left)
+            if not connected.recv(1 << 16):
+                return
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,109 @@
+"""Signals: a request to stop is noted by the handler and takes effect where the program waits.
+
+A handler that raised wherever the program happens to be could tear a commit apart; one that only set a flag would
+not end a blocking receive (PEP 475 resumes it). So the handler raises only inside `waiting()`, around the calls that
+wait for the network, and everything else runs to its end.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(BaseException):
+    """The program was asked to end while it waited for the network."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Signals:
+    """The signals of this process and what they ask for."""
+
+    def __init__(self) -> None:
+        self.stop_requested: int | None = None
+        self._waiting = False
+        self._seconds: dict[int, Callable[[], None]] = {}
+
+    def install(self) -> None:
+        """Take over the handling of signals. Must be called in the main thread."""
+        for number in _STOPPING:
+            signal.signal(number, self._on_stop)
+        # A peer that closes early is an error of its connection, not the end of the program.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def on(self, number: int, action: Callable[[], None]) -> None:
+        """Run `action` in the main thread whenever the signal `number` comes."""
+        self._seconds[number] = action
+        signal.signal(number, self._on_other)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within this block a request to stop raises `Stopped` at once.
+
+        Raises:
+            Stopped: also when the request came before the block was entered.
+        """
+        self._waiting = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._waiting = False
+
+    def begin_wait(self) -> None:
+        """Enter what `waiting` does, for the hot path, where a context manager is too dear."""
+        self._waiting = True
+        if self.stop_requested is not None:
+            self.check()
+
+    def end_wait(self) -> None:
+        """Leave what `begin_wait` began."""
+        self._waiting = False
+
+    def check(self) -> None:
+        """Raise `Stopped` if the program was asked to end."""
+        if self.stop_requested is not None:
+            self._waiting = False
+            raise Stopped(self.stop_requested)
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        if self.stop_requested is not None:
+            # Asked twice: whoever asks does not want to wait for an orderly end.
+            die_by(number)
+        self.stop_requested = number
+        if self._waiting:
+            self._waiting = False
+            raise Stopped(number)
+
+    def _on_other(self, number: int, _frame: FrameType | None) -> None:
+        self._seconds[number]()
+
+
+def die_by(number: int) -> NoReturn:
+    """End the process as the signal `number` by itself would, so that whoever waits for us sees why."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody is left to read it
+            stream.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # Process 1 of a container is not killed by its own signals.
+    os._exit(128 + number)
+
+
+def pause(seconds: float, signals: Signals) -> None:
+    """Sleep, unless the program is asked to stop.
+
+    Raises:
+        Stopped: it was.
+    """
+    with signals.waiting():
+        time.sleep(seconds)

@@ -1,0 +1,326 @@
+"""One TLS connection: the handshake within a time limit, then bytes in and out.
+
+Theory of operation: the socket is set to non-blocking, OpenSSL reads and writes its file
+descriptor, and where OpenSSL would have to wait, `poll` does, for as long as the caller's limit
+allows. `recv_into` takes record after record (16 KiB at most) until nothing is there or the
+caller's buffer is full, so that the caller's work is done once per buffer. OpenSSL could also read
+ahead, many records with one system call; that was measured, and its copying costs more than it
+saves.
+"""
+
+import ctypes
+import errno
+import logging
+import os
+import select
+import socket
+import time
+import weakref
+from types import TracebackType
+from typing import Self
+
+from storescp.errors import StorescpError
+from storescp.serve import tls_x509
+from storescp.serve.tls import ServerContext
+from storescp.serve.tls_advice import advise
+from storescp.serve.tls_openssl import (
+    ERROR_SSL,
+    ERROR_SYSCALL,
+    ERROR_WANT_READ,
+    ERROR_WANT_WRITE,
+    ERROR_ZERO_RETURN,
+    LIBRARY_SSL,
+    REASON_UNEXPECTED_EOF,
+    OpenSSLError,
+)
+
+logger = logging.getLogger("dcmtk.dcmtls")
+
+_MOST_AT_ONCE = 1 << 30  # OpenSSL counts in C's int
+_DISCARDED_AT_MOST = 1 << 20
+
+
+class HandshakeFailed(StorescpError):
+    """No TLS connection came about; the transport connection is to be closed.
+
+    The text has the reference's code and words; a note says plainly what happened and what to do.
+    """
+
+
+class TLSSocket:
+    """An established TLS connection; as much of a socket as receiving and answering need.
+
+    Its owner closes it; that closes the socket given to `handshake`, too.
+    """
+
+    def __init__(self, transport: socket.socket, context: ServerContext) -> None:
+        """Prepare a connection over `transport`; `handshake` is the way to get one.
+
+        Raises:
+            HandshakeFailed: OpenSSL is out of memory.
+        """
+        self._transport = transport
+        self._context = context  # callbacks must live as long as the connection
+        self._openssl = openssl = context.openssl
+        self._timeout = transport.gettimeout()
+        self._peer = _peer_name(transport)  # asked now: later it may be gone
+        self.pointer: int = openssl.SSL_new(context.pointer)
+        if not self.pointer:
+            raise HandshakeFailed(_describe(ERROR_SSL, openssl.errors()))
+        self._free = weakref.finalize(self, openssl.SSL_free, self.pointer)
+        self._free.atexit = False
+        transport.settimeout(0)  # non-blocking
+        openssl.SSL_set_fd(self.pointer, transport.fileno())
+        self._poll = select.poll()
+        self._awaited: int | None = None
+        self._failure: OSError | None = None
+        self._usable = False  # until the handshake is done, and after a failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """The file descriptor of the transport connection.
+
+        That it is not readable does not mean that nothing was received: see `pending`.
+        """
+        return self._transport.fileno()
+
+    def getpeername(self) -> object:
+        return self._transport.getpeername()
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Limit how long `recv_into` and `sendall` wait for the peer each time; None: for ever."""
+        self._timeout = seconds
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    def pending(self) -> bool:
+        """Tell whether OpenSSL has bytes from the peer that did not fit into the last buffer."""
+        return self._free.alive and bool(self._openssl.SSL_has_pending(self.pointer))
+
+    def recv_into(self, buffer: memoryview | bytearray) -> int:
+        """Receive at least one byte, as many as there are without waiting; 0 when the peer closed.
+
+        A peer that closes without TLS's close_notify closes all the same: DICOM says itself, by
+        release and lengths, whether something is missing.
+
+        Raises:
+            TimeoutError: nothing came within the time limit.
+            OSError: the connection broke, or the peer breaks the TLS protocol.
+        """
+        if self._failure is not None:
+            raise self._failure
+        size = min(len(buffer), _MOST_AT_ONCE)
+        if size == 0:
+            return 0
+        first = ctypes.c_char.from_buffer(buffer)
+        address = ctypes.addressof(first)
+        openssl, connection = self._openssl, self.pointer
+        read, received = openssl.SSL_read, 0
+        openssl.ERR_clear_error()
+        while True:
+            count: int = read(connection, address + received, size - received)
+            if count > 0:
+                received += count
+                if received == size:
+                    return received
+                continue
+            kind = openssl.SSL_get_error(connection, count)
+            if received and kind in (ERROR_WANT_READ, ERROR_WANT_WRITE, ERROR_ZERO_RETURN):
+                return received
+            if kind == ERROR_ZERO_RETURN:
+                return 0
+            if kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                self._wait(kind, self._timeout)
+                continue
+            failure = self._broken(kind)
+            if failure is None:
+                return received
+            self._failure = failure
+            if received:
+                return received
+            raise failure
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything.
+
+        Raises:
+            TimeoutError: the peer took nothing within the time limit; how much was sent is unknown.
+            OSError: the connection broke.
+        """
+        if self._failure is not None:
+            raise self._failure
+        openssl, connection = self._openssl, self.pointer
+        openssl.ERR_clear_error()
+        while data:
+            sent = openssl.SSL_write(connection, data, min(len(data), _MOST_AT_ONCE))
+            if sent > 0:
+                data = data[sent:]
+                continue
+            kind = openssl.SSL_get_error(connection, sent)
+            if kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                self._wait(kind, self._timeout)
+                continue
+            self._failure = self._broken(kind) or BrokenPipeError(
+                errno.EPIPE, os.strerror(errno.EPIPE)
+            )
+            raise self._failure
+
+    def close(self) -> None:
+        """Send close_notify if possible, without waiting for the peer's, and close the socket."""
+        if self._usable:
+            self._openssl.SSL_shutdown(self.pointer)
+            self._openssl.ERR_clear_error()
+        self.discard()
+        self._transport.close()
+
+    def discard(self) -> None:
+        """Forget what OpenSSL has of this connection; nothing can be received or sent any more."""
+        self._usable = False
+        self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
+        self._free()  # does nothing the second time
+
+    def accept(self, deadline: float | None) -> None:
+        """Make the handshake until the clock `time.monotonic` shows `deadline`.
+
+        Raises:
+            HandshakeFailed: there is no connection.
+        """
+        openssl, connection = self._openssl, self.pointer
+        openssl.ERR_clear_error()
+        while (result := openssl.SSL_accept(connection)) != 1:
+            kind = openssl.SSL_get_error(connection, result)
+            if kind not in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                raise self._refused(kind)
+            try:
+                self._wait(kind, None if deadline is None else deadline - time.monotonic())
+            except TimeoutError:
+                raise self._refused(kind) from None
+        self._usable = True
+        if logger.isEnabledFor(logging.DEBUG):
+            self._log_details()
+
+    def _wait(self, kind: int, seconds: float | None) -> None:
+        """Wait until OpenSSL can read or write."""
+        awaited = select.POLLIN if kind == ERROR_WANT_READ else select.POLLOUT
+        if awaited != self._awaited:
+            self._poll.register(self._transport, awaited)
+            self._awaited = awaited
+        if not self._poll.poll(None if seconds is None else max(seconds, 0) * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    def _broken(self, kind: int) -> OSError | None:
+        """Why an established connection ended, as a socket would say it; None for its end."""
+        number = ctypes.get_errno()
+        self._usable = False
+        errors = self._openssl.errors()
+        if kind == ERROR_SYSCALL:
+            return OSError(number, os.strerror(number)) if number else None
+        if kind == ERROR_SSL and errors and errors[0].reason == REASON_UNEXPECTED_EOF:
+            return None
+        return ConnectionAbortedError(errno.ECONNABORTED, _describe(kind, errors))
+
+    def _refused(self, kind: int) -> HandshakeFailed:
+        """Why the handshake failed, in the reference's words and with advice."""
+        number = ctypes.get_errno()
+        errors = self._openssl.errors()
+        refusal = self._context.callbacks.refusals.pop(self.pointer, None)
+        reason = errors[0].reason if errors and errors[0].library == LIBRARY_SSL else None
+        if kind == ERROR_SYSCALL and number == 0 and not errors:  # OpenSSL before 3.0
+            reason = REASON_UNEXPECTED_EOF
+            text = f"000b:{0x800 + reason:04x} TLS error: unexpected eof while reading"
+        else:
+            text = _describe(kind, errors)
+        failure = HandshakeFailed(text)
+        failure.add_note(
+            f"TLS handshake with {self._peer}: {advise(kind, reason, refusal, self._context.settings)}"
+        )
+        self._discard_input()
+        return failure
+
+    def _discard_input(self) -> None:
+        """Take what the client has sent: closing with unread bytes would reset the connection.
+
+        Then the client might never see the alert that tells it what is wrong.
+        """
+        left = _DISCARDED_AT_MOST
+        try:
+            while left > 0 and (received := len(self._transport.recv(min(left, 1 << 16)))):
+                left -= received
+        except OSError:
+            pass  # nothing more to read, or the client is gone
+
+    def _log_details(self) -> None:
+        openssl, connection = self._openssl, self.pointer
+        suite = openssl.SSL_get_current_cipher(connection)
+        bits = openssl.SSL_CIPHER_get_bits(suite, None)
+        lines = [
+            "================== BEGIN TLS CONNECTION DETAILS =================",
+            "Transport connection: TLS over TCP/IP",
+            f"  Protocol    : {openssl.SSL_get_version(connection).decode()}",
+            f"  Ciphersuite : {openssl.SSL_CIPHER_get_name(suite).decode()}, encryption: {bits} bits",
+        ]
+        certificate = openssl.SSL_get_peer_certificate(connection)
+        if certificate:
+            lines += tls_x509.details(openssl, certificate)
+            openssl.X509_free(certificate)
+        else:
+            lines.append(
+                "Peer did not provide a certificate or certificate verification is disabled."
+            )
+        lines.append("=================== END TLS CONNECTION DETAILS ==================")
+        for line in lines:
+            logger.debug("%s", line)
+
+
+def handshake(transport: socket.socket, context: ServerContext, timeout: float | None) -> TLSSocket:
+    """Make a TLS connection of an accepted one, within `timeout` seconds altogether.
+
+    The result limits each later wait by the timeout that `transport` had. On failure the caller
+    closes `transport`.
+
+    Raises:
+        HandshakeFailed: the client is not let in; an alert was sent to it if possible.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    connection = TLSSocket(transport, context)
+    try:
+        connection.accept(deadline)
+    except BaseException:
+        connection.discard()
+        raise
+    return connection
+
+
+def _peer_name(transport: socket.socket) -> str:
+    try:
+        address = transport.getpeername()
+    except OSError:
+        return "a client that is gone"
+    return str(address[0]) if isinstance(address, tuple) else "a local client"
+
+
+def _describe(kind: int, errors: list[OpenSSLError]) -> str:
+    """An error of a connection in the reference's words."""
+    match kind:
+        case _ if errors and errors[0].library == LIBRARY_SSL:
+            return f"000b:{0x800 + errors[0].reason:04x} TLS error: {errors[0].reason_text}"
+        case _ if errors:
+            error = errors[0]
+            return f"000b:0008 OpenSSL error {error.code:08X}: {error.library_name}: {error.reason_text}"
+        case _ if kind == ERROR_WANT_READ:
+            return "000b:000b TLS read operation did not complete (SSL_ERROR_WANT_READ)"
+        case _ if kind == ERROR_WANT_WRITE:
+            return "000b:000c TLS write operation did not complete (SSL_ERROR_WANT_WRITE)"
+        case _:
+            return "000b:0017 OpenSSL I/O error (SSL_ERROR_SYSCALL)"

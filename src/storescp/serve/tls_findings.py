@@ -1,0 +1,26 @@
+"""What the checks of certificates, keys and cipher suites find: data, logged by who asked."""
+
+import logging
+from typing import NamedTuple
+
+FATAL = logging.CRITICAL
+
+
+class Finding(NamedTuple):
+    """A message for the log, and whether what it is about must not be used."""
+
+    level: int
+    text: str
+    refuses: bool
+
+
+def fatal(text: str) -> Finding:
+    return Finding(FATAL, text, refuses=True)
+
+
+def error(text: str) -> Finding:
+    return Finding(logging.ERROR, text, refuses=True)
+
+
+def warning(text: str) -> Finding:
+    return Finding(logging.WARNING, text, refuses=False)

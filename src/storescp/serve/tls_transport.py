@@ -1,0 +1,17 @@
+"""TLS as a transport: what `serve.connection` needs, on top of `serve.tls_connection`."""
+
+from storescp.serve.tls_connection import TLSSocket
+
+
+class TLSTransport:
+    """An established TLS connection."""
+
+    def __init__(self, connection: TLSSocket) -> None:
+        self._connection = connection
+        self.receive_into = connection.recv_into
+        self.send_all = connection.sendall
+        self.set_timeout = connection.settimeout
+        self.fileno = connection.fileno
+
+    def close(self) -> None:
+        self._connection.close()

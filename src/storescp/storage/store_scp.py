@@ -1,0 +1,426 @@
+"""One C-STORE after another: data set → transcoder → hidden file → final name → status → what follows.
+
+PS3.4 annex B. A `Reception` lives as long as one data set; `StoreSCP` as long as the process, because the study under
+way outlives associations. Nothing here knows of sockets, and whoever wants to know the time passes a clock.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from storescp.dataset import file_meta
+from storescp.dataset.dictionary import Dictionary, standard
+from storescp.dataset.encoding import Attributes, Encoding
+from storescp.dataset.transcoder import Transcoder
+from storescp.dimse.command import CStoreRQ
+from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
+from storescp.storage.hooks import Command, Peer, ReceivedObject, on_end_of_study, on_reception
+from storescp.storage.naming import Flat, Rules, file_name, study_directory, study_uid
+from storescp.storage.output_directory import OutputDirectory
+from storescp.storage.renaming import rename_study
+from storescp.storage.study import Study, StudyTracker
+from storescp.storage.unique_uid import unique_uid
+from storescp.storage.writer import InstanceFile
+from storescp.uids import (
+    BIT_PRESERVING_VERSION_NAME,
+    IMPLEMENTATION_VERSION_NAME,
+    TransferSyntax,
+)
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+SUCCESS = 0x0000
+
+_NO_SOP_CLASS = b"1.2.276.0.7230010.3.1.0.1"
+"""What File Meta Information names if the data set does not, as the reference has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What is done with received objects."""
+
+    rules: Rules
+    encoding: Encoding
+    bit_preserving: bool = False
+    """Whether bytes are written as they come."""
+    with_meta: bool = True
+    """Whether preamble and File Meta Information precede the data set, PS3.10 7.1."""
+    ignore: bool = False
+    """Whether objects are received and forgotten."""
+    durable: bool = False
+    """Whether success means that file and directory are on disk."""
+    exec_on_reception: str | None = None
+    exec_on_eostudy: str | None = None
+    rename_on_eostudy: bool = False
+    eostudy_timeout: float | None = None
+    """Seconds after its last object in which a study ends; None: never."""
+
+
+class Outcome(NamedTuple):
+    """What became of an object."""
+
+    status: int
+    """For the C-STORE-RSP, PS3.4 table B.2-1."""
+    received: ReceivedObject | None = None
+    """What a command may follow; None if nothing was stored."""
+    ended: Study | None = None
+    """The study that this object of another one ended."""
+
+
+class Reception(Protocol):
+    """One data set on its way."""
+
+    def feed(self, fragment: memoryview) -> None:
+        """Take the next fragment; views of it are kept until `flush` or `finish`.
+
+        Raises:
+            InvalidDataSet: it cannot be parsed.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Write what was kept."""
+        ...
+
+    def finish(self) -> Outcome:
+        """Store the object, now that all of it has come.
+
+        Raises:
+            InvalidDataSet: it cannot be parsed.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Forget the object; leaves no file. Never raises."""
+        ...
+
+
+class StoreSCP:
+    """Stores objects, and follows the study that is under way."""
+
+    def __init__(
+        self,
+        storing: Storing,
+        run: Callable[[Command], None],
+        dictionary: Callable[[], Dictionary] = standard,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to store.
+
+        Args:
+            storing: what is done with objects.
+            run: runs a command of the user.
+            dictionary: gives the data dictionary.
+            wall_clock: seconds since 1970, for names.
+            clock: seconds, monotonic, for the end of a study.
+        """
+        self.storing = storing
+        self.output = OutputDirectory(storing.rules.directory, durable=storing.durable)
+        self.wall_clock = wall_clock
+        self.clock = clock
+        self.dictionary = dictionary
+        self._run = run
+        self._studies = StudyTracker(
+            timeout=storing.eostudy_timeout, keep_names=storing.rename_on_eostudy
+        )
+        self._peer = Peer("", "", "")
+
+    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
+        """Return where the data set of a C-STORE-RQ goes."""
+        self._peer = peer
+        if self.storing.bit_preserving:
+            return _BitPreserving(self, request, syntax, peer)
+        return _Normal(self, request, syntax, peer)
+
+    def after_response(self, outcome: Outcome, peer: Peer) -> None:
+        """Do what follows an object, once its response was sent."""
+        template = self.storing.exec_on_reception
+        if template is not None and outcome.received is not None:
+            self._run(on_reception(template, outcome.received, peer))
+        if outcome.ended is not None:
+            self._follow(outcome.ended)
+
+    def deadline(self) -> float | None:
+        """Return when the study under way ends if no object of it comes (clock); None: never."""
+        return self._studies.deadline
+
+    def expire(self) -> None:
+        """End the study under way if its time has come."""
+        if (ended := self._studies.expire(self.clock())) is not None:
+            self._follow(ended)
+
+    def end_association(self) -> None:
+        """Leave no trace but the stored objects until the next association."""
+        self.output.tidy()
+
+    def close(self) -> None:
+        """End the study under way, because the program ends."""
+        if (ended := self._studies.finish()) is not None:
+            self._follow(ended)
+        self.output.close()
+
+    def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
+        """Return the directory for an object, its study, and the study that it ended.
+
+        Raises:
+            CannotUnderstand: the object names no study, or its directory cannot be had.
+        """
+        rules = self.storing.rules
+        if isinstance(rules.layout, Flat):
+            return rules.directory, None, None
+        uid = study_uid(attributes.study_instance_uid)
+        directory = self._studies.directory_of(uid)
+        if directory is not None:
+            return directory, uid, None
+        name = study_directory(
+            rules.layout,
+            uid,
+            attributes.patient_name,
+            attributes.specific_character_set,
+            self.wall_clock(),
+        )
+        directory = self.output.make_study_directory(name)
+        return directory, uid, self._studies.begin(uid, directory, self.clock())
+
+    def note_stored(self, name: str, prefix: str) -> None:
+        """Note a file of the study under way."""
+        self._studies.stored(name, prefix, self.clock())
+
+    def _follow(self, study: Study) -> None:
+        """A study is complete: rename first, so that the command finds the final names."""
+        if self.storing.rename_on_eostudy:
+            rename_study(study.directory, study.files, durable=self.storing.durable)
+        if self.storing.exec_on_eostudy is not None:
+            self._run(on_end_of_study(self.storing.exec_on_eostudy, study, self._peer))
+
+
+class _Discard:
+    """Takes a data set that is not to be written."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Forget it."""
+
+    def patch(self, position: int, data: bytes) -> None:
+        """Forget it."""
+
+
+_NOWHERE = _Discard()
+
+
+class _InstanceReception:
+    """What receptions of both modes have in common: a file in the making, and failures."""
+
+    def __init__(
+        self, scp: StoreSCP, request: CStoreRQ, syntax: TransferSyntax, peer: Peer, header: bytes
+    ) -> None:
+        self._scp = scp
+        self._storing = scp.storing
+        self._request = request
+        self._syntax = syntax
+        self._peer = peer
+        self._name = file_name(
+            scp.storing.rules,
+            request.affected_sop_class_uid,
+            request.affected_sop_instance_uid,
+            scp.wall_clock(),
+        )
+        self._failure: StatusError | None = None
+        self._file: InstanceFile | None = None
+        if not scp.storing.ignore:
+            try:
+                self._file = InstanceFile(scp.output, header)
+            except OutOfResources as error:
+                self._fail(error)
+
+    def flush(self) -> None:
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OutOfResources as error:
+                self._fail(error)
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
+    def _fail(self, error: StatusError) -> None:
+        """The object will not be stored; what is left of it is received and forgotten."""
+        self._failure = error
+        self.discard()
+
+    def _refused(self, error: StatusError, directory: str | None = None) -> Outcome:
+        """Give up the object: log why, and leave nothing."""
+        self.discard()
+        path = f"{directory or self._storing.rules.directory}/{self._name.text}"
+        if isinstance(error, OutOfResources):
+            _logger.error("cannot write DICOM file: %s: %s", path, error)
+        else:
+            _logger.error("%s", error)
+        return Outcome(error.status)
+
+    def _received(
+        self, status: int, directory: str | None, name: str | None, study: str | None = None
+    ) -> ReceivedObject:
+        request = self._request
+        return ReceivedObject(
+            request.affected_sop_class_uid,
+            request.affected_sop_instance_uid,
+            status,
+            directory,
+            name,
+            study,
+        )
+
+
+class _BitPreserving(_InstanceReception):
+    """Writes the data set as it comes: nothing is parsed, nothing is checked."""
+
+    def __init__(
+        self, scp: StoreSCP, request: CStoreRQ, syntax: TransferSyntax, peer: Peer
+    ) -> None:
+        header = b""
+        if scp.storing.with_meta:
+            header = file_meta.encode(
+                request.affected_sop_class_uid,
+                request.affected_sop_instance_uid,
+                syntax.uid,
+                peer.calling_ae_title,
+                version_name=BIT_PRESERVING_VERSION_NAME,
+            )
+        super().__init__(scp, request, syntax, peer, header)
+
+    def feed(self, fragment: memoryview) -> None:
+        if self._file is not None:
+            try:
+                self._file.write(fragment)
+            except OutOfResources as error:
+                self._fail(error)
+
+    def finish(self) -> Outcome:
+        if self._failure is not None:
+            return self._refused(self._failure)
+        if self._file is None:
+            return Outcome(SUCCESS, self._received(SUCCESS, None, None))
+        directory = self._storing.rules.directory
+        _logger.info("storing DICOM file: %s/%s", directory, self._name.text)
+        try:
+            stored = self._file.commit(directory, self._name)
+        except OutOfResources as error:
+            return self._refused(error)
+        return Outcome(SUCCESS, self._received(SUCCESS, directory, stored.name))
+
+
+class _Normal(_InstanceReception):
+    """Parses the data set and writes it anew, as far as it is not the same anyhow."""
+
+    def __init__(
+        self, scp: StoreSCP, request: CStoreRQ, syntax: TransferSyntax, peer: Peer
+    ) -> None:
+        self._written = scp.storing.encoding.transfer_syntax or syntax.uid
+        self._calling_ae_title = peer.calling_ae_title
+        # What the command says is right for every object that is what it should be.
+        header = self._encode_header(
+            scp.storing, request.affected_sop_class_uid, request.affected_sop_instance_uid
+        )
+        super().__init__(scp, request, syntax, peer, header)
+        self._header = header
+        self._transcoder = Transcoder(
+            syntax, scp.storing.encoding, self._file or _NOWHERE, dictionary=scp.dictionary
+        )
+
+    def feed(self, fragment: memoryview) -> None:
+        if self._failure is None:
+            try:
+                self._transcoder.feed(fragment)
+            except StatusError as error:
+                self._fail(error)
+
+    def finish(self) -> Outcome:
+        if self._failure is not None:
+            return self._refused(self._failure)
+        try:
+            attributes = self._transcoder.finish(self._header_length)
+            if self._file is None:
+                return Outcome(SUCCESS, self._received(SUCCESS, None, None))
+            return self._store(self._file, attributes)
+        except OutOfResources as error:
+            if self._storing.ignore:  # what cannot be written need not be
+                return Outcome(SUCCESS, self._received(SUCCESS, None, None))
+            return self._refused(error)
+        except StatusError as error:
+            return self._refused(error)
+
+    def _store(self, file: InstanceFile, attributes: Attributes) -> Outcome:
+        """Complete the file: header, order, place, name."""
+        self._header_length(attributes)  # only padding has asked for it so far
+        file = self._in_order(file)
+        if file.header != self._header:
+            file.header = self._header
+        directory, study, ended = self._scp.place(attributes)
+        path = f"{directory}/{self._name.text}"
+        _logger.info("storing DICOM file: %s", path)
+        status = self._check_identity(attributes)
+        try:
+            stored = file.commit(directory, self._name)
+        except OutOfResources as error:
+            refused = self._refused(error, directory)
+            return Outcome(refused.status, None, ended)
+        if stored.replaced:
+            _logger.warning("DICOM file already exists, overwriting: %s", path)
+        if status == CannotUnderstand.status:
+            _logger.error("bad DICOM file: %s", path)
+        self._scp.note_stored(stored.name, self._name.prefix)
+        received = self._received(status, directory, stored.name, study)
+        return Outcome(status, received, ended)
+
+    def _in_order(self, file: InstanceFile) -> InstanceFile:
+        """Return the file itself, or another one where one pass was not enough."""
+        while self._transcoder.needs_second_pass:
+            with file:  # which is not the one to keep
+                self._file = another = InstanceFile(self._scp.output, self._header)
+                self._transcoder.rewrite(file, another)
+            file = another
+        return file
+
+    def _check_identity(self, attributes: Attributes) -> int:
+        """Return the status for what the data set says it is, against what the command said."""
+        sop_class, instance = attributes.sop_class_uid, attributes.sop_instance_uid
+        if sop_class is None or instance is None:
+            return CannotUnderstand.status
+        request = self._request
+        if (
+            sop_class.decode("latin-1") != request.affected_sop_class_uid
+            or instance.decode("latin-1") != request.affected_sop_instance_uid
+        ):
+            return IdentityMismatch.status
+        return SUCCESS
+
+    def _header_length(self, attributes: Attributes) -> int:
+        """Make the header that tells what the data set is; return its length in bytes."""
+        if self._check_identity(attributes) == SUCCESS:
+            return len(self._header)
+        sop_class, instance = attributes.sop_class_uid, attributes.sop_instance_uid
+        if sop_class is None:
+            sop_class = _NO_SOP_CLASS
+        if instance is None:
+            instance = unique_uid().encode()
+        self._header = self._encode_header(
+            self._storing, sop_class.decode("latin-1"), instance.decode("latin-1")
+        )
+        return len(self._header)
+
+    def _encode_header(self, storing: Storing, sop_class: str, instance: str) -> bytes:
+        if not storing.with_meta:
+            return b""
+        return file_meta.encode(
+            sop_class,
+            instance,
+            self._written,
+            self._calling_ae_title,
+            version_name=IMPLEMENTATION_VERSION_NAME,
+        )

@@ -1,0 +1,359 @@
+"""One association, on the side that accepts it: the state machine of PS3.8 9.2, without I/O and clock.
+
+Rule: every transition is made in this file, and every reaction to a PDU is in `TRANSITIONS` or in
+`_unexpected`, its default. Of the thirteen states four can be observed here. The others belong to the
+requester, or (Sta3, Sta8) last only as long as it takes to compute an answer.
+
+    Sta2 ──A-ASSOCIATE-RQ──→ Sta6 ──A-RELEASE-RQ──→ Sta13 ──closed──→ Sta1
+      └──────── refused, or the protocol broken ──────→ ┘
+
+The data path does not come through the table: in Sta6 `pdata.fragments` takes what it understands, and leaves
+the rest to the table. The shell's part is this:
+
+    while received := receive_into(association.buffer()):      # written out before, if association.views_expire
+        for event in association.receive(received):
+            …                                                  # association.send(…), association.release_views()
+        send_all(association.data_to_send())
+    association.transport_closed()
+
+It closes the transport when the state is IDLE. It limits the time in AWAITING_ASSOCIATE_RQ and in
+AWAITING_TRANSPORT_CLOSE (ARTIM, PS3.8 9.1.5), where it goes on to receive, as all that comes is to be read.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import ClassVar, NamedTuple
+
+from storescp.errors import InvalidPDU, ProtocolError, UnexpectedPDU
+from storescp.upper_layer.negotiation import (
+    Policy,
+    longest_value,
+    negotiate,
+    reported_longest_value,
+)
+from storescp.upper_layer.notes import ERROR, Note, network
+from storescp.upper_layer.pdata import (
+    Fragment,
+    ReceiveBuffer,
+    encode_command_set,
+    fragments,
+    split,
+)
+from storescp.upper_layer.pdu import (
+    HEADER_LENGTH,
+    PDU,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AReleaseRP,
+    AReleaseRQ,
+    ContextResult,
+    PDUType,
+    decode,
+    decode_request,
+    unpack_header,
+)
+
+RECEIVE_BUFFER_SIZE = 1024 * 1024
+"""Of an association that carries data. One receive fills it with dozens of PDUs."""
+
+_PDU_TYPES = frozenset(int(pdu_type) for pdu_type in PDUType)
+
+
+class State(Enum):
+    """States of an acceptor, PS3.8 table 9-1 to 9-5."""
+
+    IDLE = "Sta1"
+    AWAITING_ASSOCIATE_RQ = "Sta2"
+    ESTABLISHED = "Sta6"
+    AWAITING_TRANSPORT_CLOSE = "Sta13"
+
+
+class AcceptedContext(NamedTuple):
+    """What was agreed for a presentation context ID."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+class UnexpectedFirstPDU(UnexpectedPDU):
+    """The connection begins with a PDU that is no A-ASSOCIATE-RQ, PS3.8 table 9-10, AA-1."""
+
+    abort_source = 0  # service user
+    abort_reason = 0
+
+
+class NotDICOM(InvalidPDU):
+    """The connection does not begin as an association does. It is closed without a word."""
+
+
+class RequestTooLarge(NotDICOM):
+    """The A-ASSOCIATE-RQ announces more bytes than will be read. The connection is closed without a word."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__("0006:0437 A-ASSOCIATE PDU too large")
+        self.notes: tuple[Note, ...] = (
+            network(ERROR, f"A-ASSOCIATE PDU too large: {length} bytes, refusing."),
+        )
+
+
+Action = Callable[["Association"], Iterator[Fragment | PDU]]
+
+
+class Association:
+    """The acceptor's side of one association; one object per transport connection."""
+
+    __slots__ = (
+        "_buffer",
+        "_deaf",
+        "_longest_value",
+        "_outgoing",
+        "_policy",
+        "answer",
+        "contexts",
+        "request",
+        "state",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._buffer = ReceiveBuffer()
+        self._outgoing: list[bytes] = []
+        self._longest_value = 0
+        self._deaf = False
+        self.state = State.AWAITING_ASSOCIATE_RQ
+        self.request: AAssociateRQ | None = None
+        self.answer: AAssociateAC | AAssociateRJ | None = None
+        self.contexts: dict[int, AcceptedContext] = {}
+
+    # What the shell does: receive, send, close
+
+    @property
+    def views_expire(self) -> bool:
+        """Whether the next `buffer` call may overwrite what the fragments seen so far show."""
+        return self._buffer.views_expire
+
+    def buffer(self) -> memoryview:
+        """Return where the next bytes are to be received into; never empty.
+
+        Ends the validity of all fragments if `views_expire`, and of those before `release_views`. Not to be
+        called while an iterator from `receive` is in use.
+        """
+        return self._buffer.room()
+
+    def release_views(self) -> None:
+        """Tell that the fragments seen so far are not needed any more, so that their memory is used again."""
+        self._buffer.viewed = False
+
+    def receive(self, count: int) -> Iterator[Fragment | PDU]:
+        """Return an iterator over what `count` more bytes in the buffer mean, in their order.
+
+        That is: the A-ASSOCIATE-RQ and at once its answer, which is queued to be sent; PDVs; the A-RELEASE-RQ,
+        whose answer is queued as well; an A-ABORT. To be exhausted unless it raises.
+
+        Raises:
+            ProtocolError: while iterating: the peer broke the protocol. The A-ABORT is queued, if one is due.
+        """
+        self._buffer.end += count
+        return self._events()
+
+    def send(self, context_id: int, command_set: bytes) -> None:
+        """Queue a command set as P-DATA-TF, cut as the peer wishes. Nothing, if there is nobody to read it.
+
+        Raises:
+            InvalidPDU: the peer announced a maximum length in which nothing fits; the A-ABORT is queued.
+        """
+        if self.state is not State.ESTABLISHED:
+            return
+        if self._longest_value < 2:
+            error = InvalidPDU(
+                "0006:020e DIMSE Failed to send message\n"
+                "0006:0308 DUL Cannot send P-DATA PDU because receiver's max PDU size of"
+                f" {self._peer_maximum_length} is illegal (must be > 12)"
+            )
+            self._give_up(error)
+            raise error
+        self._outgoing.append(encode_command_set(context_id, command_set, self._longest_value))
+
+    def abort(self, source: int = 0, reason: int = 0) -> None:
+        """Queue an A-ABORT, PS3.8 9.3.8 (AA-1), unless the association is over anyhow."""
+        if self.state in (State.AWAITING_ASSOCIATE_RQ, State.ESTABLISHED):
+            self._outgoing.append(AAbort(source, reason).encode())
+            self.state = State.AWAITING_TRANSPORT_CLOSE
+
+    def data_to_send(self) -> bytes:
+        """Return everything queued since the last call, to be sent in one piece."""
+        if not self._outgoing:
+            return b""
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+    def transport_closed(self) -> None:
+        """Note that the transport connection is closed, by whichever side (AA-4, AA-5, AR-5)."""
+        self.state = State.IDLE
+
+    # What the shell asks
+
+    @property
+    def was_established(self) -> bool:
+        """Whether the association was accepted; after that, errors are those of DIMSE."""
+        return isinstance(self.answer, AAssociateAC)
+
+    @property
+    def within_pdu(self) -> bool:
+        """Whether the last bytes received are the beginning of a PDU whose rest has not come."""
+        return self._buffer.end > self._buffer.start
+
+    @property
+    def max_send_pdv(self) -> int:
+        """The longest PDV value for the peer, as the reference states it in its log, in bytes."""
+        return reported_longest_value(self._peer_maximum_length)
+
+    @property
+    def _peer_maximum_length(self) -> int:
+        return self.request.user_information.maximum_length if self.request else 0
+
+    # What comes in
+
+    def _events(self) -> Iterator[Fragment | PDU]:
+        try:
+            while True:
+                if self.state is State.ESTABLISHED:
+                    yield from fragments(self._buffer, self._policy.maximum_length)
+                act = self._next_action()
+                if act is None:
+                    return
+                yield from act(self)
+        except ProtocolError as error:
+            late = self.state is State.AWAITING_TRANSPORT_CLOSE
+            self._give_up(error)
+            if not late:
+                raise
+
+    def _next_action(self) -> Action | None:
+        """Return what to do with the PDU at the front of the buffer, None if there is no complete one.
+
+        Raises:
+            ProtocolError: this state allows no such PDU, whatever its length is and whether the rest has come;
+                or it is too long to be awaited.
+        """
+        buffer = self._buffer
+        if self.state is State.IDLE or self._deaf:
+            buffer.start = buffer.end
+        available = buffer.end - buffer.start
+        if not available:
+            return None
+        pdu_type = buffer.view[buffer.start]
+        act = self.TRANSITIONS.get((self.state, pdu_type))
+        if act is None:
+            raise self._unexpected(pdu_type)
+        if available < HEADER_LENGTH:
+            return None
+        _, length = unpack_header(buffer.view, buffer.start)
+        self._check_length(pdu_type, length)
+        return act if available >= HEADER_LENGTH + length else None
+
+    def _check_length(self, pdu_type: int, length: int) -> None:
+        if pdu_type == PDUType.A_ASSOCIATE_RQ:
+            if length > self._policy.maximum_request_length:
+                raise RequestTooLarge(length)
+        elif length > self._policy.maximum_length:
+            raise InvalidPDU(
+                f"0006:0308 DUL Illegal PDU Length {length}."
+                f"  Max expected {self._policy.maximum_length}"
+            )
+
+    def _unexpected(self, pdu_type: int) -> ProtocolError:
+        """AA-1, AA-7, AA-8: return the error for a PDU that this state does not allow, or that is none."""
+        first = self.state is State.AWAITING_ASSOCIATE_RQ
+        if pdu_type not in _PDU_TYPES:
+            text = f"0006:0321 Unrecognized PDU type: {pdu_type:2x}"
+            return NotDICOM(text) if first else InvalidPDU(text)
+        text = f"Unexpected {PDUType(pdu_type).name.replace('_', '-')} PDU"
+        return UnexpectedFirstPDU(text) if first else UnexpectedPDU(text)
+
+    def _give_up(self, error: ProtocolError) -> None:
+        """End the association because the protocol is broken. Nothing that follows can be understood."""
+        self._deaf = True
+        if isinstance(error, NotDICOM):
+            self.state = State.IDLE
+        else:
+            self._outgoing.append(AAbort(error.abort_source, error.abort_reason).encode())
+            self.state = State.AWAITING_TRANSPORT_CLOSE
+
+    def _take(self) -> memoryview:
+        """Take the PDU at the front of the buffer, which is complete; return its variable field."""
+        buffer = self._buffer
+        _, length = unpack_header(buffer.view, buffer.start)
+        start = buffer.start + HEADER_LENGTH
+        buffer.start = start + length
+        return buffer.view[start : start + length]
+
+    def _answer_request(self) -> Iterator[PDU]:
+        """AE-6, AE-7, AE-8: the A-ASSOCIATE-RQ is answered at once."""
+        self.request = request = decode_request(bytes(self._take()))
+        self.answer = answer = negotiate(request, self._policy)
+        self._outgoing.append(answer.encode())
+        if isinstance(answer, AAssociateAC):
+            self._establish(request, answer)
+        else:
+            self.state = State.AWAITING_TRANSPORT_CLOSE
+        yield request
+        yield answer
+
+    def _establish(self, request: AAssociateRQ, answer: AAssociateAC) -> None:
+        self.state = State.ESTABLISHED
+        self._buffer.ample = RECEIVE_BUFFER_SIZE
+        self._longest_value = longest_value(request.user_information.maximum_length)
+        self.contexts.update(
+            (
+                context.context_id,
+                AcceptedContext(context.abstract_syntax or "", context.transfer_syntax),
+            )
+            for context in answer.contexts
+            if context.result == ContextResult.ACCEPTANCE
+        )
+
+    def _indicate_data(self) -> Iterator[Fragment]:
+        """DT-2: hand on a P-DATA-TF. The only one that `fragments` leaves here is too short to hold a PDV."""
+        yield from split(self._take())
+
+    def _answer_release(self) -> Iterator[PDU]:
+        """AR-2, AR-4: the release is confirmed at once, whatever is under way."""
+        self._take()
+        self._outgoing.append(AReleaseRP().encode())
+        self.state = State.AWAITING_TRANSPORT_CLOSE
+        yield AReleaseRQ()
+
+    def _indicate_abort(self) -> Iterator[PDU]:
+        """AA-2, AA-3: the peer aborts; the transport is to be closed."""
+        abort = decode(PDUType.A_ABORT, self._take())
+        self.state = State.IDLE
+        yield abort
+
+    def _close(self) -> Iterator[PDU]:
+        """AA-2: the peer aborts what is over already; the transport is to be closed."""
+        self.state = State.IDLE
+        return iter(())
+
+    def _ignore(self) -> Iterator[PDU]:
+        """AA-6: what comes too late is taken and forgotten."""
+        self._take()
+        return iter(())
+
+    TRANSITIONS: ClassVar[dict[tuple[State, int], Action]] = {
+        (State.AWAITING_ASSOCIATE_RQ, PDUType.A_ASSOCIATE_RQ): _answer_request,  # AE-6
+        (State.AWAITING_ASSOCIATE_RQ, PDUType.A_ABORT): _indicate_abort,  # AA-2
+        (State.ESTABLISHED, PDUType.P_DATA_TF): _indicate_data,  # DT-2
+        (State.ESTABLISHED, PDUType.A_RELEASE_RQ): _answer_release,  # AR-2, AR-4
+        (State.ESTABLISHED, PDUType.A_ABORT): _indicate_abort,  # AA-3
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_ASSOCIATE_AC): _ignore,  # AA-6
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_ASSOCIATE_RJ): _ignore,  # AA-6
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.P_DATA_TF): _ignore,  # AA-6
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_RELEASE_RQ): _ignore,  # AA-6
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_RELEASE_RP): _ignore,  # AA-6
+        (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_ABORT): _close,  # AA-2
+    }
+    """What is done about a PDU, PS3.8 table 9-10. Everything else is unexpected: AA-1, AA-7, AA-8."""

@@ -1,0 +1,174 @@
+"""The data path: the receive buffer, and P-DATA-TF to fragments and back, PS3.8 9.3.5 and annex E.
+
+How the buffer works. Bytes arrive at its tail (`room`), PDUs are taken from its front (`start` to `end`), and
+what is in a fragment stays where it arrived: a fragment's value is a view. As long as there is room nothing
+moves. When room gets short, the incomplete PDU at the end moves to the front, over bytes that views may still
+show; that is announced by `views_expire`, so that whoever holds views can write them out before. A move is of
+at most half of the buffer, and the next one comes when at least a quarter of it has been received; so moving
+costs a small constant per byte, however small the pieces are in which the peer sends. When all was taken and nobody holds views, the buffer starts
+again at its front, so that a stream of small objects stays within the same few kilobytes of memory.
+
+It is small at first, for an association request or an echo, and becomes `ample` when data arrive. It becomes
+larger than that only for a PDU that does not fit; how long a PDU may be is decided before it is awaited.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from storescp.errors import InvalidPDU
+from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType, pack_header
+
+Fragment = tuple[int, int, memoryview]
+"""Presentation context ID, message control header, value (a view into the receive buffer)."""
+
+COMMAND = 1
+LAST = 2
+"""Bits of the message control header, PS3.8 E.2; the others are not tested."""
+
+_P_DATA_TF = int(PDUType.P_DATA_TF)
+# PS3.8 9.3.5: PDU type, length; 9.3.5.1: item length, presentation context ID; E.2: message control header
+_unpack_first_item = struct.Struct(">BxIIBB").unpack_from
+_FIRST_ITEM_LENGTH = 12
+_unpack_item = struct.Struct(">IBB").unpack_from
+_ITEM_OVERHEAD = 6
+_pack_item = struct.Struct(">IBB").pack
+
+_SMALL = 16 * 1024
+_COMFORTABLE_ROOM = 128 * 1024
+"""Less room than this makes the receives too short to be worth their system call."""
+
+
+class ReceiveBuffer:
+    """Bytes received and not yet understood. See the module's text."""
+
+    __slots__ = ("ample", "end", "start", "view", "viewed")
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(_SMALL))
+        self.start = 0
+        """Where the first PDU begins that was not taken yet."""
+        self.end = 0
+        """Where the received bytes end."""
+        self.ample = _SMALL
+        """How large the buffer may become without need."""
+        self.viewed = False
+        """Whether somebody may hold views of what was taken."""
+
+    @property
+    def views_expire(self) -> bool:
+        """Whether the next `room` may overwrite what views show."""
+        return self.viewed and self._cramped() and self._fitting_size() <= len(self.view)
+
+    def room(self) -> memoryview:
+        """Return where to receive into; never empty."""
+        if self.start == self.end and not self.viewed:
+            self.start = self.end = 0
+        if self._cramped():
+            self._make_room()
+        return self.view[self.end :]
+
+    def _cramped(self) -> bool:
+        size = len(self.view)
+        return size - self.end < min(size // 4, _COMFORTABLE_ROOM)
+
+    def _fitting_size(self) -> int:
+        """Return the size at which the bytes not taken yet fill half of the buffer at most."""
+        return max(self.ample, 2 * (self.end - self.start))
+
+    def _make_room(self) -> None:
+        view, length = self.view, self.end - self.start
+        size = self._fitting_size()
+        if size > len(view):
+            # Views of the former memory keep it alive.
+            self.view = memoryview(bytearray(size))
+        self.view[:length] = view[self.start : self.end]
+        self.start, self.end = 0, length
+        self.viewed = False
+
+
+def fragments(buffer: ReceiveBuffer, maximum_length: int) -> Iterator[Fragment]:
+    """Take the complete P-DATA-TF PDUs at the front of the buffer, and yield their PDVs.
+
+    Stops before an incomplete PDU, one longer than `maximum_length`, one of another type.
+
+    Raises:
+        InvalidPDU: the lengths in a PDU do not add up; none of its PDVs was yielded.
+    """
+    view, start, end = buffer.view, buffer.start, buffer.end
+    while end - start >= _FIRST_ITEM_LENGTH:
+        pdu_type, length, item_length, context_id, control_header = _unpack_first_item(view, start)
+        stop = start + HEADER_LENGTH + length
+        if pdu_type != _P_DATA_TF or stop > end or length > maximum_length:
+            return
+        # Taken before it is given away: whoever loses interest in the rest leaves no PDU half taken.
+        buffer.start = stop
+        buffer.viewed = True
+        if 2 <= item_length == length - 4:
+            # One PDV fills the PDU, as nearly always.
+            yield context_id, control_header, view[start + _FIRST_ITEM_LENGTH : stop]
+        else:
+            for fragment in split(view[start + HEADER_LENGTH : stop]):
+                buffer.viewed = True
+                yield fragment
+        start = stop
+
+
+def split(variable_field: memoryview) -> list[Fragment]:
+    """Return the PDVs of one P-DATA-TF, PS3.8 9.3.5.
+
+    Raises:
+        InvalidPDU: there is none, or their lengths do not add up.
+    """
+    found: list[Fragment] = []
+    start, end = 0, len(variable_field)
+    if not end:
+        raise InvalidPDU(
+            "0006:0307 PDU without any PDVs encountered. In DT_2_IndicatePData."
+            "  This probably indicates a  malformed P DATA PDU."
+        )
+    while start < end:
+        if end - start < 4:
+            raise _does_not_add_up(len(found))
+        length = int.from_bytes(variable_field[start : start + 4], "big")
+        if length < 2:
+            raise InvalidPDU(
+                f"0006:0308 PDV with invalid length {length} encountered."
+                " This probably indicates a malformed P DATA PDU."
+            )
+        stop = start + 4 + length
+        if stop > end:
+            raise _does_not_add_up(len(found) + 1)
+        _, context_id, control_header = _unpack_item(variable_field, start)
+        found.append((context_id, control_header, variable_field[start + _ITEM_OVERHEAD : stop]))
+        start = stop
+    return found
+
+
+def _does_not_add_up(count: int) -> InvalidPDU:
+    return InvalidPDU(
+        f"0006:0307 PDV lengths don't add up correctly: {count} PDVs."
+        " This probably indicates a malformed P-DATA PDU. PDU type is 04."
+    )
+
+
+def encode(context_id: int, control_header: int, value: bytes) -> bytes:
+    """Return a P-DATA-TF of one PDV."""
+    length = len(value)
+    return (
+        pack_header(_P_DATA_TF, length + _ITEM_OVERHEAD)
+        + _pack_item(length + 2, context_id, control_header)
+        + value
+    )
+
+
+def encode_command_set(context_id: int, command_set: bytes, longest: int) -> bytes:
+    """Return the P-DATA-TFs of a command set, cut into values of at most `longest` bytes."""
+    last = max(len(command_set) - 1, 0) // longest * longest
+    return b"".join(
+        encode(
+            context_id,
+            COMMAND | LAST if position == last else COMMAND,
+            command_set[position : position + longest],
+        )
+        for position in range(0, last + 1, longest)
+    )

@@ -1,0 +1,34 @@
+"""bench.runner: the load generator sends what it is told, to the program under test."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.objects import INSTANCE, template
+from bench.runner import send
+from bench.workloads import Workload
+from tests.peers.samples import ct_slice
+from tests.peers.servers import ours
+
+
+@pytest.mark.parametrize("associations", [1, 3])
+def test_all_objects_arrive(associations: int, tmp_path: Path) -> None:
+    """Each association sends its objects under UIDs of their own, and each is stored."""
+    workload = Workload(
+        "test",
+        lambda: ct_slice(16, INSTANCE),
+        count=20,
+        entrants=(),
+        goals=(),
+        associations=associations,
+        limit=30,
+    )
+    made = template(workload.sample())
+    path = tmp_path / "template"
+    path.write_bytes(made.stream)
+
+    with ours(tmp_path / "ours", ["--fork"]) as server:
+        measured = send(server.port, workload, made, path, 1)
+
+        assert [(20, 0)] * associations == [(one.objects, one.failures) for one in measured]
+        assert 20 * associations == len(server.files())

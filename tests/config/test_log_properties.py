@@ -1,0 +1,182 @@
+"""The syntax of logging configuration files."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storescp.config.log_complaints import Complaints
+from storescp.config.log_properties import Properties, check_file, expand, parse, read
+from storescp.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ({}, ""),
+        ({"a": "b"}, "a=b"),
+        ({"a": "b"}, "a = b\r\n"),
+        ({"a": "b c"}, " \t a\t =\t b c \t\n"),
+        ({"a": "b=c"}, "a=b=c"),
+        ({"a": ""}, "a="),
+        ({"": "b"}, "=b"),
+        ({}, "nothing here"),
+        ({}, "# a=b\n   # c=d"),
+        ({"a": "b # c"}, "a = b # c"),
+        ({"a": "2"}, "a=1\na=2"),
+        ({"a": "1", "A": "2"}, "a=1\nA=2"),
+        ({"a": "b\\"}, "a=b\\\nc"),
+        ({"[x]": "y"}, "[x]=y"),
+        ({"a": "b\x85c"}, "a=b\x85c"),
+    ],
+)
+def test_a_line_is_a_property(expected: dict[str, str], text: str) -> None:
+    """Lines are split at the first equals sign and trimmed; there are comments, but no continuations."""
+    assert expected == parse(text).values
+
+
+def test_properties_come_in_byte_order() -> None:
+    """Keys are processed in the order of their bytes, not of the file."""
+    assert list(parse("b=1\nB=2\na.b=3\na=4\né=5")) == ["B", "a", "a.b", "b", "é"]
+
+
+def test_values_have_types_and_prefixes() -> None:
+    """Booleans and integers that cannot be read leave the default; keys can be looked at below a prefix."""
+    properties = parse("x.a=1\nx.b=true\nx.c=maybe\ny=2").below("x.")
+
+    assert properties.values == {"a": "1", "b": "true", "c": "maybe"}
+    assert (properties.integer("a", 9), properties.integer("c", 9)) == (1, 9)
+    assert (properties.boolean("b", default=False), properties.boolean("c", default=True)) == (
+        True,
+        True,
+    )
+    assert "a" in properties
+    assert "y" not in properties
+    assert properties.get("y", "none") == "none"
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        ("plain", "plain"),
+        ("one", "${a}"),
+        ("<one>", "<${a}>"),
+        ("oneone", "${a}${a}"),
+        ("one", "${b}"),  # looked through again
+        ("here", "${HOME}"),
+        ("one", "${both}"),  # the file before the environment
+        ("fallback", "${empty}"),  # an empty property does not count
+        ("${nowhere}", "${nowhere}"),
+        ("${nowhere}one", "${nowhere}${a}"),
+        ("${a${a}}", "${a${a}}"),  # a name ends at the first brace
+        ("$a {a}", "$a {a}"),
+        ("whole", "${log4cplus.key}"),
+    ],
+)
+def test_variables_are_replaced(expected: str, text: str) -> None:
+    """A variable is a property of the file or else of the environment; otherwise the text stays."""
+    written = {"a": "one", "b": "${a}", "both": "one", "empty": "", "log4cplus.key": "whole"}
+    environment = {"HOME": "here", "both": "two", "empty": "fallback"}
+
+    result = expand(Properties({**written, "text": text}), environment, Complaints())
+
+    assert expected == result.get("text")
+
+
+def test_variables_are_replaced_in_keys() -> None:
+    """A key may hold a variable, too."""
+    result = expand(parse("log4cplus.appender.${name}=x\nname=file"), {}, Complaints())
+
+    assert result.values == {"log4cplus.appender.file": "x", "name": "file"}
+
+
+def test_missing_brace_is_complained_about(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without its closing brace the text stays as it was written."""
+    result = expand(parse("a=%m${b%n"), {}, Complaints())
+
+    assert result.values == {"a": "%m${b%n"}
+    assert capsys.readouterr().err == (
+        'log4cplus:ERROR "%m${b%n" has no closing brace. Opening brace at position 2.\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x=${x}", "x=a${y}\ny=b${x}", "x=${y}${y}\ny=${z}${z}\nz=${x}", "${x}=1\nx=${x}."],
+)
+def test_endless_variables_are_an_error(text: str) -> None:
+    """A variable that refers to itself stops the start, where the reference never ends."""
+    with pytest.raises(ConfigurationError, match="refer to themselves"):
+        expand(parse(text), {}, Complaints())
+
+
+def test_variables_do_not_fill_the_memory() -> None:
+    """A few lines cannot grow to gigabytes."""
+    doubling = "\n".join(f"v{n}=${{v{n + 1}}}${{v{n + 1}}}" for n in range(40))
+
+    with pytest.raises(ConfigurationError):
+        expand(parse(doubling + f"\nv40={'x' * 1000}"), {}, Complaints())
+
+
+@given(st.text(alphabet="ab=${} #\n\r\t\\", max_size=200))
+def test_any_text_is_a_file(text: str) -> None:
+    """Whatever is in a file, it is read, or refused with the error for it."""
+    with contextlib.suppress(ConfigurationError):
+        expand(parse(text), {"a": "x"}, Complaints(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("expected", "content"),
+    [
+        (None, "log4cplus.rootLogger = INFO"),
+        (None, "log4cplus.rootLogger="),
+        ("does not contain any settings", ""),
+        ("does not contain any settings", "# log4cplus.rootLogger = INFO\nx\n"),
+        ("does not contain any valid settings", "rootLogger = INFO"),
+        ("does not contain any valid settings", "=x"),
+        ("does not set up log4cplus.rootLogger", "log4cplus.logger.dcmtk = INFO"),
+    ],
+)
+def test_file_must_set_up_the_root_logger(
+    expected: str | None, content: str, tmp_path: Path
+) -> None:
+    """What is missing in a file as a whole is a usage error."""
+    file = tmp_path / "log.cfg"
+    file.write_text(content)
+
+    assert check_file(str(file)) == (expected and f"Specified --log-config file {expected}")
+
+
+def test_file_must_exist(tmp_path: Path) -> None:
+    """A directory and an empty name are no file."""
+    expected = "Specified --log-config file does not exist"
+
+    assert [check_file(str(tmp_path / "none")), check_file(str(tmp_path)), check_file("")] == (
+        [expected] * 3
+    )
+
+
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be opened is reported as that, and as an error if it is to be used."""
+    file = tmp_path / "log.cfg"
+    file.write_text("log4cplus.rootLogger = INFO")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)  # chmod would not stop root
+
+    assert check_file(str(file)) == "Specified --log-config file cannot be read"
+    with pytest.raises(ConfigurationError, match="Permission denied"):
+        read(str(file))
+
+
+def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:
+    """A file in another encoding than UTF-8 can be used; its bytes come back as they were."""
+    file = tmp_path / "log.cfg"
+    file.write_bytes(b"name=M\xfcller\n")
+
+    assert os.fsencode(read(str(file)).get("name")) == b"M\xfcller"

@@ -1,0 +1,255 @@
+"""Levels, default output and what depends on levels alone."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+from storescp.config import logs
+from storescp.errors import ConfigurationError
+from tests.config.logging_state import event, restored_logging
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    with restored_logging():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        (logs.FATAL, "fatal"),
+        (logs.ERROR, "Error"),
+        (logs.WARN, "WARN"),
+        (logs.INFO, "info"),
+        (logs.DEBUG, "debug"),
+        (logs.TRACE, "trace"),
+        (logs.OFF, "off"),
+        (logs.TRACE, "all"),
+        (None, "notset"),
+        (None, ""),
+        (None, "warning"),
+    ],
+)
+def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
+    """The names of `--log-level` are known, `off` and `all` too, and nothing else is."""
+    assert expected == logs.level_named(name)
+
+
+@pytest.mark.parametrize(
+    ("expected", "level"),
+    [
+        ("FATAL", 60),
+        ("FATAL", 50),
+        ("ERROR", 45),
+        ("WARN", 30),
+        ("INFO", 20),
+        ("TRACE", 5),
+        ("TRACE", 1),
+    ],
+)
+def test_level_without_name_counts_as_the_next_lower(expected: str, level: int) -> None:
+    """Levels that other packages invent are shown as the next lower level."""
+    assert expected == logs.level_name(level)
+
+
+def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Level letter, colon and blank stand before every line; a message that ends with LF has an empty last line."""
+    logs.configure(logs.LogSettings(level=logs.TRACE))
+    logger = logging.getLogger("dcmtk.apps.storescp")
+
+    for level in (logs.FATAL, logs.ERROR, logs.WARN, logs.INFO, logs.DEBUG, logs.TRACE):
+        logger.log(level, "one of %d\n", 6)
+    logger.info("Parameters:\n  a\n\n  b")
+
+    expected = "".join(f"{letter}: one of 6\n{letter}: \n" for letter in "FEWIDT")
+    assert expected + "I: Parameters:\nI:   a\nI: \nI:   b\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("expected", "level"),
+    [
+        ("F", logs.FATAL),
+        ("FE", logs.ERROR),
+        ("FEW", logs.WARN),
+        ("FEWI", logs.INFO),
+        ("FEWID", logs.DEBUG),
+        ("FEWIDT", logs.TRACE),
+        ("", logs.OFF),
+    ],
+)
+def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Events at or above the level of the root logger are printed, others are not."""
+    logs.configure(logs.LogSettings(level=level))
+
+    for each in (logs.FATAL, logs.ERROR, logs.WARN, logs.INFO, logs.DEBUG, logs.TRACE):
+        logging.getLogger("dcmtk.dcmnet").log(each, "x")
+
+    assert expected == "".join(line[0] for line in capsys.readouterr().err.splitlines())
+
+
+def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A traceback is printed with the prefix, too, so that no line of the log lacks its level."""
+    logs.configure(logs.LogSettings())
+
+    try:
+        raise OSError("broken")
+    except OSError:
+        logging.getLogger("dcmtk.apps.storescp").exception("failed")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "E: failed"
+    assert lines[-1] == "E: OSError: broken"
+    assert all(line.startswith("E: ") for line in lines)
+
+
+def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
+    """A defective log call costs no association."""
+    record = logging.LogRecord("x", logs.INFO, "x", 1, "%d objects", ("many",), None)
+
+    assert logs.message_of(record) == "%d objects ('many',)"
+
+
+@pytest.mark.parametrize("level", [logs.FATAL, logs.OFF, logs.INFO])
+def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--arguments` is printed at level INFO also with `--quiet`."""
+    logs.configure(logs.LogSettings(level=level))
+
+    logs.announce("calling 'storescp' with 1 arguments: '11112' \n")
+
+    assert capsys.readouterr().err == "I: calling 'storescp' with 1 arguments: '11112' \nI: \n"
+
+
+@pytest.mark.parametrize(
+    ("expected", "level"),
+    [(True, logs.OFF), (True, logs.FATAL), (False, logs.ERROR), (False, logs.TRACE)],
+)
+def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> None:
+    """Usage errors are silenced by a root level above ERROR."""
+    logs.configure(logs.LogSettings(level=level))
+
+    assert expected == logs.usage_errors_are_silent()
+
+
+@pytest.mark.parametrize(
+    ("expected", "level"),
+    [(False, logs.WARN), (True, logs.INFO), (False, logs.DEBUG)],
+)
+def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
+    """The progress line appears with `--verbose`, not with `--debug`."""
+    logs.configure(logs.LogSettings(level=level))
+
+    assert expected == logs.progress_enabled()
+
+
+def test_progress_level_is_inherited_and_can_be_set_apart() -> None:
+    """The effective level of the progress logger counts, wherever it comes from."""
+    logs.configure(logs.LogSettings(level=logs.DEBUG))
+
+    logging.getLogger("dcmtk.apps").setLevel(logs.INFO)
+    inherited = logs.progress_enabled()
+    logging.getLogger(logs.PROGRESS).setLevel(logs.WARN)
+
+    assert (inherited, logs.progress_enabled()) == (True, False)
+
+
+def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever was configured before does not print a second time, and its levels are forgotten."""
+    logs.configure(logs.LogSettings(level=logs.INFO))
+    logging.getLogger("dcmtk.dcmnet").setLevel(logs.DEBUG)
+    logging.getLogger("dcmtk.dcmnet").propagate = False
+
+    logs.configure(logs.LogSettings(level=logs.INFO))
+    logging.getLogger("dcmtk.dcmnet").debug("no")
+    logging.getLogger("dcmtk.dcmnet").info("yes")
+
+    assert capsys.readouterr().err == "I: yes\n"
+
+
+@pytest.mark.parametrize("stream", ["closed", "absent", "full"])
+def test_nothing_is_raised_where_nothing_can_be_written(
+    stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed, missing or full standard error does not reach the receiving path."""
+    logs.configure(logs.LogSettings())
+    match stream:
+        case "closed":
+            file = TextIOWrapper(BytesIO())
+            file.close()
+            monkeypatch.setattr(sys, "stderr", file)
+        case "absent":
+            monkeypatch.setattr(sys, "stderr", None)
+        case _:
+            monkeypatch.setattr(sys, "stderr", open("/dev/full", "w", encoding="utf-8"))  # noqa: SIM115
+
+    logging.getLogger("dcmtk.apps.storescp").error("lost")
+
+    if stream == "full":
+        with pytest.raises(OSError, match="No space left"):
+            sys.stderr.close()
+
+
+def test_characters_beyond_the_encoding_are_escaped() -> None:
+    """A stream that cannot encode a character gets its escape sequence, and the rest of the line."""
+    buffer = BytesIO()
+    stream = TextIOWrapper(buffer, encoding="ascii", errors="strict")
+
+    logs.write_text(stream, "name: 山\n")
+    stream.flush()
+
+    assert buffer.getvalue() == b"name: \\u5c71\n"
+
+
+def test_appender_without_a_place_to_write_to_drops_events() -> None:
+    """The root of all appenders writes nothing and raises nothing."""
+    logs.Appender().handle(event())
+
+
+def test_unusable_configuration_file_leaves_the_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error about the file can be logged, because the default set-up stays in force."""
+    with pytest.raises(ConfigurationError) as reason:
+        logs.configure(logs.LogSettings(configuration_file=str(tmp_path / "missing")))
+    logging.getLogger("dcmtk.apps.storescp").critical("%s", reason.value)
+
+    assert capsys.readouterr().err.startswith("F: cannot read logging configuration file: ")
+
+
+def test_file_is_checked_in_the_words_of_the_reference(tmp_path: Path) -> None:
+    """The check of `--log-config` gives the text of the usage error."""
+    expected = "Specified --log-config file does not exist"
+
+    assert expected == logs.check_file(str(tmp_path / "missing"))
+
+
+def test_default_set_up_does_not_load_the_configuration_file_modules() -> None:
+    """Whoever needs no configuration file does not wait for its modules."""
+    code = (
+        "import sys; from storescp.config import logs; logs.configure(logs.LogSettings());"
+        "print(*[name for name in sys.modules if '.log_' in name or name in ('socket', 'fcntl')])"
+    )
+    source = Path(logs.__file__).parents[2]
+
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        check=True,
+    )
+
+    assert result.stdout == b"\n"
+
+
+def test_program_started_as_module_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m storescp` has `storescp` for the variable `appname`."""
+    monkeypatch.setattr(sys, "argv", ["/lib/storescp/__main__.py"])
+    as_module = logs.program_name()
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/storescp2"])
+
+    assert (as_module, logs.program_name()) == ("storescp", "storescp2")

@@ -1,0 +1,65 @@
+"""A request to stop takes effect where the program waits, and nowhere else."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from storescp.serve.signals import Signals, Stopped
+
+
+def test_a_request_outside_of_a_wait_takes_effect_at_the_next_wait() -> None:
+    """Whatever runs when the signal comes runs to its end."""
+    signals = Signals()
+    previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        signals.install()
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.stop_requested == signal.SIGTERM
+
+        with pytest.raises(Stopped), signals.waiting():
+            pytest.fail("nothing is waited for any more")
+    finally:
+        signal.signal(signal.SIGTERM, previous[0])
+        signal.signal(signal.SIGINT, previous[1])
+
+
+def test_a_request_during_a_wait_ends_it() -> None:
+    """A blocking call is left at once."""
+    signals = Signals()
+    previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    began = time.monotonic()
+    try:
+        signals.install()
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+        with pytest.raises(Stopped) as stopped, signals.waiting():
+            time.sleep(30)
+    finally:
+        signal.signal(signal.SIGTERM, previous[0])
+        signal.signal(signal.SIGINT, previous[1])
+
+    assert stopped.value.number == signal.SIGINT
+    assert time.monotonic() - began < 10
+
+
+def test_whoever_asks_twice_is_obeyed_at_once() -> None:
+    """The second signal ends the process by its default action."""
+    script = textwrap.dedent("""
+        import signal
+        from storescp.serve.signals import Signals
+        Signals().install()
+        signal.raise_signal(signal.SIGTERM)
+        print("still here", flush=True)
+        signal.raise_signal(signal.SIGTERM)
+        print("not reached")
+    """)
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+
+    assert done.returncode == -signal.SIGTERM
+    assert done.stdout == b"still here\n"

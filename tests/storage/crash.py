@@ -1,0 +1,64 @@
+"""Store an object again and again, and be killed before each system call in turn.
+
+Run by test_crash.py as a program of its own, because it forks. Arguments: scenario and directory.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from storescp.storage.output_directory import OutputDirectory
+from tests.storage.scenarios import SCENARIOS, Scenario
+from tests.storage.system_calls import watched
+
+_pid, _kill, _writev, _exit = os.getpid, os.kill, os.writev, os._exit
+
+
+def killed_at(step: int, scenario: Scenario, directory: Path) -> bool:
+    """Let a child be killed before a call, or in the middle of a `writev`; tell if it was."""
+    child = os.fork()
+    if child == 0:
+
+        def before(number: int, name: str, arguments: Sequence[Any]) -> None:
+            if number == step:
+                if name == "writev":
+                    descriptor, chunks = arguments
+                    _writev(descriptor, [bytes(chunks[0])[: len(chunks[0]) // 2]])
+                _kill(_pid(), signal.SIGKILL)
+
+        with watched(before):
+            scenario.store(str(directory))
+        _exit(0)
+    _, status = os.waitpid(child, 0)
+    if not os.WIFSIGNALED(status):
+        assert status == 0, status
+    return os.WIFSIGNALED(status)
+
+
+def main(name: str, parent: Path) -> None:
+    scenario, step = SCENARIOS[name], 0
+    while True:
+        directory = parent / str(step)
+        directory.mkdir()
+        scenario.prepare(directory)
+        killed = killed_at(step, scenario, directory)
+        scenario.check(directory)
+        for path in (directory, directory / "study"):
+            OutputDirectory(str(path)).remove_leftovers(time.time())
+        hidden = [path for path in directory.rglob("*") if path.name.startswith(".")]
+        assert not hidden, (step, hidden)
+        if not killed:
+            break
+        shutil.rmtree(directory)
+        step += 1
+    assert step >= 2, step
+    sys.stdout.write(f"{step}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

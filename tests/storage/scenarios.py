@@ -1,0 +1,142 @@
+"""Ways to store an object, to be interrupted at every step."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from storescp.storage.naming import FileName, FileNames, Rules, file_name
+from storescp.storage.output_directory import OutputDirectory
+from storescp.storage.renaming import rename_study
+from storescp.storage.study import StudyFile
+from storescp.storage.writer import InstanceFile
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+NOW = 1_700_000_000.123
+HEADER = b"HEADER"
+DATA = [b"a" * 1000, b"b" * 3000, b"c" * 10]
+NEW = HEADER + b"".join(DATA)
+OLD = b"an older file, complete"
+LONG = HEADER * 3 + b"".join(DATA)
+
+BY_UID = file_name(Rules(), CT, "1.2.3", NOW)
+BY_TIME = file_name(Rules(file_names=FileNames.FROM_TIME), CT, "1.2.3", NOW)
+BY_ODD_UID = file_name(Rules(), CT, "1/2", NOW)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What was there, what is done, and what may be there afterwards."""
+
+    store: Callable[[str], None]
+    before: dict[str, bytes]
+    after: dict[str, bytes]
+    """Every file that may bear a name, with its only content."""
+    replaced: frozenset[str] = frozenset()
+    """Older files that may give way to a new one of `after`."""
+
+    def prepare(self, directory: Path) -> None:
+        for name, content in self.before.items():
+            (directory / name).write_bytes(content)
+
+    def check(self, directory: Path) -> None:
+        """Raise an AssertionError unless all files are complete and no older one is lost."""
+        found = {
+            str(path.relative_to(directory)): path.read_bytes()
+            for path in directory.rglob("*")
+            if path.is_file() and ".storescp-" not in str(path)
+        }
+        allowed = {**self.before, **self.after}
+        for name, content in found.items():
+            assert content in {allowed.get(name), self.before.get(name)}, (name, content)
+        kept = [content for name, content in self.before.items() if name not in self.replaced]
+        for content in kept:
+            assert content in found.values(), content
+
+
+def _store(directory: str, name: FileName, *, durable: bool = False) -> None:
+    output = OutputDirectory(directory, durable=durable)
+    try:
+        with InstanceFile(output, HEADER) as file:
+            file.write(DATA[0])
+            file.flush()
+            file.write(DATA[1])
+            file.write(DATA[2])
+            file.commit(directory, name)
+    finally:
+        output.close()
+
+
+def _store_in_study(directory: str) -> None:
+    output = OutputDirectory(directory, durable=True)
+    try:
+        with InstanceFile(output, HEADER) as file:
+            for chunk in DATA:
+                file.write(chunk)
+            file.commit(output.make_study_directory("study"), BY_UID)
+    finally:
+        output.close()
+
+
+def _store_with_long_header(directory: str) -> None:
+    output = OutputDirectory(directory)
+    try:
+        with InstanceFile(output, HEADER) as file:
+            file.write(DATA[0])
+            file.flush()
+            file.header = HEADER * 3
+            file.write(DATA[1])
+            file.write(b"?" * len(DATA[2]))
+            file.flush()
+            file.patch(4000, DATA[2])
+            file.commit(directory, BY_UID)
+    finally:
+        output.close()
+
+
+def _store_elsewhere(directory: str) -> None:
+    with tempfile.TemporaryDirectory(dir=_other_file_system(directory)) as hidden_in:
+        output = OutputDirectory(hidden_in)
+        try:
+            with InstanceFile(output, HEADER) as file:
+                for chunk in DATA:
+                    file.write(chunk)
+                file.commit(directory, BY_UID)
+        finally:
+            output.close()
+
+
+def _other_file_system(directory: str) -> str | None:
+    here = os.stat(directory).st_dev
+    return next((d for d in ("/dev/shm", "/var/tmp", "/run") if os.stat(d).st_dev != here), None)
+
+
+def _rename(directory: str) -> None:
+    rename_study(directory, [StudyFile("CT.1", "CT"), StudyFile("MR.2", "MR")])
+
+
+SCENARIOS = {
+    "new": Scenario(lambda d: _store(d, BY_UID), {}, {"CT.1.2.3": NEW}),
+    "durable": Scenario(lambda d: _store(d, BY_UID, durable=True), {}, {"CT.1.2.3": NEW}),
+    "again": Scenario(
+        lambda d: _store(d, BY_UID),
+        {"CT.1.2.3": OLD},
+        {"CT.1.2.3": NEW},
+        frozenset({"CT.1.2.3"}),
+    ),
+    "by time": Scenario(
+        lambda d: _store(d, BY_TIME),
+        {"20231114221320123.CT": OLD},
+        {"20231114221320123_0000.CT": NEW},
+    ),
+    "odd UID": Scenario(lambda d: _store(d, BY_ODD_UID), {"CT.1_2": OLD}, {"CT.1_2_0000": NEW}),
+    "study": Scenario(_store_in_study, {}, {"study/CT.1.2.3": NEW}),
+    "long header": Scenario(_store_with_long_header, {}, {"CT.1.2.3": LONG}),
+    "elsewhere": Scenario(_store_elsewhere, {}, {"CT.1.2.3": NEW}),
+    "rename": Scenario(
+        _rename,
+        {"CT.1": b"one", "MR.2": b"two", "CT000007": OLD},
+        {"CT000008": b"one", "MR000009": b"two"},
+    ),
+}
