@@ -192,10 +192,10 @@ class Sorted:
                 if len(starts) > MOST_RUNS:
                     raise OutOfResources("too many elements of one level are out of order")
             last = element.tag
-        ends = [begin for begin, _ in starts[1:]] + [level[1]]
+        ends = [begin for begin, _ in starts] + [level[1]]
         return [
             self._elements((begin, end), known)
-            for (begin, known), end in zip(starts, ends, strict=True)
+            for (begin, known), end in zip(starts, ends[1:], strict=True)
         ]
 
     # ------------------------------------------------------------------ reading

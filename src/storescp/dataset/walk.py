@@ -573,7 +573,7 @@ class Walk:
         else:
             self._note_disorder(tag)
         level.watch = self._next_watch(level)
-        if seen or not length:
+        if seen or tag in _NOTED_AT_TOP:
             value = bytes(fragment[position + size : position + size + seen])
             self._note(level, tag, vr, value)
 

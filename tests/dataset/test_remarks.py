@@ -1,0 +1,36 @@
+"""Warnings about a data set."""
+
+import pytest
+
+from storescp.dataset.remarks import MOST_REMARKS, Remarks
+
+
+def test_a_hostile_data_set_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """After a number of lines one more says how many are missing."""
+    remarks = Remarks()
+
+    for number in range(1000):
+        remarks.warn("remark %d", number)
+    remarks.close()
+
+    assert len(caplog.messages) == MOST_REMARKS + 1
+    assert caplog.messages[0] == "remark 0"
+    assert (
+        caplog.messages[-1]
+        == f"{1000 - MOST_REMARKS} more warnings about this data set are not shown"
+    )
+    assert {(record.name, record.levelname) for record in caplog.records} == {
+        ("dcmtk.dcmdata", "WARNING")
+    }
+
+
+def test_few_remarks_need_no_summary(caplog: pytest.LogCaptureFixture) -> None:
+    """A usual data set has its own lines only; a trial has none."""
+    remarks, trial = Remarks(), Remarks(muted=True)
+
+    remarks.warn("one")
+    trial.warn("two")
+    remarks.close()
+    trial.close()
+
+    assert caplog.messages == ["one"]
