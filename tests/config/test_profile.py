@@ -1,6 +1,7 @@
 """Association negotiation profiles: contents, errors, and the same answers as the reference."""
 
 import contextlib
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -579,3 +580,20 @@ def test_the_reference_accepts_the_same(
     with dcmtk(tmp_path, ["-q", "-dhl", "-xf", str(path), "P"]) as server:
         for proposal, roles in offers:
             assert expected_answer(chosen, proposal, roles) == ask(server.port, proposal, roles)
+
+
+def test_the_examples_of_the_documentation() -> None:
+    """The file in the documentation is valid, and does what the text says."""
+    page = Path(__file__).parents[2] / "docs/howto-profile.md"
+    first, second = re.findall(r"^```ini\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    configuration = profile.parse(first.encode())
+    chosen = configuration.profile("Default")
+
+    assert chosen.transfer_syntaxes[VERIFICATION] == (EXPLICIT, IMPLICIT)
+    assert chosen.transfer_syntaxes["1.2.840.10008.5.1.4.1.1.2"][0] == "1.2.840.10008.1.2.4.90"
+    assert len(chosen.transfer_syntaxes) == 4
+
+    merged = first.replace("[[Profiles]]\n", second)
+    with_roles = profile.parse(merged.encode()).profile("with roles")
+    assert with_roles.roles == {"1.2.840.10008.5.1.4.1.1.2": Role.SCU}
+    assert with_roles.extended_negotiation[0][1] == bytes.fromhex("020100000000")

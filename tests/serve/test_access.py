@@ -50,6 +50,7 @@ def test_refusals_are_worded_as_by_the_reference() -> None:
         "Receiving Association failed: 0006:0324 TCP wrapper: denied connection from "
         "pacs.example.org (10.1.2.3)"
     )
+    assert access.refusal(Client("a\nI: b", "::1")).endswith(r"from a\nI: b (::1)")
 
 
 def test_commands_run(tmp_path: Path) -> None:

@@ -318,6 +318,29 @@ def test_any_bytes_give_a_decision(allow: bytes, deny: bytes, words: bytes) -> N
     assert rules.decide().granted in (True, False)
 
 
+def test_the_examples_of_the_documentation() -> None:
+    """The rules in the documentation do what the text says."""
+    page = Path(__file__).parents[2] / "docs/howto-access-control.md"
+    blocks = re.findall(r"^```(hosts\.\w+)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in blocks] == ["hosts.allow", "hosts.deny", "hosts.allow"]
+    allow, deny, options = (rules.encode() for _, rules in blocks)
+
+    few = system(allow, deny)
+    assert few.decide(Client("unknown", "10.7.8.9")).granted
+    assert few.decide(Client("unknown", "2001:db8:7::1")).granted
+    assert few.decide(Client("ct1.example.org", "192.0.2.1")).granted
+    assert not few.decide(Client("ct2.example.org", "192.0.2.1")).granted
+
+    one_file = system(options, None)
+    assert one_file.decide(PACS).granted
+    assert not one_file.decide(Client("pacs.example.org", "10.1.2.9")).granted
+    assert not one_file.decide(Client("x.example.com", "192.0.2.1")).granted
+    assert [command for command, _ in one_file.commands] == [
+        b'logger -t storescp "from pacs.example.org"',
+        b'logger -t storescp "refused x.example.com"',
+    ]
+
+
 # Beside TCP wrappers
 
 DAEMONS = st.sampled_from(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from storescp.printable import printable
 from storescp.serve.access_rules import Client, Decision, FileTooLarge, Surroundings, decide
 
 _LOGGER = logging.getLogger("dcmtk.dcmnet")
@@ -47,7 +48,7 @@ def refusal(client: Client) -> str:
     """Return what the reference logs about a refused client."""
     return (
         "Receiving Association failed: 0006:0324 TCP wrapper: denied connection from "
-        f"{client.name} ({client.address})"
+        f"{printable(client.name)} ({client.address})"
     )
 
 
