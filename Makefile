@@ -39,7 +39,7 @@ install: $(INSTALLED)
 
 run: $(INSTALLED)
 	@mkdir -p -- "$(OUT)"
-	exec $(BIN)/storescp --verbose --output-directory "$(OUT)" $(PORT)
+	exec $(BIN)/python -m storescp --verbose --output-directory "$(OUT)" $(PORT)
 
 test: $(DEVELOPED) $(TOOLED)
 	$(MAKE) --no-print-directory check tests
@@ -88,6 +88,8 @@ $(INSTALLED): pyproject.toml scripts/make-venv
 $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
+	@# pynetdicom, a client of the tests, brings a command of the same name: ours has the last word.
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall --editable .
 	@touch $@
 
 $(TOOLED): scripts/system-tools $(INSTALLED)
