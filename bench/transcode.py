@@ -1,0 +1,111 @@
+"""Measures the transcoder alone: fragments of a data set in, an output that forgets them.
+
+    PYTHONPATH=src:. python bench/transcode.py [part of a line's name]
+
+Each line is the best of many rounds, construction and end included; fragments are those of 16 KiB PDUs.
+"""
+
+import logging
+import sys
+import time
+from dataclasses import replace
+
+from bench.objects import PDV_SIZE
+from storescp.dataset.dictionary import standard
+from storescp.dataset.transcoder import Encoding, GroupLength, SequenceLength, Transcoder
+from storescp.uids import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    TRANSFER_SYNTAXES,
+)
+from tests.dataset.memory_output import CountingOutput
+from tests.dataset.support import element, transcode
+from tests.peers.samples import Sample, ct_slice, enhanced_mr, multi_frame
+
+SECONDS = 0.6  # per line
+INSTANCE = "1.2.826.0.1.3680043.8.498.10086246837624937452984357034"
+MR_FRAMES = 6000
+MR_HEADERS = MR_FRAMES * 30
+CT_HEADERS = 150
+
+
+def report(name: str, sample: Sample, encoding: Encoding, headers: int) -> None:
+    """Print what one data set costs."""
+    if len(sys.argv) > 1 and sys.argv[1] not in name:
+        return
+    syntax = TRANSFER_SYNTAXES[sample.transfer_syntax]
+    data = memoryview(sample.data)
+    fragments = [data[start : start + PDV_SIZE] for start in range(0, len(data), PDV_SIZE)]
+    best = float("inf")
+    end = time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        transcoder = Transcoder(syntax, encoding, CountingOutput())
+        for fragment in fragments:
+            transcoder.feed(fragment)
+        transcoder.finish(lambda _: 0)
+        best = min(best, time.perf_counter() - start)
+    micro = best * 1e6
+    print(f"{name:40}{micro:12.1f} µs {1 / best:10.1f} /s {micro / headers:8.3f} µs a header")
+
+
+def to(syntax: str, sample: Sample) -> Sample:
+    """The sample in another transfer syntax."""
+    written = transcode(sample.transfer_syntax, sample.data, Encoding(transfer_syntax=syntax)).data
+    return replace(sample, transfer_syntax=syntax, data=written)
+
+
+def standard_slice() -> Sample:
+    """A CT slice of attributes that the standard knows, with their VRs: it survives implicit VR."""
+    values = {"DS": b"0.9765\\0.9765 ", "LO": b"Head without", "CS": b"ORIGINAL", "IS": b"12"}
+    values |= {"US": b"\1\0", "FD": bytes(8), "SH": b"3000"}
+    dictionary = standard()
+    tags = [tag for tag in range(0x00180051, 0x001A0000) if dictionary.vr(tag) in values][:118]
+    middle = b"".join(
+        element(tag, vr, values[vr]) for tag in tags if (vr := dictionary.vr(tag)) is not None
+    )
+    slice_ = ct_slice(512, INSTANCE, elements=0)
+    head, tail = slice_.data.split(b"\x20\0\x0d\0UI")
+    return replace(slice_, data=head + middle + b"\x20\0\x0d\0UI" + tail)
+
+
+def main() -> None:
+    """Print all lines."""
+    logging.disable()
+    usual = Encoding()
+    ct = standard_slice()
+    mr = enhanced_mr(MR_FRAMES, INSTANCE)
+    for edge in (16, 128):
+        slice_ = ct_slice(edge, INSTANCE)
+        report(f"{len(slice_.data) // 1000} kB, 150 elements", slice_, usual, CT_HEADERS)
+    report("CT slice", ct, usual, CT_HEADERS)
+    report("CT slice, big endian", to(EXPLICIT_VR_BIG_ENDIAN, ct), usual, CT_HEADERS)
+    implicit = to(IMPLICIT_VR_LITTLE_ENDIAN, ct)
+    report("CT slice, implicit", implicit, usual, CT_HEADERS)
+    for name, syntax in (
+        ("implicit", IMPLICIT_VR_LITTLE_ENDIAN),
+        ("big endian", EXPLICIT_VR_BIG_ENDIAN),
+        ("deflated, first pass", DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN),
+    ):
+        report(f"CT slice to {name}", ct, Encoding(transfer_syntax=syntax), CT_HEADERS)
+    explicit = Encoding(transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN)
+    report("CT slice, implicit to explicit", implicit, explicit, CT_HEADERS)
+    created = Encoding(group_length=GroupLength.CREATE)
+    report("CT slice, group lengths created", ct, created, CT_HEADERS)
+    undefined = Encoding(sequence_length=SequenceLength.UNDEFINED)
+    report("Enhanced MR, undefined lengths", mr, usual, MR_HEADERS)
+    report("Enhanced MR, undefined lengths kept", mr, undefined, MR_HEADERS)
+    report("Enhanced MR, explicit lengths", to(EXPLICIT_VR_LITTLE_ENDIAN, mr), usual, MR_HEADERS)
+    report(
+        "Enhanced MR to implicit",
+        mr,
+        Encoding(transfer_syntax=implicit.transfer_syntax),
+        MR_HEADERS,
+    )
+    report("Multi-frame, 64 MiB", multi_frame(64, INSTANCE), usual, 64 << 6)
+
+
+if __name__ == "__main__":
+    main()
