@@ -13,7 +13,7 @@ from storescp.config import logs
 from storescp.config.choices import CommandLine, Request
 from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
 from storescp.config.options import Stage
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, NetworkUnavailable
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -39,7 +39,9 @@ def _run(argv: list[str]) -> int:
             sys.stderr.write(texts.error(str(error)))
         return 1
     except ConfigurationError as error:
-        _logger.critical("%s", error)
+        level = logging.ERROR if isinstance(error, NetworkUnavailable) else logging.CRITICAL
+        for text in (str(error), *getattr(error, "__notes__", ())):
+            _logger.log(level, "%s", text)
         return 1
     except BrokenPipeError:
         # `storescp --help | head`: nobody reads the rest.

@@ -2,6 +2,7 @@
 
 StorescpError
 ├── ConfigurationError      start-up fails: a fatal log line and an exit code
+│   └── NetworkUnavailable  the port cannot be had: an error to the log, as the reference has it
 ├── ProtocolError           the association ends with an A-ABORT, PS3.8 9.3.8
 │   ├── InvalidPDU          a PDU that cannot be understood
 │   ├── UnexpectedPDU       a PDU that this state does not allow (AA-8)
@@ -22,6 +23,10 @@ class StorescpError(Exception):
 
 class ConfigurationError(StorescpError):
     """What the user asked for cannot be set up. Its text is logged as fatal; the program ends with 1."""
+
+
+class NetworkUnavailable(ConfigurationError):
+    """The port cannot be listened on. Its text is logged as an error; the program ends with 1."""
 
 
 class ProtocolError(StorescpError):

@@ -11,7 +11,6 @@ import pytest
 
 import storescp
 from storescp.config import help as texts
-from storescp.config.choices import SecurityProfile
 from storescp.config.options import Feature, options
 
 HEADER = """\

@@ -93,6 +93,21 @@ def test_variables_are_replaced_in_keys() -> None:
     assert result.values == {"log4cplus.appender.file": "x", "name": "file"}
 
 
+def test_expanded_keys_are_variables() -> None:
+    """A value may name a key that comes to be only by its own variable."""
+    result = expand(parse("a=${k.b}\nk.${n}=x\nn=b"), {}, Complaints())
+
+    assert result.values == {"a": "x", "k.b": "x", "n": "b"}
+
+
+def test_keys_do_not_unfold_for_ever() -> None:
+    """Keys that wait for each other, one after the other, are given up at some time."""
+    text = "\n".join(f"v{n:03}${{v{n + 1:03}x}}=x" for n in range(150))
+
+    with pytest.raises(ConfigurationError, match="keys refer to themselves"):
+        expand(parse(text + "\nv150x=x"), {}, Complaints())
+
+
 def test_missing_brace_is_complained_about(capsys: pytest.CaptureFixture[str]) -> None:
     """Without its closing brace the text stays as it was written."""
     result = expand(parse("a=%m${b%n"), {}, Complaints())

@@ -121,7 +121,8 @@ def differences(
 
 
 def _name(name: str, *, varying: bool) -> str:
-    return re.sub(r"\d+(\.\d+)*(_\d{4,})?", "N", name) if varying else name
+    # A unique UID may have any root: it counts as one number.
+    return re.sub(r"\d+(_\d{4,})?(\.\d+)*", "N", name) if varying else name
 
 
 def file_differences(

@@ -54,6 +54,8 @@ OPTION_SETS = (
 )
 # Bytes behind the last element: DCMTK drops them and reports what it would without; ours refuses the object.
 DAMAGED = frozenset(["nested_priv_SQ.dcm"])
+# Study Instance UIDs of VR UN: DCMTK 3.6.7 takes the first of the bytes as hexadecimal text, 3.7.0 and ours find no UID.
+STUDY_UNKNOWN = frozenset(["rtdose_rle.dcm", "rtdose_rle_1frame.dcm"])
 VARYING = ("-tn", "+uf", "-ss", "-sp")
 
 
@@ -61,6 +63,8 @@ VARYING = ("-tn", "+uf", "-ss", "-sp")
 def test_sample_files(options: str, tmp_path: Path) -> None:
     """Status, names and contents are the same for all of pydicom's samples and the generated ones."""
     everything = [*samples.of_pydicom(), *samples.generated()]
+    if "-su" in options:
+        everything = [sample for sample in everything if sample.name not in STUDY_UNKNOWN]
 
     mine, theirs = send_to_both(options.split(), everything, tmp_path)
     found = describe(options.split(), everything, mine, theirs)

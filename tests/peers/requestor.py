@@ -278,8 +278,16 @@ class Requestor:
     Every wait is limited by `timeout` (seconds); a server that takes longer raises TimeoutError.
     """
 
-    def __init__(self, port: int, host: str = "127.0.0.1", *, timeout: float = 20.0) -> None:
-        self._socket = socket.create_connection((host, port), timeout)
+    def __init__(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        timeout: float = 20.0,
+        connection: socket.socket | None = None,
+    ) -> None:
+        """Connect, unless there is a connection already."""
+        self._socket = connection or socket.create_connection((host, port), timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._message_id = 0
         self.answer = Answer(0)

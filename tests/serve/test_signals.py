@@ -1,5 +1,6 @@
 """A request to stop takes effect where the program waits, and nowhere else."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -59,7 +60,10 @@ def test_whoever_asks_twice_is_obeyed_at_once() -> None:
         print("not reached")
     """)
 
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=False
+    )
 
     assert done.returncode == -signal.SIGTERM
     assert done.stdout == b"still here\n"

@@ -7,19 +7,20 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from storescp.storage.output_directory import OutputDirectory
-from tests.storage.scenarios import SCENARIOS, Scenario
+from tests.storage.scenarios import SCENARIOS, Scenario, another_file_system
 from tests.storage.system_calls import watched
 
 _pid, _kill, _writev, _exit = os.getpid, os.kill, os.writev, os._exit
 
 
-def killed_at(step: int, scenario: Scenario, directory: Path) -> bool:
+def killed_at(step: int, scenario: Scenario, directory: Path, scratch: Path) -> bool:
     """Let a child be killed before a call, or in the middle of a `writev`; tell if it was."""
     child = os.fork()
     if child == 0:
@@ -32,7 +33,7 @@ def killed_at(step: int, scenario: Scenario, directory: Path) -> bool:
                 _kill(_pid(), signal.SIGKILL)
 
         with watched(before):
-            scenario.store(str(directory))
+            scenario.store(str(directory), str(scratch))
         _exit(0)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
@@ -42,20 +43,23 @@ def killed_at(step: int, scenario: Scenario, directory: Path) -> bool:
 
 def main(name: str, parent: Path) -> None:
     scenario, step = SCENARIOS[name], 0
+    scratch = Path(tempfile.mkdtemp(dir=another_file_system(parent)))
     while True:
         directory = parent / str(step)
         directory.mkdir()
         scenario.prepare(directory)
-        killed = killed_at(step, scenario, directory)
+        killed = killed_at(step, scenario, directory, scratch)
         scenario.check(directory)
-        for path in (directory, directory / "study"):
+        for path in (directory, directory / "study", scratch):
             OutputDirectory(str(path)).remove_leftovers(time.time())
         hidden = [path for path in directory.rglob("*") if path.name.startswith(".")]
         assert not hidden, (step, hidden)
+        assert not os.listdir(scratch), step
         if not killed:
             break
         shutil.rmtree(directory)
         step += 1
+    scratch.rmdir()
     assert step >= 2, step
     sys.stdout.write(f"{step}\n")
 

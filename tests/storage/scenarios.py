@@ -1,7 +1,6 @@
 """Ways to store an object, to be interrupted at every step."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,8 @@ BY_ODD_UID = file_name(Rules(), CT, "1/2", NOW)
 class Scenario:
     """What was there, what is done, and what may be there afterwards."""
 
-    store: Callable[[str], None]
+    store: Callable[[str, str], None]
+    """Takes a directory, and one that is on another file system if possible."""
     before: dict[str, bytes]
     after: dict[str, bytes]
     """Every file that may bear a name, with its only content."""
@@ -68,7 +68,7 @@ def _store(directory: str, name: FileName, *, durable: bool = False) -> None:
         output.close()
 
 
-def _store_in_study(directory: str) -> None:
+def _store_in_study(directory: str, _: str) -> None:
     output = OutputDirectory(directory, durable=True)
     try:
         with InstanceFile(output, HEADER) as file:
@@ -79,7 +79,7 @@ def _store_in_study(directory: str) -> None:
         output.close()
 
 
-def _store_with_long_header(directory: str) -> None:
+def _store_with_long_header(directory: str, _: str) -> None:
     output = OutputDirectory(directory)
     try:
         with InstanceFile(output, HEADER) as file:
@@ -95,42 +95,43 @@ def _store_with_long_header(directory: str) -> None:
         output.close()
 
 
-def _store_elsewhere(directory: str) -> None:
-    with tempfile.TemporaryDirectory(dir=_other_file_system(directory)) as hidden_in:
-        output = OutputDirectory(hidden_in)
-        try:
-            with InstanceFile(output, HEADER) as file:
-                for chunk in DATA:
-                    file.write(chunk)
-                file.commit(directory, BY_UID)
-        finally:
-            output.close()
+def _store_elsewhere(directory: str, scratch: str) -> None:
+    output = OutputDirectory(scratch)
+    try:
+        with InstanceFile(output, HEADER) as file:
+            for chunk in DATA:
+                file.write(chunk)
+            file.commit(directory, BY_UID)
+    finally:
+        output.close()
 
 
-def _other_file_system(directory: str) -> str | None:
-    here = os.stat(directory).st_dev
-    return next((d for d in ("/dev/shm", "/var/tmp", "/run") if os.stat(d).st_dev != here), None)
+def another_file_system(directory: Path) -> str | None:
+    """Return a directory on another file system than this one, None if none is at hand."""
+    here = directory.stat().st_dev
+    places = ("/dev/shm", "/var/tmp", "/run")
+    return next((place for place in places if os.stat(place).st_dev != here), None)
 
 
-def _rename(directory: str) -> None:
+def _rename(directory: str, _: str) -> None:
     rename_study(directory, [StudyFile("CT.1", "CT"), StudyFile("MR.2", "MR")])
 
 
 SCENARIOS = {
-    "new": Scenario(lambda d: _store(d, BY_UID), {}, {"CT.1.2.3": NEW}),
-    "durable": Scenario(lambda d: _store(d, BY_UID, durable=True), {}, {"CT.1.2.3": NEW}),
+    "new": Scenario(lambda d, _: _store(d, BY_UID), {}, {"CT.1.2.3": NEW}),
+    "durable": Scenario(lambda d, _: _store(d, BY_UID, durable=True), {}, {"CT.1.2.3": NEW}),
     "again": Scenario(
-        lambda d: _store(d, BY_UID),
+        lambda d, _: _store(d, BY_UID),
         {"CT.1.2.3": OLD},
         {"CT.1.2.3": NEW},
         frozenset({"CT.1.2.3"}),
     ),
     "by time": Scenario(
-        lambda d: _store(d, BY_TIME),
+        lambda d, _: _store(d, BY_TIME),
         {"20231114221320123.CT": OLD},
         {"20231114221320123_0000.CT": NEW},
     ),
-    "odd UID": Scenario(lambda d: _store(d, BY_ODD_UID), {"CT.1_2": OLD}, {"CT.1_2_0000": NEW}),
+    "odd UID": Scenario(lambda d, _: _store(d, BY_ODD_UID), {"CT.1_2": OLD}, {"CT.1_2_0000": NEW}),
     "study": Scenario(_store_in_study, {}, {"study/CT.1.2.3": NEW}),
     "long header": Scenario(_store_with_long_header, {}, {"CT.1.2.3": LONG}),
     "elsewhere": Scenario(_store_elsewhere, {}, {"CT.1.2.3": NEW}),

@@ -58,8 +58,10 @@ def watched(before: Callable[[int, str, tuple[Any, ...]], None]) -> Iterator[Non
         except OSError as error:
             return error.errno or 0
 
-    patches = [mock.patch.object(os, name, wrap(name, getattr(os, name))) for name in NAMES]
-    patches.append(mock.patch.object(exclusive, "_renameat2", lambda: renameat2))
+    patches: list[Any] = [
+        mock.patch.object(os, name, wrap(name, getattr(os, name))) for name in NAMES
+    ]
+    patches.append(mock.patch.object(exclusive, "_renameat2", return_value=renameat2))
     for patch in patches:
         patch.start()
     try:

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -16,9 +17,9 @@ from storescp.storage.exclusive import rename_new
 @pytest.fixture(params=["renameat2", "link", "neither"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Take away what a file system may lack."""
-    patches = []
+    patches: list[Any] = []
     if request.param != "renameat2":
-        patches.append(mock.patch.object(exclusive, "_renameat2", lambda: None))
+        patches.append(mock.patch.object(exclusive, "_renameat2", return_value=None))
     if request.param == "neither":
         failure = OSError(errno.EOPNOTSUPP, "Operation not supported")
         patches.append(mock.patch.object(os, "link", mock.Mock(side_effect=failure)))
@@ -55,7 +56,7 @@ def test_taken_names_stay(tmp_path: Path, kind: str) -> None:
             target.symlink_to(source)
         case "dangling link":
             target.symlink_to(tmp_path / "missing")
-        case "pipe":
+        case _:
             os.mkfifo(target)
     before = target.lstat()
 

@@ -105,6 +105,7 @@ def test_without_a_name_the_patient_is_anonymous(
         ("ISO_IR 192", "محمّد", "mhmd"),
         ("ISO_IR 192", "A\u200f\u0301B", "AB"),
         ("ISO_IR 192", "a\u2014b", "a_b"),
+        ("ISO_IR 192", "^\u3000=^", "__"),
         ("GB18030", "Zhang^XiaoDong=张^小东", "Zhang_XiaoDong"),
         ("GB18030", "张^小东", "Zhang_XiaoDong"),
         ("GBK", "张^小东", "Zhang_XiaoDong"),

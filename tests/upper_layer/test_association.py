@@ -13,6 +13,7 @@ from storescp.upper_layer.association import (
     RECEIVE_BUFFER_SIZE,
     AcceptedContext,
     Association,
+    CannotSend,
     NotDICOM,
     RequestTooLarge,
     State,
@@ -418,7 +419,7 @@ def test_send_to_a_peer_that_takes_nothing(maximum_length: int) -> None:
     """A maximum length below 14 is accepted, and the first response ends the association."""
     peer = associated(maximum_length)
 
-    with pytest.raises(InvalidPDU, match=f"max PDU size of {maximum_length} is illegal"):
+    with pytest.raises(CannotSend, match=f"max PDU size of {maximum_length} is illegal"):
         peer.association.send(3, b"ab")
 
     assert peer.answers() == [AAbort(0, 0)]

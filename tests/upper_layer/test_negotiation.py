@@ -119,35 +119,50 @@ def test_order_and_ids_of_contexts() -> None:
     assert [answer[0] for answer in results(POLICY, *contexts)] == [9, 0, 4, 255]
 
 
-ACCEPTED = ProposedContext(1, CT, (EXPLICIT,))
-ACCEPTED_OTHERWISE = ProposedContext(1, VERIFICATION, (IMPLICIT,))
-UNKNOWN = ProposedContext(1, "9.9", (IMPLICIT,))
-UNREADABLE = ProposedContext(1, CT, ("1.2.3",))
+MR = "1.2.840.10008.5.1.4.1.1.4"
 
 
 @pytest.mark.parametrize(
-    ("contexts", "result", "transfer_syntax"),
+    ("proposals", "result", "transfer_syntax"),
     [
-        ((ACCEPTED, UNKNOWN), 0, EXPLICIT),
-        ((UNKNOWN, ACCEPTED), 0, EXPLICIT),
-        ((ACCEPTED, UNREADABLE), 0, EXPLICIT),
-        ((ACCEPTED, ACCEPTED_OTHERWISE), 0, IMPLICIT),
-        ((ACCEPTED_OTHERWISE, ACCEPTED), 0, EXPLICIT),
-        ((UNKNOWN, UNREADABLE), 4, IMPLICIT),
-        ((UNREADABLE, UNKNOWN), 4, IMPLICIT),
-        ((UNKNOWN, UNKNOWN), 3, IMPLICIT),
+        ([(CT, EXPLICIT), ("9.9", IMPLICIT)], 0, EXPLICIT),
+        ([("9.9", IMPLICIT), (CT, EXPLICIT)], 0, EXPLICIT),
+        ([(CT, EXPLICIT), (CT, "1.2.3")], 0, EXPLICIT),
+        ([(CT, "1.2.3"), (CT, EXPLICIT)], 0, EXPLICIT),
+        ([(CT, EXPLICIT), (VERIFICATION, IMPLICIT)], 0, EXPLICIT),
+        ([(CT, IMPLICIT), (VERIFICATION, EXPLICIT)], 0, IMPLICIT),
+        ([(VERIFICATION, EXPLICIT), (CT, IMPLICIT)], 0, IMPLICIT),
+        ([(VERIFICATION, EXPLICIT), (VERIFICATION, IMPLICIT)], 0, EXPLICIT),
+        ([(CT, EXPLICIT), (MR, IMPLICIT)], 0, EXPLICIT),
+        ([(CT, IMPLICIT), (MR, EXPLICIT)], 0, EXPLICIT),
+        ([(CT, IMPLICIT), (VERIFICATION, EXPLICIT), (MR, BIG_ENDIAN)], 0, BIG_ENDIAN),
+        ([("9.9", IMPLICIT), (CT, "1.2.3")], 4, IMPLICIT),
+        ([(CT, "1.2.3"), ("9.9", IMPLICIT)], 4, IMPLICIT),
+        ([("9.9", IMPLICIT), ("8.8", IMPLICIT)], 3, IMPLICIT),
     ],
 )
-def test_duplicate_ids(
-    contexts: tuple[ProposedContext, ...], result: int, transfer_syntax: str
-) -> None:
-    """A context ID proposed twice has one answer, in the first one's place: the last acceptable one's."""
+def test_duplicate_ids(proposals: list[tuple[str, str]], result: int, transfer_syntax: str) -> None:
+    """A context ID proposed twice has one answer, in the first one's place: the best of all."""
+    contexts = [ProposedContext(1, uid, (syntax,)) for uid, syntax in proposals]
     other = ProposedContext(3, VERIFICATION, (IMPLICIT,))
+    policy = storage_policy((EXPLICIT, BIG_ENDIAN, IMPLICIT))
 
-    assert results(POLICY, contexts[0], other, contexts[1]) == [
+    assert results(policy, contexts[0], other, *contexts[1:]) == [
         (1, result, transfer_syntax),
         (3, 0, IMPLICIT),
     ]
+
+
+def test_duplicate_ids_of_unknown_classes() -> None:
+    """With the promiscuous policy an unknown class overrules a known one that has the same context ID."""
+    policy = storage_policy((EXPLICIT, BIG_ENDIAN, IMPLICIT), promiscuous=True)
+
+    assert results(
+        policy,
+        ProposedContext(1, "9.9", (BIG_ENDIAN,)),
+        ProposedContext(1, CT, (EXPLICIT,)),
+        ProposedContext(1, "9.9", (IMPLICIT,)),
+    ) == [(1, 0, BIG_ENDIAN)]
 
 
 def test_nothing_acceptable() -> None:

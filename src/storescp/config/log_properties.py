@@ -12,6 +12,7 @@ PREFIX = "log4cplus."
 _BLANKS = " \t\v\f\r"
 _REPLACEMENTS = 1000  # in one text; far beyond any sane file, so variables go round in circles
 _LENGTH = 1 << 20
+_PASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,20 @@ def expand(
     Raises:
         ConfigurationError: variables refer to themselves without end. (The reference never starts then.)
     """
+    for _ in range(_PASSES):
+        expanded = _expand_once(properties, environment, complaints)
+        if expanded == properties:
+            return expanded
+        # Once more: an expanded key may be the variable that a value before it was missing.
+        properties = expanded
+    raise ConfigurationError("logging configuration: keys refer to themselves")
+
+
+def _expand_once(
+    properties: Properties, environment: Mapping[str, str], complaints: Complaints
+) -> Properties:
     values = dict(properties.values)
-    for key in Properties(values):
+    for key in properties:
         expanded_key = _replace_variables(key, values, environment, complaints)
         expanded_value = _replace_variables(values[key], values, environment, complaints)
         if expanded_key != key:

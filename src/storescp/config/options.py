@@ -987,5 +987,5 @@ EVALUATION = {
 }  # fmt: skip
 """The order in which blocks are evaluated: the first error found is the one reported."""
 
-UNAVAILABLE: frozenset[str] = frozenset({"access_control", "hosts_allow", "hosts_deny"})
+UNAVAILABLE: frozenset[str] = frozenset()
 """Fields whose work is not built yet: asking for more than their default is refused at start, never ignored."""

@@ -26,6 +26,7 @@ from storescp.storage.store_scp import Storing
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
+    from storescp.serve.access import AccessControl
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -100,9 +101,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
                 abort_during=command_line.abort_during,
             ),
             host_lookup=command_line.host_lookup,
-            access_control=command_line.access_control,
-            hosts_allow=command_line.hosts_allow,
-            hosts_deny=command_line.hosts_deny,
+            access_control=_access_control(command_line),
             verbose_contexts=command_line.verbose_pc,
             exec_sync=command_line.exec_sync or command_line.fork,
         ),
@@ -205,6 +204,18 @@ def _check_output_directory(storing: Storing) -> None:
         raise ConfigurationError("specified output directory does not exist")
     if not storing.ignore and not os.access(directory, os.W_OK):
         raise ConfigurationError("specified output directory is not writeable")
+
+
+def _access_control(command_line: CommandLine) -> "AccessControl | None":
+    if not command_line.access_control:
+        return None
+    from storescp.serve.access import AccessControl
+
+    default = AccessControl()
+    return AccessControl(
+        allow=command_line.hosts_allow or default.allow,
+        deny=command_line.hosts_deny or default.deny,
+    )
 
 
 def _tls(command_line: CommandLine) -> "Reloadable | None":

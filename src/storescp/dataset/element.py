@@ -55,7 +55,10 @@ class VR:
 
 
 def _table() -> dict[str, VR]:
-    short_text = (VR(name, Value.TEXT) for name in "AE AS CS DA DS DT IS LO LT PN SH ST TM".split())
+    short_text = (
+        VR(name, Value.TEXT)
+        for name in ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM"]
+    )
     long_text = (VR(name, Value.TEXT, long=True, recent=True) for name in ("UC", "UR", "UT"))
     units = {"US": 2, "SS": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8}
     numbers = (VR(name, Value.BINARY, unit=unit) for name, unit in units.items())
@@ -73,7 +76,9 @@ def _table() -> dict[str, VR]:
 
 
 VRS = _table()
-LO, OB, OW, SQ, SS, UL, UN, US = (VRS[name] for name in "LO OB OW SQ SS UL UN US".split())
+LO, OB, OW, SQ, SS, UL, UN, US = (
+    VRS[name] for name in ["LO", "OB", "OW", "SQ", "SS", "UL", "UN", "US"]
+)
 
 VRS_BY_CODE = {vr.name.encode(): vr for vr in VRS.values()}
 

@@ -74,9 +74,9 @@ class Plan:
         self.specials_at_top = tuple(sorted(_NOTED_AT_TOP | _CONTEXT | _STRUCTURE))
         self.specials = tuple(sorted(_NOTED | _CONTEXT | _STRUCTURE))
         self.specials_known = tuple(sorted(_CONTEXT | _STRUCTURE))  # both UIDs are known already
-        order = "little" if self.read.little_endian else "big"
         self.kinds = {
-            int.from_bytes(vr.name.encode(), order): self._kind(vr.name) for vr in VRS.values()
+            self.read.short_length.unpack(vr.name.encode())[0]: self._kind(vr.name)
+            for vr in VRS.values()
         }
 
     def _kind(self, name: str) -> int:

@@ -131,9 +131,7 @@ class Sorted:
         end_of_sequence = self._layout.delimiter(SEQUENCE_DELIMITER)
         begin_of_item = self._layout.delimiter(ITEM, UNDEFINED_LENGTH)
         # Iterators over elements and over the items of a sequence take turns.
-        levels: list[Iterator[_Element] | Iterator[Span]] = [
-            self._in_order((0, self._reader.length))
-        ]
+        levels: list[Iterator[_Element | Span]] = [self._in_order((0, self._reader.length))]
         while levels:
             entry = next(levels[-1], None)
             if entry is None:
@@ -217,13 +215,13 @@ class Sorted:
         value = position + size
         if length == UNDEFINED_LENGTH:
             after = self._after(value)
-            return _Element(tag, position, value, after, tag != PIXEL_DATA)
+            return _Element(tag, position, value, after, is_sequence=tag != PIXEL_DATA)
         if vr == b"SQ" or (layout.implicit_vr and self._is_sequence(tag, creators)):
-            return _Element(tag, position, value, value + length, True)
+            return _Element(tag, position, value, value + length, is_sequence=True)
         if layout.implicit_vr and tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             creator = self._reader.read(value, min(length, LONGEST_SEEN_WHOLE))
             creators.setdefault(tag, creator.rstrip(b" \0"))
-        return _Element(tag, position, value, value + length, False)
+        return _Element(tag, position, value, value + length, is_sequence=False)
 
     def _header(self, position: int) -> tuple[int, bytes, int, int]:
         """Tag, VR, size and length field of an element, item or delimiter."""
@@ -272,7 +270,7 @@ class Sorted:
         while depth:
             tag, _, size, length = self._header(position)
             position += size
-            if tag == SEQUENCE_DELIMITER or tag == ITEM_DELIMITER:
+            if tag in (SEQUENCE_DELIMITER, ITEM_DELIMITER):
                 depth -= 1
             elif length == UNDEFINED_LENGTH:
                 depth += 1

@@ -62,14 +62,12 @@ from storescp.dataset.element import (
     VRS,
     VRS_BY_CODE,
     WAVEFORM_BITS_ALLOCATED,
-    Layout,
     Value,
     tag_name,
 )
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.plan import (
     LONG,
-    LONG_ANY,
     LONG_TEXT,
     LOOK_CLOSELY,
     SHORT,
@@ -80,7 +78,7 @@ from storescp.dataset.plan import (
     implicit_kind,
 )
 from storescp.dataset.remarks import Remarks
-from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed, swapped
+from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
 
 MOST_NESTED_SEQUENCES = 64
@@ -207,6 +205,7 @@ class Walk:
         self._header_size = 0  # in the carry, 0 if it is not known
         self._left = 0  # bytes of a value still to come
         self._value_offset = 0  # where that value began
+        self._converted_end = 0  # of the last UN that became a sequence without being checked
         self._opened_offset = -1  # where the content of the last sequence began
         self._sink: Sink | None = None
         self._pad = b""
@@ -231,6 +230,14 @@ class Walk:
             InvalidDataSet: it cannot be parsed.
             CannotUnderstand: it ends before its time.
         """
+        try:
+            self._feed(fragment)
+        except InvalidDataSet as error:
+            if self._offset < self._converted_end:
+                raise CannotUnderstand("a UN element known as a sequence is none") from error
+            raise
+
+    def _feed(self, fragment: memoryview) -> None:
         while self._carry:
             missing = self._needed - len(self._carry)
             self._carry += fragment[:missing]
@@ -400,10 +407,10 @@ class Walk:
                 if length == UNDEFINED_LENGTH:
                     break
             after = value + length
-            if kind == SHORT or kind == LONG:
+            if kind in (SHORT, LONG):
                 if length & 1:
                     break
-            elif kind == SHORT_TEXT or kind == LONG_TEXT:
+            elif kind in (SHORT_TEXT, LONG_TEXT):
                 if length & 1 or after > stop:
                     break
                 if length:
@@ -527,6 +534,8 @@ class Walk:
                 if available < size + length:
                     return self._wait(position, size + length, size)
                 known = self._if_parsable(fragment[position + size : position + size + length])
+            elif known is SQ:
+                self._converted_end = self._offset + position + size + length
             if known is not None:
                 vr, converted = known, True
 
@@ -616,7 +625,7 @@ class Walk:
         if not tag & 0xFFFF:
             return min(length, 4)
         noted = tag in _NOTED_AT_TOP or (
-            level.implicit and (tag == PIXEL_REPRESENTATION or tag == WAVEFORM_BITS_ALLOCATED)
+            level.implicit and tag in (PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED)
         )
         return min(length, LONGEST_SEEN_WHOLE) if noted else 0
 
@@ -853,9 +862,8 @@ class Walk:
         level.group = tag >> 16
         value = position + size
         if vr is UL and length and not length % 4:
-            order = "little" if little_endian else "big"
-            received = int.from_bytes(self._fragment[value : value + 4], order)
-            level.group_length_value = received
+            layout = IMPLICIT_LITTLE_ENDIAN if little_endian else plan.read
+            (level.group_length_value,) = layout.length.unpack_from(self._fragment, value)
             level.group_length_position = self._output_position(position) + 8
             level.group_start = level.group_length_position + length
             return self._binary(position, size, tag, vr, length, little_endian=little_endian)
@@ -966,10 +974,15 @@ class Walk:
                 level.pixel_representation = int.from_bytes(value[:2], "little")
             elif tag == WAVEFORM_BITS_ALLOCATED:
                 level.waveform_bits = int.from_bytes(value[:2], "little")
-        elif vr is LO and tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            if (level.implicit or self._plan.convert_un) and self._look_up().knows_private_elements:
-                level.creators = level.creators or {}
-                level.creators.setdefault(tag, value.rstrip(b" \0"))
+        elif vr is LO and self._is_followed_creator(level, tag):
+            level.creators = level.creators or {}
+            level.creators.setdefault(tag, value.rstrip(b" \0"))
+
+    def _is_followed_creator(self, level: Level, tag: int) -> bool:
+        """Whether a tag is that of a private creator that VRs depend on."""
+        is_creator = bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
+        followed = level.implicit or self._plan.convert_un
+        return is_creator and followed and self._look_up().knows_private_elements
 
     def _note_attribute(self, tag: int, vr: VR, value: bytes) -> None:
         right = vr.value is Value.UID if tag in _NOTED_INSIDE else vr.is_text
@@ -1016,6 +1029,9 @@ class Walk:
                 raise InvalidDataSet("Invalid stream")
             raise CannotUnderstand("the data set ends before the value of its last element")
         if not self._carry:
+            return
+        if self._carry == b"\0" and len(self._levels) == 1:
+            self._carry.clear()  # pads the last fragment of an odd data set, PS3.8 annex E
             return
         size = self._header_size
         if not size or len(self._carry) < size:

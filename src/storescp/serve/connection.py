@@ -14,7 +14,6 @@ from enum import Enum
 from storescp.dimse.command import (
     CEchoRQ,
     CStoreRQ,
-    RefusedCommand,
     encode_echo_response,
     encode_store_response,
 )
@@ -26,7 +25,7 @@ from storescp.serve.transport import Transport
 from storescp.storage.hooks import Peer
 from storescp.storage.store_scp import Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
-from storescp.upper_layer.association import Association, RequestTooLarge, State
+from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.notes import Note
 from storescp.upper_layer.pdu import (
@@ -223,6 +222,7 @@ class Connection:
     def _lost(self, reason: str) -> None:
         """The transport is gone, without a word of the upper layer."""
         if self._association.was_established:
+            self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
             _logger.info("Association Aborted")
             _logger.debug("the connection is lost: %s", reason)
         else:
@@ -231,10 +231,7 @@ class Connection:
 
     def _fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        if isinstance(error, RequestTooLarge):
-            _log_notes(error.notes)
-        if isinstance(error, RefusedCommand):
-            _log_notes(error.notes)
+        _log_notes(getattr(error, "notes", ()))
         if not self._association.was_established:
             _logger.error("Receiving Association failed: %s", error)
         else:
@@ -265,7 +262,7 @@ class Connection:
         if self._reception is not None:
             limit = self._timeouts.dimse
             if limit is not None and limit <= (self._timeouts.socket or limit):
-                text = "DIMSE No data available (timeout in non-blocking mode)"
+                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
                 _logger.error("Store SCP Failed: %s", text)
             else:
                 text = "0006:0310 DUL network read timeout"
@@ -286,7 +283,7 @@ class Connection:
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
-        _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+        _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
         self._association.transport_closed()
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
@@ -309,22 +306,31 @@ class Connection:
                 return True
             case AReleaseRQ():
                 self._send()
+                self._log_interruption("0006:0319 DUL Peer Requested Release")
                 _logger.info("Association Release")
                 return True
             case AAbort():
+                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
                 _logger.info("Association Aborted")
                 return True
             case AReleaseRP():
                 pass  # unexpected from a requester: the association has refused it already
         return False
 
+    def _log_interruption(self, why: str) -> None:
+        """The association ends; say so if an object was on its way."""
+        if self._reception is not None:
+            _logger.error("Store SCP Failed: %s", why)
+
     def _log_request(self, request: AAssociateRQ) -> None:
         _log_notes(request.notes)
+        if not request.protocol_version & 1:
+            return  # the note of the rejection says what is wrong
         if self._child_pid is None:
             _logger.info("Association Received")
         else:
             _logger.info("Association Received in child process (pid: %d)", self._child_pid)
-        self._log_parameters(lambda: trace.request(request, self._policy))
+        self._log_parameters(lambda: "Parameters:\n" + trace.request(request, self._policy))
 
     def _log_acceptance(self, answer: AAssociateAC) -> None:
         _log_notes(answer.notes)
@@ -340,7 +346,7 @@ class Connection:
     def _log_parameters(self, dump: Callable[[], str]) -> None:
         level = logging.INFO if self._verbose_contexts else logging.DEBUG
         if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", "Parameters:\n" + dump())
+            _logger.log(level, "%s", dump())
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -351,6 +357,7 @@ class Connection:
             self._begin_store(command)
             return
         _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
+        self._association.release_views()
         self._association.send(command.context_id, encode_echo_response(command))
         self._send()
         self._last_heard = self._clock()
@@ -393,7 +400,7 @@ class Connection:
         outcome = reception.finish()
         self._reception = None
         association = self._association
-        association.release_views()
+        association.release_views()  # all of them are in the file
         association.send(request.context_id, encode_store_response(request, outcome.status))
         self._send()
         self._last_heard = self._clock()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from storescp.errors import ConfigurationError
+from storescp.errors import NetworkUnavailable
 from storescp.serve.signals import Signals
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -45,7 +45,7 @@ def open_port(listening: Listening) -> socket.socket:
     """Return a listening socket on all interfaces.
 
     Raises:
-        ConfigurationError: the port cannot be had.
+        NetworkUnavailable: the port cannot be had.
     """
     family = socket.AF_INET if listening.ip_version is IPVersion.IPV4 else socket.AF_INET6
     listener = None
@@ -60,7 +60,7 @@ def open_port(listening: Listening) -> socket.socket:
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise ConfigurationError(
+        raise NetworkUnavailable(
             f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
         ) from error
     listener.settimeout(0)
@@ -200,7 +200,7 @@ class Listener:
             ready = self._poll()
             # Before anybody is served: that may take long, and who speaks meanwhile is not late.
             for silent in self._arrived.expired(but=ready):
-                _logger.error("Receiving Association failed: 0006:0310 DUL network read timeout")
+                _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
                 silent.close()
             for connected in self._lingering.expired():
                 connected.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.dataset.dictionary import Dictionary
+from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
     IPVersion,
@@ -28,6 +29,7 @@ from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.upper_layer.negotiation import Policy
 
 if TYPE_CHECKING:
+    from storescp.serve.access import AccessControl
     from storescp.serve.tls import Reloadable
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -49,9 +51,8 @@ class Receiving:
     fork: bool = False
     max_associations: int | None = None
     host_lookup: bool = True
-    access_control: bool = False
-    hosts_allow: str | None = None
-    hosts_deny: str | None = None
+    access_control: "AccessControl | None" = None
+    """The rules about hosts; None: everybody is let in."""
     verbose_contexts: bool = False
     exec_sync: bool = False
 
@@ -81,6 +82,7 @@ class Receiver:
         self._commands = Commands(self._children, synchronous=receiving.exec_sync)
         self._store = StoreSCP(receiving.storing, self._run, dictionary)
         self._listener: Listener | None = None
+        self._names = client_names.ClientNames()
 
     def run(self) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
@@ -207,17 +209,17 @@ class Receiver:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
-        name = self._look_up(address)
-        if not self._is_welcome(address, name):
-            connected.close()
-            return Reception.DONE
-        transport = self._secure(connected)
+        name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
+        _network_logger.debug(
+            "Association Received: %s", address if name == client_names.UNKNOWN else name
+        )
+        transport = self._secure(connected) if self._is_welcome(name, address) else None
         if transport is None:
             connected.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            _presentation_address(address, name),
+            client_names.presentation_address(name, address),
             self._receiving.policy,
             self._store,
             self._signals,
@@ -240,12 +242,18 @@ class Receiver:
         transport.close()
         return Reception.DONE
 
-    def _look_up(self, address: str) -> str:
-        """Return the peer's name, `unknown` if it is not to be had."""
-        return "unknown"
+    def _is_welcome(self, name: str, address: str) -> bool:
+        """Tell whether the host access rules let the peer in."""
+        if self._receiving.access_control is None:
+            return True
+        from storescp.serve import access
+        from storescp.serve.access_rules import Client
 
-    def _is_welcome(self, address: str, name: str) -> bool:
-        return True
+        client = Client(name, address)
+        if access.check(self._receiving.access_control, client).granted:
+            return True
+        _logger.error("%s", access.refusal(client))
+        return False
 
     def _secure(self, connected: socket.socket) -> Transport | None:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
@@ -267,10 +275,6 @@ class Receiver:
 
 def _reload(reloadable: "Reloadable") -> None:
     reloadable.reload()
-
-
-def _presentation_address(address: str, name: str) -> str:
-    return address if name == "unknown" else name.partition(".")[0]
 
 
 def _wait_for_close(connected: socket.socket, seconds: float) -> None:

@@ -5,6 +5,7 @@ not end a blocking receive (PEP 475 resumes it). So the handler raises only insi
 wait for the network, and everything else runs to its end.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -90,6 +91,7 @@ class Signals:
 
 def die_by(number: int) -> NoReturn:
     """End the process as the signal `number` by itself would, so that whoever waits for us sees why."""
+    logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # nobody is left to read it
             stream.flush()

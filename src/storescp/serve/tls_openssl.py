@@ -11,7 +11,7 @@ Importing this module loads nothing; `library()` does, once.
 """
 
 import ctypes
-import importlib.util
+import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_long, c_uint, c_void_p
@@ -298,7 +298,7 @@ def library() -> Library:
 
 def _candidates() -> Iterator[str | None]:
     """Names for dlopen(): a symbol is also looked for in what the named file is linked with."""
-    module = importlib.util.find_spec("_ssl")
+    module = importlib.machinery.PathFinder.find_spec("_ssl")
     if module is not None and module.has_location:
         yield module.origin
     yield None  # the interpreter itself

@@ -5,6 +5,7 @@ description lock of Linux). It leaves no file behind, is shared by forked childr
 every container of the machine, and ends with the last process that holds it, however that ends.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -33,7 +34,7 @@ class Claim:
             self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
             number = 1 + int.from_bytes(os.urandom(8), "big") % _LARGEST_OFFSET
             _control(self._descriptor, fcntl.F_OFD_SETLK, fcntl.F_RDLCK, number)
-        except OSError:
+        except (OSError, AttributeError):  # the latter: not Linux
             return
         self.number = number
 
@@ -47,8 +48,8 @@ class Claim:
     def close(self) -> None:
         """Take the mark away, as far as this process is concerned."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            close_quietly(descriptor)
 
 
 def is_claimed(directory: str, number: int) -> bool:
@@ -59,9 +60,15 @@ def is_claimed(directory: str, number: int) -> bool:
         return True
     try:
         return _control(descriptor, fcntl.F_OFD_GETLK, fcntl.F_WRLCK, number) != fcntl.F_UNLCK
-    except OSError:
+    except (OSError, AttributeError):
         return True
     finally:
+        close_quietly(descriptor)
+
+
+def close_quietly(descriptor: int) -> None:
+    """Close a descriptor that nothing was written to: what goes wrong then harms nobody."""
+    with contextlib.suppress(OSError):
         os.close(descriptor)
 
 

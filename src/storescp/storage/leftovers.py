@@ -14,9 +14,7 @@ from storescp.storage.claim import NO_CLAIM, is_claimed
 
 _DAY = 86400
 
-_hidden_name = re.compile(
-    r"([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{1,16})-([0-9]{1,10})-[0-9]+\.part"
-)
+_hidden_name = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{1,16})-[0-9]+-[0-9]+\.part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,10 @@ class Receiver:
         return modified < now - _DAY
 
 
-def made_by(name: str) -> tuple[Receiver, int] | None:
-    """Return the receiver and the process that made a file; None if it is none of ours."""
+def made_by(name: str) -> Receiver | None:
+    """Return the receiver that made a file; None if the name is none of ours."""
     match = _hidden_name.fullmatch(name)
-    if match is None:
-        return None
-    boot, host, claim, process = match.groups()
-    return Receiver(boot, host, int(claim, 16)), int(process)
+    return Receiver(match[1], match[2], int(match[3], 16)) if match else None
 
 
 def _boot_id() -> bytes:

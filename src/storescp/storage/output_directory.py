@@ -1,17 +1,16 @@
 """An output directory, and the hidden directory in it where unfinished files live.
 
 The hidden directory, `.storescp-` and the user's number, is private and exists only while files are
-received, or after a crash. See docs/decisions/0002-hidden-files.md.
+received, or after a crash. See docs/decisions/0007-hidden-files.md.
 """
 
 import contextlib
 import errno
 import logging
 import os
-from collections.abc import Callable
 
 from storescp.errors import CannotUnderstand
-from storescp.storage.claim import Claim
+from storescp.storage.claim import Claim, close_quietly
 from storescp.storage.leftovers import Receiver, made_by
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -102,21 +101,40 @@ class OutputDirectory:
     def remove_leftovers(self, now: float) -> int:
         """Remove unfinished files of receivers that are no more; return how many. Never raises.
 
-        Files of running receivers are not touched, nor, for a day, those that another machine made
-        in a shared directory.
+        For the start, and for a parent one of whose children has died. Files of running receivers
+        are not touched, nor, for a day, those that another machine made in a shared directory.
 
         Args:
             now: seconds since 1970.
         """
-        return self._remove(
-            lambda receiver, _, modified: receiver.is_gone(self.path, modified, now)
-        )
+        removed = 0
+        try:
+            place = os.open(self._hidden_path(), _OPEN_PLACE)
+        except OSError:
+            return removed
+        try:
+            for name in os.listdir(place):
+                removed += self._remove_if_left(place, name, now)
+        except OSError:
+            pass
+        finally:
+            close_quietly(place)
+        with contextlib.suppress(OSError):
+            os.rmdir(self._hidden_path())
+        return removed
 
-    def remove_leftovers_of(self, child: int) -> int:
-        """Remove what a forked child that ended left unfinished; return how many. Never raises."""
-        return self._remove(
-            lambda receiver, process, _: receiver == self._receiver and process == child
-        )
+    def _remove_if_left(self, place: int, name: str, now: float) -> bool:
+        receiver = made_by(name)
+        if receiver is None:
+            return False
+        try:
+            modified = os.stat(name, dir_fd=place, follow_symlinks=False).st_mtime
+            if not receiver.is_gone(self.path, modified, now):
+                return False
+            os.unlink(name, dir_fd=place)
+        except OSError:
+            return False
+        return True
 
     def tidy(self) -> None:
         """Remove the hidden directory if nobody has files in it: at the end of an association."""
@@ -150,10 +168,13 @@ class OutputDirectory:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
         place = os.open(path, _OPEN_PLACE)
-        owner = os.fstat(place).st_uid
-        if owner not in {os.geteuid(), self._owner_of_new_files(owner)}:
-            os.close(place)
-            raise PermissionError(errno.EPERM, f"{path} belongs to somebody else", path)
+        try:
+            owner = os.fstat(place).st_uid
+            if owner not in {os.geteuid(), self._owner_of_new_files(owner)}:
+                raise PermissionError(errno.EPERM, f"{path} belongs to somebody else", path)
+        except OSError:
+            close_quietly(place)
+            raise
         return place
 
     def _owner_of_new_files(self, expected: int) -> int:
@@ -169,30 +190,8 @@ class OutputDirectory:
 
     def _close_place(self) -> None:
         if self._place >= 0:
-            os.close(self._place)
-            self._place = -1
-
-    def _remove(self, unwanted: Callable[[Receiver, int, float], bool]) -> int:
-        """Remove unfinished files by receiver, process and time of their last change."""
-        removed = 0
-        try:
-            place = os.open(self._hidden_path(), _OPEN_PLACE)
-        except OSError:
-            return removed
-        try:
-            for name in os.listdir(place):
-                if (maker := made_by(name)) is None:
-                    continue
-                with contextlib.suppress(OSError):
-                    modified = os.stat(name, dir_fd=place, follow_symlinks=False).st_mtime
-                    if unwanted(*maker, modified):
-                        os.unlink(name, dir_fd=place)
-                        removed += 1
-        finally:
-            os.close(place)
-        with contextlib.suppress(OSError):
-            os.rmdir(self._hidden_path())
-        return removed
+            place, self._place = self._place, -1
+            close_quietly(place)
 
 
 def fsync_directory(path: str) -> None:
@@ -205,4 +204,4 @@ def fsync_directory(path: str) -> None:
     try:
         os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        close_quietly(descriptor)

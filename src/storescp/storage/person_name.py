@@ -1,7 +1,7 @@
 """Patient's Name to the name of a directory: letters, digits and `_`, readable in any script.
 
 ASCII and Latin-1 are mapped as DCMTK does it. Names in other character sets (PS3.3 C.12.1.1.2) are
-decoded first, then written in ASCII letters: `docs/decisions/0003-transliteration.md`.
+decoded first, then written in ASCII letters: `docs/decisions/0008-transliteration.md`.
 """
 
 import contextlib

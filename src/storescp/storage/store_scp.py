@@ -307,7 +307,6 @@ class _BitPreserving(_InstanceReception):
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
         directory = self._storing.rules.directory
-        _logger.info("storing DICOM file: %s/%s", directory, self._name.text)
         try:
             stored = self._file.commit(directory, self._name)
         except OutOfResources as error:
@@ -329,6 +328,7 @@ class _Normal(_InstanceReception):
         )
         super().__init__(scp, request, syntax, peer, header)
         self._header = header
+        self._made_uid = b""
         self._transcoder = Transcoder(
             syntax, scp.storing.encoding, self._file or _NOWHERE, dictionary=scp.dictionary
         )
@@ -408,7 +408,8 @@ class _Normal(_InstanceReception):
         if sop_class is None:
             sop_class = _NO_SOP_CLASS
         if instance is None:
-            instance = unique_uid().encode()
+            # One for this object, however often it is asked for.
+            self._made_uid = instance = self._made_uid or unique_uid().encode()
         self._header = self._encode_header(
             self._storing, sop_class.decode("latin-1"), instance.decode("latin-1")
         )

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from storescp.errors import OutOfResources
+from storescp.storage.claim import close_quietly
 from storescp.storage.exclusive import rename_new
 from storescp.storage.naming import FileName
 from storescp.storage.output_directory import OutputDirectory, fsync_directory
@@ -285,7 +286,7 @@ class InstanceFile:
                 _copy(source, 0, copy._descriptor)
                 stored = copy.commit(directory, name)
         finally:
-            os.close(source)
+            close_quietly(source)
             output.close()
         with contextlib.suppress(OSError):
             os.unlink(self._name, dir_fd=self._place)

@@ -101,6 +101,10 @@ class RequestTooLarge(NotDICOM):
 Action = Callable[["Association"], Iterator[Fragment | PDU]]
 
 
+class CannotSend(ProtocolError):
+    """The peer announced a maximum length in which no PDV fits."""
+
+
 class Association:
     """The acceptor's side of one association; one object per transport connection."""
 
@@ -162,12 +166,12 @@ class Association:
         """Queue a command set as P-DATA-TF, cut as the peer wishes. Nothing, if there is nobody to read it.
 
         Raises:
-            InvalidPDU: the peer announced a maximum length in which nothing fits; the A-ABORT is queued.
+            CannotSend: the peer announced a maximum length in which nothing fits; the A-ABORT is queued.
         """
         if self.state is not State.ESTABLISHED:
             return
         if self._longest_value < 2:
-            error = InvalidPDU(
+            error = CannotSend(
                 "0006:020e DIMSE Failed to send message\n"
                 "0006:0308 DUL Cannot send P-DATA PDU because receiver's max PDU size of"
                 f" {self._peer_maximum_length} is illegal (must be > 12)"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
+from storescp.printable import printable
 from storescp.uids import (
     APPLICATION_CONTEXT,
     IMPLEMENTATION_CLASS_UID,
@@ -159,7 +160,9 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
         return _rejection(_BY_USER, _NO_REASON_GIVEN, note)
     name = request.application_context
     if name != APPLICATION_CONTEXT:
-        note = application(INFO, f"Association Rejected: Bad Application Context Name: {name}")
+        note = application(
+            INFO, f"Association Rejected: Bad Application Context Name: {printable(name)}"
+        )
         return _rejection(_BY_USER, _APPLICATION_CONTEXT_NOT_SUPPORTED, note)
     if (
         policy.require_implementation_class
@@ -190,7 +193,8 @@ def _acceptance(request: AAssociateRQ, policy: Policy) -> AAssociateAC:
     granted: dict[int, RoleSelection | None] = {}
     for context in request.contexts:
         answer, role = _negotiate_role(_answer(context, policy), policy, proposed_roles, notes)
-        if _rank(answer) >= _rank(answers.get(answer.context_id)):
+        former = answers.get(answer.context_id)
+        if former is None or _rank(answer, policy) >= _rank(former, policy):
             answers[answer.context_id] = answer
             granted[answer.context_id] = role
     notes.extend(_notes_on_maximum_length(request.user_information.maximum_length))
@@ -250,20 +254,23 @@ def _refused(
     return AnsweredContext(context_id, result, IMPLICIT_VR_LITTLE_ENDIAN, abstract_syntax)
 
 
-def _rank(answer: AnsweredContext | None) -> int:
-    """Return what an answer is worth when a context ID was proposed twice: one answer is given.
+def _rank(answer: AnsweredContext, policy: Policy) -> tuple[int, int]:
+    """Return what an answer is worth when a context ID was proposed twice: only the best one is given.
 
-    PS3.8 9.3.2.2 forbids it and says no more; the last of the best answers wins, as with the reference.
+    PS3.8 9.3.2.2 forbids it and says no more. The reference negotiates Verification, then the storage classes,
+    then unknown ones, and later ones overrule earlier ones; each in the order of the own transfer syntaxes.
     """
-    if answer is None:
-        return 0
     match answer.result:
         case ContextResult.ACCEPTANCE:
-            return 3
+            preferred = _transfer_syntaxes(answer.abstract_syntax, policy) or ()
+            wish = -preferred.index(answer.transfer_syntax)
+            if answer.abstract_syntax not in policy.transfer_syntaxes:
+                return 5, wish
+            return (3 if answer.abstract_syntax == VERIFICATION else 4), wish
         case ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
-            return 1
+            return 1, 0
         case _:
-            return 2
+            return 2, 0
 
 
 def _negotiate_role(
