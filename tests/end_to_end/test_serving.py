@@ -120,6 +120,21 @@ def test_commands_follow_objects_and_studies(tmp_path: Path) -> None:
         ]
 
 
+def test_the_log_names_the_file_that_was_written(tmp_path: Path) -> None:
+    """With `--timenames` a name may be taken: the log has the one that was free."""
+    with ours(tmp_path / "out", ["-tn", "-v"]) as server:
+        with Requestor(server.port) as peer:
+            peer.associate(CONTEXTS)
+            for number in range(30):
+                assert store(peer, f"1.{number}") == "0000"
+            peer.release()
+
+        stored = {str(server.directory / name) for name in server.files()}
+        logged = [line for line in server.errors().splitlines() if "storing DICOM file" in line]
+        assert stored == {line.rpartition(": ")[2] for line in logged}
+        assert len(stored) == 30
+
+
 def test_a_study_ends_by_time_whatever_probes_come(tmp_path: Path) -> None:
     """Connections and echoes do not put the end of a study off."""
     log = tmp_path / "log"

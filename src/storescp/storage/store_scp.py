@@ -363,13 +363,17 @@ class _Normal(_InstanceReception):
             file.header = self._header
         directory, study, ended = self._scp.place(attributes)
         path = f"{directory}/{self._name.text}"
-        _logger.info("storing DICOM file: %s", path)
+        if not self._name.stem:
+            _logger.info("storing DICOM file: %s", path)
         status = self._check_identity(attributes)
         try:
             stored = file.commit(directory, self._name)
         except OutOfResources as error:
             refused = self._refused(error, directory)
             return Outcome(refused.status, None, ended)
+        if self._name.stem:  # which name was free is known only now
+            path = stored.path
+            _logger.info("storing DICOM file: %s", path)
         if stored.replaced:
             _logger.warning("DICOM file already exists, overwriting: %s", path)
         if status == CannotUnderstand.status:
