@@ -357,7 +357,9 @@ class _Normal(_InstanceReception):
 
     def _store(self, file: InstanceFile, attributes: Attributes) -> Outcome:
         """Complete the file: header, order, place, name."""
-        self._header_length(attributes)  # only padding has asked for it so far
+        status = self._check_identity(attributes)
+        if status != SUCCESS:
+            self._header_length(attributes)  # only padding has asked for it so far
         file = self._in_order(file)
         if file.header != self._header:
             file.header = self._header
@@ -365,7 +367,6 @@ class _Normal(_InstanceReception):
         path = f"{directory}/{self._name.text}"
         if not self._name.stem:
             _logger.info("storing DICOM file: %s", path)
-        status = self._check_identity(attributes)
         try:
             stored = file.commit(directory, self._name)
         except OutOfResources as error:
