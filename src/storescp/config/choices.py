@@ -221,6 +221,8 @@ class CommandLine(NamedTuple):
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False
+    events: str | None = None
+    """File name, `-` for standard output; `None`: nowhere."""
     inflate_limit: int = 65536 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
 

@@ -904,6 +904,11 @@ _EXTENSIONS = Group(
                     values="[m]egabytes: integer (default: 65536)", takes=(Number(1),),
                     make=_megabytes,
                 ),
+                Option(
+                    "--events", "",
+                    "write events to f, one JSON object a line\n(-: standard output)",
+                    "events", values="[f]ilename: string", takes=(TEXT,),
+                ),
             ),
         ),
     ),
@@ -977,7 +982,7 @@ EVALUATION = {
         "convert_un", "compression_level", "sorting", "unique_filenames", "filename_extension",
         "timenames", "exec_on_reception", "exec_on_eostudy", "rename_on_eostudy",
         "eostudy_timeout", "exec_sync",
-        "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
+        "hosts_allow", "hosts_deny", "fsync", "inflate_limit", "events",
     ),
     Stage.SECURITY: (
         "tls", "key_password", "key_format", "dh_parameters", "seed", "write_seed",

@@ -104,6 +104,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             access_control=_access_control(command_line),
             verbose_contexts=command_line.verbose_pc,
             exec_sync=command_line.exec_sync or command_line.fork,
+            events=command_line.events,
         ),
         dictionary=dictionary,
         transport_security=lambda: _tls(command_line),
