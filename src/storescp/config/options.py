@@ -904,11 +904,6 @@ _EXTENSIONS = Group(
                     values="[m]egabytes: integer (default: 65536)", takes=(Number(1),),
                     make=_megabytes,
                 ),
-                Option(
-                    "--events", "",
-                    "write events to f, one JSON object a line\n(-: standard output)",
-                    "events", values="[f]ilename: string", takes=(TEXT,),
-                ),
             ),
         ),
         Section(
@@ -950,6 +945,16 @@ _EXTENSIONS = Group(
                     "min_free_space",
                     values="[m]egabytes: integer (default: 0)", takes=(Number(0),),
                     make=_megabytes,
+                ),
+            ),
+        ),
+        Section(
+            "events:",
+            (
+                Option(
+                    "--events", "",
+                    "write events to f, one JSON object a line\n(-: standard output)",
+                    "events", values="[f]ilename: string", takes=(TEXT,),
                 ),
             ),
         ),
@@ -1024,12 +1029,9 @@ EVALUATION = {
         "convert_un", "compression_level", "sorting", "unique_filenames", "filename_extension",
         "timenames", "exec_on_reception", "exec_on_eostudy", "rename_on_eostudy",
         "eostudy_timeout", "exec_sync",
-<<<<<<< HEAD
-        "hosts_allow", "hosts_deny", "fsync", "inflate_limit", "events",
-=======
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
->>>>>>> main
+        "events",
     ),
     Stage.SECURITY: (
         "tls", "key_password", "key_format", "dh_parameters", "seed", "write_seed",
