@@ -167,6 +167,7 @@ class Listener:
         serve: Callable[[socket.socket], Reception],
         expire: Callable[[], float | None],
         may_serve: Callable[[], bool] = lambda: True,
+        on_silent: Callable[[socket.socket], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to listen.
@@ -178,6 +179,7 @@ class Listener:
             serve: serves one connection.
             expire: does what has become due, and returns when to come again (clock), or None.
             may_serve: False while another child process would be too many.
+            on_silent: is told of a connection that is closed because its peer said nothing.
             clock: seconds, monotonic.
         """
         self._listening = listening
@@ -186,9 +188,15 @@ class Listener:
         self._serve = serve
         self._expire = expire
         self._may_serve = may_serve
+        self._on_silent = on_silent
         self._clock = clock
         self._arrived = WaitingRoom(clock)
         self._lingering = WaitingRoom(clock)
+        self._watched: dict[int, Callable[[], None]] = {}
+
+    def watch(self, descriptor: int, action: Callable[[], None]) -> None:
+        """Call `action` whenever `descriptor` is readable, between associations."""
+        self._watched[descriptor] = action
 
     def run(self) -> None:
         """Accept and serve for ever.
@@ -201,6 +209,7 @@ class Listener:
             # Before anybody is served: that may take long, and who speaks meanwhile is not late.
             for silent in self._arrived.expired(but=ready):
                 _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
+                self._on_silent(silent)
                 silent.close()
             for connected in self._lingering.expired():
                 connected.close()
@@ -220,7 +229,7 @@ class Listener:
                 poll.register(self._listening, select.POLLIN)
             for descriptor in self._arrived.descriptors():
                 poll.register(descriptor, _READABLE)
-        for descriptor in self._lingering.descriptors():
+        for descriptor in (*self._lingering.descriptors(), *self._watched):
             poll.register(descriptor, _READABLE)
         deadlines = [self._expire(), self._arrived.deadline(), self._lingering.deadline()]
         first = min((when for when in deadlines if when is not None), default=None)
@@ -245,6 +254,8 @@ class Listener:
                 connected = self._arrived.take(descriptor)
                 if self._serve(connected) is Reception.LINGER:
                     self._linger(connected)
+            elif (action := self._watched.get(descriptor)) is not None:
+                action()
             else:
                 self._accept()
 

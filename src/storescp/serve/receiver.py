@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
+from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -35,10 +37,13 @@ from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.hooks import Command
 from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.study import Study
 from storescp.upper_layer.negotiation import Policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.event_hub import Hub
+    from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -59,11 +64,15 @@ class Receiving:
     """Descriptor of the one connection to serve, from inetd; None: listen."""
     fork: bool = False
     max_associations: int | None = None
+    maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
+    """Of a command set, in bytes."""
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
     verbose_contexts: bool = False
     exec_sync: bool = False
+    events: str | None = None
+    """Where events are written, `-` for standard output; None: nowhere."""
 
 
 class Receiver:
@@ -82,6 +91,9 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+
+        Raises:
+            ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
@@ -89,8 +101,15 @@ class Receiver:
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._commands = Commands(self._children, synchronous=receiving.exec_sync)
-        self._store = StoreSCP(receiving.storing, self._run, dictionary)
+        self._hub = _hub(receiving)
+        self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
+        self._store = StoreSCP(
+            receiving.storing,
+            self._run,
+            dictionary,
+            # A child sees a part of a study only.
+            announce=None if self._hub is None or receiving.fork else self._announce,
+        )
         self._listener: Listener | None = None
         self._names = client_names.ClientNames()
 
@@ -118,14 +137,59 @@ class Receiver:
             serve=self._serve,
             expire=self._expire,
             may_serve=self._may_serve,
+            on_silent=self._tell_silent,
         )
+        self._open_hub(self._listener)
         try:
             self._listener.run()
         except Stopped as stopped:
             self._listener.close()
             self._store.close()
+            self._close_hub(stopped)
             die_by(stopped.number)
         return 0
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _open_hub(self, listener: Listener) -> None:
+        """Start to tell what happens, if somebody listens."""
+        if self._hub is None:
+            return
+        from storescp.events import Listening as NowListening
+
+        receiving = self._receiving
+        if receiving.fork:
+            self._hub.share()
+        if self._hub.descriptor >= 0:
+            listener.watch(self._hub.descriptor, self._hub.receive)
+        processes = "fork" if receiving.fork else "single"
+        self._hub.tell(NowListening(receiving.port, __version__, processes))
+
+    def _close_hub(self, stopped: Stopped) -> None:
+        if self._hub is None:
+            return
+        from storescp.events import Stopping
+
+        self._hub.tell(Stopping(signal.Signals(stopped.number).name))
+        self._hub.close()
+
+    def _announce(self, study: Study, cause: str) -> None:
+        if self._hub is not None:
+            from storescp.events import StudyComplete
+
+            self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
+
+    def _teller(self, address: str) -> "Teller | None":
+        if self._hub is None:
+            return None
+        from storescp.serve.telling import Teller
+
+        return Teller(self._hub, address, tls=self._tls is not None)
+
+    def _tell_silent(self, connected: socket.socket) -> None:
+        with suppress(OSError):
+            if (teller := self._teller(connected.getpeername()[0])) is not None:
+                teller.refused("timeout", "the peer said nothing")
 
     def _prepare_process(self) -> None:
         self._signals.install()
@@ -202,6 +266,8 @@ class Receiver:
         """Serve in a process of its own, which ends with the association."""
         code = 0
         try:
+            if self._hub is not None:
+                self._hub.in_child()
             if self._listener is not None:
                 self._listener.close()
             if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
@@ -266,20 +332,28 @@ class Receiver:
         _network_logger.debug(
             "Association Received: %s", address if name == client_names.UNKNOWN else name
         )
-        transport = self._secure(connected) if self._is_welcome(name, address) else None
+        peer = client_names.presentation_address(name, address)
+        teller = self._teller(peer)
+        transport = None
+        if self._is_welcome(name, address):
+            transport = self._secure(connected, teller)
+        elif teller is not None:
+            teller.refused("host-rules", "the host access rules do not let this host in")
         if transport is None:
             connected.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            client_names.presentation_address(name, address),
+            peer,
             self._receiving.policy,
             self._store,
             self._signals,
             timeouts=self._receiving.timeouts,
             disturbances=self._receiving.disturbances,
+            maximum_command_length=self._receiving.maximum_command_length,
             verbose_contexts=self._receiving.verbose_contexts,
             child_pid=child_pid,
+            teller=teller,
         )
         try:
             end = connection.serve()
@@ -309,7 +383,7 @@ class Receiver:
         _logger.error("%s", access.refusal(client))
         return False
 
-    def _secure(self, connected: socket.socket) -> Transport | None:
+    def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
             return TCPTransport(connected)
@@ -329,7 +403,24 @@ class Receiver:
             _logger.error("Receiving Association failed: %s", error)
             for note in getattr(error, "__notes__", ()):
                 _logger.error("%s", note)
+            if teller is not None:
+                teller.refused("tls-handshake", str(error))
             return None
+
+
+def _hub(receiving: Receiving) -> "Hub | None":
+    """Return where events come together; None if nobody wants to know."""
+    if receiving.events is None:
+        return None
+    from storescp.serve.event_file import STANDARD_OUTPUT, EventFile
+    from storescp.serve.event_hub import Hub
+
+    if receiving.events == STANDARD_OUTPUT:
+        # Dots for those who watch would stand between the lines.
+        logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
+    hub = Hub()
+    hub.write_to(EventFile(receiving.events).write)
+    return hub
 
 
 def _reload(reloadable: "Reloadable") -> None:
