@@ -107,7 +107,6 @@ def test_signals_during_an_action_are_not_lost() -> None:
 
         with pytest.raises(Stopped), signals.waiting():
             signal.raise_signal(signal.SIGUSR1)
-            pytest.fail("the wait is over")
         assert done == ["begins", "ends", "other"]
     finally:
         for number, handler in previous.items():
@@ -128,3 +127,20 @@ def test_a_request_to_stop_is_heard_by_every_later_wait() -> None:
     finally:
         signal.signal(signal.SIGTERM, previous[0])
         signal.signal(signal.SIGINT, previous[1])
+
+
+def test_an_action_ends_a_wait_for_it() -> None:
+    """Whether the signal came before, or comes while something else is waited for."""
+    signals = Signals()
+    done: list[str] = []
+    previous = signal.getsignal(signal.SIGUSR1)
+    try:
+        signals.on(signal.SIGUSR1, lambda: done.append("action"))
+        signal.raise_signal(signal.SIGUSR1)
+
+        assert signals.until_action(lambda: done.append("not reached")) is None
+        assert signals.until_action(lambda: signal.raise_signal(signal.SIGUSR1)) is None
+        assert signals.until_action(lambda: "waited for") == "waited for"
+        assert done == ["action", "action"]
+    finally:
+        signal.signal(signal.SIGUSR1, previous)

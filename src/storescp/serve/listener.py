@@ -238,10 +238,9 @@ class Listener:
         if first is not None:
             remaining = max(0.0, first - self._clock())
             longest = remaining if longest is None else min(longest, remaining)
-        events: list[tuple[int, int]] = []
-        with self._signals.until_action():
-            events = poll.poll(None if longest is None else int(longest * 1000) + 1)
-        return [descriptor for descriptor, _ in events]
+        limit = None if longest is None else int(longest * 1000) + 1
+        events = self._signals.until_action(lambda: poll.poll(limit))
+        return [descriptor for descriptor, _ in events or ()]
 
     def _serve_ready(self, descriptors: list[int]) -> None:
         for descriptor in descriptors:

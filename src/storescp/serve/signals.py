@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,6 +24,9 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+_Result = TypeVar("_Result")
 
 
 class _Woken(Exception):
@@ -70,17 +73,18 @@ class Signals:
         finally:
             self._waiting = False
 
-    @contextmanager
-    def until_action(self) -> Iterator[None]:
-        """Within this block `waiting` holds, and the block is left once an action was run.
+    def until_action(self, wait: Callable[[], _Result]) -> _Result | None:
+        """Return what `wait` returns, or None as soon as an action was run.
 
         Raises:
             Stopped: as `waiting`.
         """
         self._wakes = True
         try:
-            with suppress(_Woken), self.waiting():
-                yield
+            with self.waiting():
+                return wait()
+        except _Woken:
+            return None
         finally:
             self._wakes = False
 
