@@ -49,7 +49,7 @@ class ConnectionRefused(NamedTuple):
     """A connection did not become an association, for a reason of ours."""
 
     cause: str
-    """`host-rules`, `tls-handshake`, `timeout` or `protocol`."""
+    """`address`, `address-limit`, `host-rules`, `tls-handshake`, `timeout` or `protocol`."""
     why: str
 
 
