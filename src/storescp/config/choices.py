@@ -234,6 +234,14 @@ class CommandLine(NamedTuple):
     """Bytes of a file."""
     min_free_space: int = 0
     """Bytes."""
+    peer_associations: int | None = None
+    peer_connections: int | None = None
+    allow_calling: tuple[str, ...] = ()
+    allow_calling_files: tuple[str, ...] = ()
+    allow_called: tuple[str, ...] = ()
+    allow_called_files: tuple[str, ...] = ()
+    allow_addresses: tuple[str, ...] = ()
+    allow_address_files: tuple[str, ...] = ()
 
     @property
     def file_names(self) -> FileNames:

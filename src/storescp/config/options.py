@@ -946,6 +946,53 @@ _EXTENSIONS = Group(
                     values="[m]egabytes: integer (default: 0)", takes=(Number(0),),
                     make=_megabytes,
                 ),
+                Option(
+                    "--peer-associations", "",
+                    "limit number of parallel associations of one\naddress to m (only with --fork)",
+                    "peer_associations",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    only_with=("--fork",),
+                ),
+                Option(
+                    "--peer-connections", "",
+                    "limit number of connections of one address to m",
+                    "peer_connections",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    not_with=("--inetd",),
+                ),
+            ),
+        ),
+        Section(
+            "peers that are allowed (default: all):",
+            (
+                Option(
+                    "--allow-calling", "", "let calling AE title a associate",
+                    "allow_calling", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-calling-file", "", "let the calling AE titles in f associate",
+                    "allow_calling_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-called", "", "answer to called AE title a",
+                    "allow_called", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-called-file", "", "answer to the called AE titles in f",
+                    "allow_called_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-address", "", "let address or network a connect",
+                    "allow_addresses", values="[a]ddress: string (10.1.2.3, 10.1.0.0/16)",
+                    takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-address-file", "", "let the addresses and networks in f connect",
+                    "allow_address_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
             ),
         ),
         Section(
@@ -1031,6 +1078,8 @@ EVALUATION = {
         "eostudy_timeout", "exec_sync",
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
+        "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
+        "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
         "events",
     ),
     Stage.SECURITY: (

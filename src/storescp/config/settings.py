@@ -27,6 +27,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.gate import Gate
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -105,6 +106,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             ),
             host_lookup=command_line.host_lookup,
             access_control=_access_control(command_line),
+            gate=_gate(command_line),
             verbose_contexts=command_line.verbose_pc,
             exec_sync=command_line.exec_sync or command_line.fork,
             events=command_line.events,
@@ -228,6 +230,32 @@ def _access_control(command_line: CommandLine) -> "AccessControl | None":
         allow=command_line.hosts_allow or default.allow,
         deny=command_line.hosts_deny or default.deny,
     )
+
+
+def _gate(command_line: CommandLine) -> "Gate | None":
+    if not any(
+        (
+            command_line.allow_calling,
+            command_line.allow_calling_files,
+            command_line.allow_called,
+            command_line.allow_called_files,
+            command_line.allow_addresses,
+            command_line.allow_address_files,
+            command_line.peer_associations,
+            command_line.peer_connections,
+        )
+    ):
+        return None
+    from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
+    from storescp.serve.gate import Gate, PeerLimits
+
+    lists = Allowing(
+        calling_ae_titles=Allowed(command_line.allow_calling, command_line.allow_calling_files),
+        called_ae_titles=Allowed(command_line.allow_called, command_line.allow_called_files),
+        addresses=Allowed(command_line.allow_addresses, command_line.allow_address_files),
+    )
+    limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
+    return Gate(AllowLists(lists), limits)
 
 
 def _tls(command_line: CommandLine) -> "Reloadable | None":

@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ from storescp.upper_layer.negotiation import Policy
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
+    from storescp.serve.gate import Gate
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
@@ -69,6 +71,8 @@ class Receiving:
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
+    gate: "Gate | None" = None
+    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     verbose_contexts: bool = False
     exec_sync: bool = False
     events: str | None = None
@@ -137,6 +141,7 @@ class Receiver:
             serve=self._serve,
             expire=self._expire,
             may_serve=self._may_serve,
+            admits=None if self._receiving.gate is None else self._admits,
             on_silent=self._tell_silent,
         )
         self._open_hub(self._listener)
@@ -194,9 +199,13 @@ class Receiver:
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
+        renewals: list[Callable[[], object]] = []
         if self._tls is not None:
-            reloadable = self._tls
-            self._signals.on(signal.SIGHUP, lambda: _reload(reloadable))
+            renewals.append(self._tls.reload)
+        if self._receiving.gate is not None:
+            renewals.append(self._receiving.gate.expire)
+        if renewals:
+            self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _prepare_for_children(self) -> None:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
@@ -232,16 +241,18 @@ class Receiver:
 
     def _serve(self, connected: socket.socket) -> Reception:
         """Serve a connection whose peer has begun to speak."""
+        policy, leave = self._admit(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected)
+            return self._serve_here(connected, policy)
         try:
-            in_child = fork_child(self._children, self._child_ended)
+            in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
+            leave()
             _logger.error("Cannot create association sub-process: %s", error.strerror)
             connected.close()
             return Reception.DONE
         if in_child:
-            self._serve_in_child(connected)
+            self._serve_in_child(connected, policy)
         connected.close()
         limit = self._receiving.max_associations
         if limit is not None and len(self._children) >= limit:
@@ -250,8 +261,9 @@ class Receiver:
             )
         return Reception.DONE
 
-    def _child_ended(self, pid: int, status: int) -> None:
+    def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
         """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""
+        leave()
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
             return
@@ -262,7 +274,27 @@ class Receiver:
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
 
-    def _serve_in_child(self, connected: socket.socket) -> None:
+    def _admit(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
+        """Return what is accepted of a requester, and what to call when another process has served it."""
+        policy, gate = self._receiving.policy, self._receiving.gate
+        if gate is None or (address := _address(connected)) is None:
+            return policy, _nothing
+        admission = gate.admission(address)
+        leave = gate.enter(admission) if self._receiving.fork else _nothing
+        return replace(policy, admission=admission), leave
+
+    def _admits(self, address: str, waiting: int) -> bool:
+        """Tell whether a connection is let in at all."""
+        gate = self._receiving.gate
+        objection = None if gate is None else gate.objection(address, waiting)
+        if objection is None:
+            return True
+        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        if (teller := self._teller(address)) is not None:
+            teller.refused(*objection)
+        return False
+
+    def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
         """Serve in a process of its own, which ends with the association."""
         code = 0
         try:
@@ -270,7 +302,8 @@ class Receiver:
                 self._hub.in_child()
             if self._listener is not None:
                 self._listener.close()
-            if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
+            reception = self._serve_here(connected, policy, child_pid=os.getpid())
+            if reception is Reception.LINGER:
                 self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
@@ -287,7 +320,7 @@ class Receiver:
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
-            connected.getpeername()
+            address = connected.getpeername()[0]
         except OSError as error:
             _logger.error(
                 "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
@@ -296,9 +329,13 @@ class Receiver:
                 descriptor,
             )
             return 0
+        if not self._admits(address, 0):
+            connected.close()
+            return 0
         prepare(connected)
+        policy, _ = self._admit(connected)
         try:
-            if self._serve_here(connected) is Reception.LINGER:
+            if self._serve_here(connected, policy) is Reception.LINGER:
                 self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
@@ -321,10 +358,10 @@ class Receiver:
                 if not connected.recv(1 << 16):
                     return
 
-    def _serve_here(self, connected: socket.socket, child_pid: int | None = None) -> Reception:
-        try:
-            address = connected.getpeername()[0]
-        except OSError:
+    def _serve_here(
+        self, connected: socket.socket, policy: Policy, child_pid: int | None = None
+    ) -> Reception:
+        if (address := _address(connected)) is None:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
@@ -345,7 +382,7 @@ class Receiver:
         connection = Connection(
             transport,
             peer,
-            self._receiving.policy,
+            policy,
             self._store,
             self._signals,
             timeouts=self._receiving.timeouts,
@@ -423,8 +460,22 @@ def _hub(receiving: Receiving) -> "Hub | None":
     return hub
 
 
-def _reload(reloadable: "Reloadable") -> None:
-    reloadable.reload()
+def _address(connected: socket.socket) -> str | None:
+    """Return where a connection comes from, None if it has gone."""
+    try:
+        address: str = connected.getpeername()[0]
+    except OSError:
+        return None
+    return address
+
+
+def _nothing() -> None:
+    return
+
+
+def _call(actions: Iterable[Callable[[], object]]) -> None:
+    for action in actions:
+        action()
 
 
 def _leave(code: int) -> None:
