@@ -109,7 +109,7 @@ def test_as_dcmtk(super_server: str, tmp_path: Path) -> None:
                     assert store(peer, f"1.2.{number}") == "0000"
                     peer.release()
             log = directory / "log"
-            wait_until(lambda log=log: log.read_text().count("Association Release") == 7)
+            wait_until(lambda: log.read_text().count("Association Release") == 7)  # noqa: B023
         stored[name] = sorted(path.name for path in out.rglob("*"))
         logged[name] = sorted(log.read_text().replace(str(out), "OUT").splitlines())
 
