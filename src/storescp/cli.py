@@ -69,6 +69,8 @@ def _answer(request: Request) -> str:
 def _receive(program: str, parsed: Parsed) -> int:
     evaluation = Evaluation(parsed)
     command_line = evaluation.run(Stage.PROCESSES)
+    if command_line.umask is not None:
+        os.umask(command_line.umask)  # before any file is made, those of the log among them
     connected = None
     if command_line.inetd:
         try:

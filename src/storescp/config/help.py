@@ -16,6 +16,7 @@ from storescp.config.options import (
     Features,
     Group,
     Number,
+    Octal,
     Option,
     Section,
     option_names,
@@ -245,6 +246,7 @@ def _default(option: Option) -> str:
 
 def _conditions(option: Option) -> str:
     conditions = [_limits(kind) for kind in option.takes if isinstance(kind, Number)][:1]
+    conditions += [f"at most {kind.maximum:o}" for kind in option.takes if isinstance(kind, Octal)]
     if option.not_with:
         others = (name for condition in option.not_with for name in option_names(condition))
         conditions.append(f"not with {', '.join(f'`{name}`' for name in others)}")
