@@ -145,6 +145,8 @@ class CommandStarted(NamedTuple):
     """`object` or `study`."""
     command: str
     command_pid: int
+    study_instance_uid: str | None = None
+    """What it is about; None where objects are not sorted."""
 
 
 class CommandEnded(NamedTuple):
@@ -154,6 +156,7 @@ class CommandEnded(NamedTuple):
     command: str
     command_pid: int
     duration: float
+    study_instance_uid: str | None = None
 
 
 class CommandFailed(NamedTuple):
@@ -164,6 +167,7 @@ class CommandFailed(NamedTuple):
     why: str
     exit_status: int | None = None
     command_pid: int | None = None
+    study_instance_uid: str | None = None
 
 
 class EventsDropped(NamedTuple):
