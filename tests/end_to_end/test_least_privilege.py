@@ -12,16 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pydicom
 import pytest
 
-from tests.end_to_end.test_limits import CONTEXTS, data_set
-from tests.end_to_end.test_serving import store, wait_until
+import storescp
+from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
 from tests.peers.requestor import CT_IMAGE_STORAGE, Requestor, message, store_command
 from tests.peers.servers import is_listening, our_command, our_environment, ours
 
 IS_ROOT = os.geteuid() == 0
 NOBODY, NOGROUP = 4000000001, 4000000002
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 def mode(path: Path) -> str:
@@ -96,10 +96,14 @@ def test_the_preamble_is_zero(tmp_path: Path) -> None:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A directory that every user can enter, with the program in it."""
+    """A directory that every user can enter, with the program in it and what it needs."""
     path = Path(tempfile.mkdtemp())
     path.chmod(0o755)
-    shutil.copytree(SOURCE / "storescp", path / "src" / "storescp", symlinks=True)
+    needless = shutil.ignore_patterns("__pycache__", "tests", "test_files", "palettes")
+    dictionary = Path(pydicom.__file__).parent
+    metadata = dictionary.parent.glob("pydicom-*.dist-info")
+    for source in (Path(storescp.__file__).parent, dictionary, *metadata):
+        shutil.copytree(source, path / "src" / source.name, ignore=needless)
     (path / "files").mkdir()
     yield path
     shutil.rmtree(path)
