@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.dataset.dictionary import Dictionary
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -211,7 +212,7 @@ class Receiver:
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
         transport = self._secure(connected) if self._is_welcome(name, address) else None
         if transport is None:
