@@ -221,8 +221,27 @@ class CommandLine(NamedTuple):
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False
+    events: str | None = None
+    """File name, `-` for standard output; `None`: nowhere."""
     inflate_limit: int = 65536 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
+    idle_timeout: int | None = None
+    """0: unlimited; `None`: as the reference has it, which depends on other options."""
+    max_request_size: int = 1048576
+    """Bytes of an A-ASSOCIATE-RQ, as the reference has it."""
+    max_command_size: int = 65536
+    max_object_size: int | None = None
+    """Bytes of a file."""
+    min_free_space: int = 0
+    """Bytes."""
+    peer_associations: int | None = None
+    peer_connections: int | None = None
+    allow_calling: tuple[str, ...] = ()
+    allow_calling_files: tuple[str, ...] = ()
+    allow_called: tuple[str, ...] = ()
+    allow_called_files: tuple[str, ...] = ()
+    allow_addresses: tuple[str, ...] = ()
+    allow_address_files: tuple[str, ...] = ()
 
     @property
     def file_names(self) -> FileNames:

@@ -27,6 +27,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.gate import Gate
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -47,6 +48,7 @@ def policy(command_line: CommandLine) -> Policy:
             command_line.transfer_syntaxes,
             promiscuous=command_line.promiscuous,
             maximum_length=maximum_length,
+            maximum_request_length=command_line.max_request_size,
             refuse=command_line.refuse,
             require_implementation_class=command_line.reject,
         )
@@ -58,6 +60,7 @@ def policy(command_line: CommandLine) -> Policy:
         roles={uid: Role[role.value] for uid, role in chosen.roles.items()},
         extended_negotiation=chosen.extended_negotiation,
         maximum_length=maximum_length,
+        maximum_request_length=command_line.max_request_size,
         refuse=command_line.refuse,
         require_implementation_class=command_line.reject,
     )
@@ -94,6 +97,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             fork=command_line.fork,
             max_associations=command_line.max_associations,
             timeouts=_timeouts(command_line),
+            maximum_command_length=command_line.max_command_size,
             disturbances=Disturbances(
                 sleep_after=command_line.sleep_after,
                 sleep_during=command_line.sleep_during,
@@ -102,8 +106,10 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             ),
             host_lookup=command_line.host_lookup,
             access_control=_access_control(command_line),
+            gate=_gate(command_line),
             verbose_contexts=command_line.verbose_pc,
             exec_sync=command_line.exec_sync or command_line.fork,
+            events=command_line.events,
         ),
         dictionary=dictionary,
         transport_security=lambda: _tls(command_line),
@@ -152,9 +158,15 @@ def _timeouts(command_line: CommandLine) -> Timeouts:
         socket=command_line.socket_timeout,
         acse=command_line.acse_timeout,
         dimse=command_line.dimse_timeout,
-        # Where the end of a study is waited for, the reference lets associations idle.
-        idle=None if command_line.eostudy_timeout is not None else command_line.socket_timeout,
+        idle=_idle_timeout(command_line),
     )
+
+
+def _idle_timeout(command_line: CommandLine) -> int | None:
+    if command_line.idle_timeout is not None:
+        return command_line.idle_timeout or None
+    # Where the end of a study is waited for, the reference lets associations idle.
+    return None if command_line.eostudy_timeout is not None else command_line.socket_timeout
 
 
 def _storing(command_line: CommandLine) -> Storing:
@@ -179,6 +191,8 @@ def _storing(command_line: CommandLine) -> Storing:
         with_meta=not command_line.write_dataset,
         ignore=command_line.ignore,
         durable=command_line.fsync,
+        maximum_size=command_line.max_object_size,
+        reserve=command_line.min_free_space,
         exec_on_reception=command_line.exec_on_reception,
         exec_on_eostudy=command_line.exec_on_eostudy,
         rename_on_eostudy=command_line.rename_on_eostudy,
@@ -216,6 +230,32 @@ def _access_control(command_line: CommandLine) -> "AccessControl | None":
         allow=command_line.hosts_allow or default.allow,
         deny=command_line.hosts_deny or default.deny,
     )
+
+
+def _gate(command_line: CommandLine) -> "Gate | None":
+    if not any(
+        (
+            command_line.allow_calling,
+            command_line.allow_calling_files,
+            command_line.allow_called,
+            command_line.allow_called_files,
+            command_line.allow_addresses,
+            command_line.allow_address_files,
+            command_line.peer_associations,
+            command_line.peer_connections,
+        )
+    ):
+        return None
+    from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
+    from storescp.serve.gate import Gate, PeerLimits
+
+    lists = Allowing(
+        calling_ae_titles=Allowed(command_line.allow_calling, command_line.allow_calling_files),
+        called_ae_titles=Allowed(command_line.allow_called, command_line.allow_called_files),
+        addresses=Allowed(command_line.allow_addresses, command_line.allow_address_files),
+    )
+    limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
+    return Gate(AllowLists(lists), limits)
 
 
 def _tls(command_line: CommandLine) -> "Reloadable | None":

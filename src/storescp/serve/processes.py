@@ -8,11 +8,15 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from storescp.serve.signals import Signals, die_by
+
+if TYPE_CHECKING:
+    from storescp.serve.event_hub import Hub
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -50,9 +54,10 @@ class Children:
 class Commands:
     """Runs the commands of `--exec-on-reception` and `--exec-on-eostudy`."""
 
-    def __init__(self, children: Children, *, synchronous: bool) -> None:
+    def __init__(self, children: Children, *, synchronous: bool, hub: "Hub | None" = None) -> None:
         self._children = children
         self._synchronous = synchronous
+        self._hub = hub
 
     def run(self, command: str, variables: Mapping[str, str]) -> None:
         """Give `command` to the shell, with `variables` added to its environment.
@@ -60,6 +65,18 @@ class Commands:
         Failures are log lines: the object is stored, whatever becomes of the command.
         """
         environment = {**os.environ, **variables}
+        voice = None
+        if self._hub is not None:
+            from storescp.serve.telling import CommandTeller
+
+            voice = CommandTeller(self._hub, command, variables)
+        begun = time.monotonic()
+
+        def ended(status: int) -> None:
+            _report(command, status)
+            if voice is not None:
+                voice.ended(pid, status, time.monotonic() - begun)
+
         try:
             pid = os.posix_spawn(
                 "/bin/sh",
@@ -70,15 +87,19 @@ class Commands:
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in the text
             _logger.error("cannot execute command '%s' (%s)", command, error)
+            if voice is not None:
+                voice.failed(str(error))
             return
+        if voice is not None:
+            voice.started(pid)
         if not self._synchronous:
-            self._children.add(pid, lambda status: _report(command, status))
+            self._children.add(pid, ended)
             return
         try:
             _, status = os.waitpid(pid, 0)
         except ChildProcessError:
             return
-        _report(command, status)
+        ended(status)
 
 
 def _report(command: str, status: int) -> None:

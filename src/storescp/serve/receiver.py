@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
+from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
@@ -27,10 +29,14 @@ from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.hooks import Command
 from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.study import Study
 from storescp.upper_layer.negotiation import Policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.event_hub import Hub
+    from storescp.serve.gate import Gate
+    from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -51,11 +57,17 @@ class Receiving:
     """Descriptor of the one connection to serve, from inetd; None: listen."""
     fork: bool = False
     max_associations: int | None = None
+    maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
+    """Of a command set, in bytes."""
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
+    gate: "Gate | None" = None
+    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     verbose_contexts: bool = False
     exec_sync: bool = False
+    events: str | None = None
+    """Where events are written, `-` for standard output; None: nowhere."""
 
 
 class Receiver:
@@ -74,14 +86,24 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+
+        Raises:
+            ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._commands = Commands(self._children, synchronous=receiving.exec_sync)
-        self._store = StoreSCP(receiving.storing, self._run, dictionary)
+        self._hub = _hub(receiving)
+        self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
+        self._store = StoreSCP(
+            receiving.storing,
+            self._run,
+            dictionary,
+            # A child sees a part of a study only.
+            announce=None if self._hub is None or receiving.fork else self._announce,
+        )
         self._listener: Listener | None = None
         self._names = client_names.ClientNames()
 
@@ -107,21 +129,71 @@ class Receiver:
             serve=self._serve,
             expire=self._expire,
             may_serve=self._may_serve,
+            admits=None if self._receiving.gate is None else self._admits,
+            on_silent=self._tell_silent,
         )
+        self._open_hub(self._listener)
         try:
             self._listener.run()
         except Stopped as stopped:
             self._listener.close()
             self._store.close()
+            self._close_hub(stopped)
             die_by(stopped.number)
         return 0
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _open_hub(self, listener: Listener) -> None:
+        """Start to tell what happens, if somebody listens."""
+        if self._hub is None:
+            return
+        from storescp.events import Listening as NowListening
+
+        receiving = self._receiving
+        if receiving.fork:
+            self._hub.share()
+        if self._hub.descriptor >= 0:
+            listener.watch(self._hub.descriptor, self._hub.receive)
+        processes = "fork" if receiving.fork else "single"
+        self._hub.tell(NowListening(receiving.port, __version__, processes))
+
+    def _close_hub(self, stopped: Stopped) -> None:
+        if self._hub is None:
+            return
+        from storescp.events import Stopping
+
+        self._hub.tell(Stopping(signal.Signals(stopped.number).name))
+        self._hub.close()
+
+    def _announce(self, study: Study, cause: str) -> None:
+        if self._hub is not None:
+            from storescp.events import StudyComplete
+
+            self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
+
+    def _teller(self, address: str) -> "Teller | None":
+        if self._hub is None:
+            return None
+        from storescp.serve.telling import Teller
+
+        return Teller(self._hub, address, tls=self._tls is not None)
+
+    def _tell_silent(self, connected: socket.socket) -> None:
+        with suppress(OSError):
+            if (teller := self._teller(connected.getpeername()[0])) is not None:
+                teller.refused("timeout", "the peer said nothing")
 
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
+        renewals: list[Callable[[], object]] = []
         if self._tls is not None:
-            reloadable = self._tls
-            self._signals.on(signal.SIGHUP, lambda: _reload(reloadable))
+            renewals.append(self._tls.reload)
+        if self._receiving.gate is not None:
+            renewals.append(self._receiving.gate.expire)
+        if renewals:
+            self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _run(self, command: Command) -> None:
         self._commands.run(command.line, command.environment)
@@ -141,16 +213,18 @@ class Receiver:
 
     def _serve(self, connected: socket.socket) -> Reception:
         """Serve a connection whose peer has begun to speak."""
+        policy, leave = self._admit(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected)
+            return self._serve_here(connected, policy)
         try:
-            in_child = fork_child(self._children, lambda _: None)
+            in_child = fork_child(self._children, lambda _: leave())
         except OSError as error:
+            leave()
             _logger.error("Cannot create association sub-process: %s", error.strerror)
             connected.close()
             return Reception.DONE
         if in_child:
-            self._serve_in_child(connected)
+            self._serve_in_child(connected, policy)
         connected.close()
         limit = self._receiving.max_associations
         if limit is not None and len(self._children) >= limit:
@@ -159,13 +233,36 @@ class Receiver:
             )
         return Reception.DONE
 
-    def _serve_in_child(self, connected: socket.socket) -> None:
+    def _admit(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
+        """Return what is accepted of a requester, and what to call when another process has served it."""
+        policy, gate = self._receiving.policy, self._receiving.gate
+        if gate is None or (address := _address(connected)) is None:
+            return policy, _nothing
+        admission = gate.admission(address)
+        leave = gate.enter(admission) if self._receiving.fork else _nothing
+        return replace(policy, admission=admission), leave
+
+    def _admits(self, address: str, waiting: int) -> bool:
+        """Tell whether a connection is let in at all."""
+        gate = self._receiving.gate
+        objection = None if gate is None else gate.objection(address, waiting)
+        if objection is None:
+            return True
+        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        if (teller := self._teller(address)) is not None:
+            teller.refused(*objection)
+        return False
+
+    def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
         """Serve in a process of its own, which ends with the association."""
         code = 0
         try:
+            if self._hub is not None:
+                self._hub.in_child()
             if self._listener is not None:
                 self._listener.close()
-            if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
+            reception = self._serve_here(connected, policy, child_pid=os.getpid())
+            if reception is Reception.LINGER:
                 _wait_for_close(connected, self._receiving.timeouts.acse)
             self._store.close()
         except Stopped as stopped:
@@ -182,7 +279,7 @@ class Receiver:
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
-            connected.getpeername()
+            address = connected.getpeername()[0]
         except OSError as error:
             _logger.error(
                 "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
@@ -191,9 +288,13 @@ class Receiver:
                 descriptor,
             )
             return 0
+        if not self._admits(address, 0):
+            connected.close()
+            return 0
         prepare(connected)
+        policy, _ = self._admit(connected)
         try:
-            if self._serve_here(connected) is Reception.LINGER:
+            if self._serve_here(connected, policy) is Reception.LINGER:
                 _wait_for_close(connected, self._receiving.timeouts.acse)
             self._store.close()
         except Stopped as stopped:
@@ -203,10 +304,10 @@ class Receiver:
             connected.close()
         return 0
 
-    def _serve_here(self, connected: socket.socket, child_pid: int | None = None) -> Reception:
-        try:
-            address = connected.getpeername()[0]
-        except OSError:
+    def _serve_here(
+        self, connected: socket.socket, policy: Policy, child_pid: int | None = None
+    ) -> Reception:
+        if (address := _address(connected)) is None:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
@@ -214,20 +315,28 @@ class Receiver:
         _network_logger.debug(
             "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
-        transport = self._secure(connected) if self._is_welcome(name, address) else None
+        peer = client_names.presentation_address(name, address)
+        teller = self._teller(peer)
+        transport = None
+        if self._is_welcome(name, address):
+            transport = self._secure(connected, teller)
+        elif teller is not None:
+            teller.refused("host-rules", "the host access rules do not let this host in")
         if transport is None:
             connected.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            client_names.presentation_address(name, address),
-            self._receiving.policy,
+            peer,
+            policy,
             self._store,
             self._signals,
             timeouts=self._receiving.timeouts,
             disturbances=self._receiving.disturbances,
+            maximum_command_length=self._receiving.maximum_command_length,
             verbose_contexts=self._receiving.verbose_contexts,
             child_pid=child_pid,
+            teller=teller,
         )
         try:
             end = connection.serve()
@@ -256,7 +365,7 @@ class Receiver:
         _logger.error("%s", access.refusal(client))
         return False
 
-    def _secure(self, connected: socket.socket) -> Transport | None:
+    def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
             return TCPTransport(connected)
@@ -271,11 +380,42 @@ class Receiver:
             _logger.error("Receiving Association failed: %s", error)
             for note in getattr(error, "__notes__", ()):
                 _logger.error("%s", note)
+            if teller is not None:
+                teller.refused("tls-handshake", str(error))
             return None
 
 
-def _reload(reloadable: "Reloadable") -> None:
-    reloadable.reload()
+def _hub(receiving: Receiving) -> "Hub | None":
+    """Return where events come together; None if nobody wants to know."""
+    if receiving.events is None:
+        return None
+    from storescp.serve.event_file import STANDARD_OUTPUT, EventFile
+    from storescp.serve.event_hub import Hub
+
+    if receiving.events == STANDARD_OUTPUT:
+        # Dots for those who watch would stand between the lines.
+        logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
+    hub = Hub()
+    hub.write_to(EventFile(receiving.events).write)
+    return hub
+
+
+def _address(connected: socket.socket) -> str | None:
+    """Return where a connection comes from, None if it has gone."""
+    try:
+        address: str = connected.getpeername()[0]
+    except OSError:
+        return None
+    return address
+
+
+def _nothing() -> None:
+    return
+
+
+def _call(actions: Iterable[Callable[[], object]]) -> None:
+    for action in actions:
+        action()
 
 
 def _wait_for_close(connected: socket.socket, seconds: float) -> None:
