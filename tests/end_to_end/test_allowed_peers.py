@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.end_to_end.test_serving import CONTEXTS, store, wait_until
+from tests.end_to_end.conversation import CONTEXTS, store, wait_until
 from tests.peers.requestor import ASSOCIATE_AC, ASSOCIATE_RJ, Answer, Requestor, associate_request
 from tests.peers.servers import Server, our_command, our_environment, ours
 

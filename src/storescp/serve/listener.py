@@ -252,14 +252,14 @@ class Listener:
             poll.register(descriptor, _READABLE)
         deadlines = [self._expire(), self._arrived.deadline(), self._lingering.deadline()]
         first = min((when for when in deadlines if when is not None), default=None)
-        # A child may end between the question whether it runs and the wait: look again soon.
+        # The end of a child wakes us; but were SIGCHLD blocked when we were started, it would not.
         longest = None if serving else 0.5
         if first is not None:
             remaining = max(0.0, first - self._clock())
             longest = remaining if longest is None else min(longest, remaining)
-        with self._signals.waiting():
-            events = poll.poll(None if longest is None else int(longest * 1000) + 1)
-        return [descriptor for descriptor, _ in events]
+        limit = None if longest is None else int(longest * 1000) + 1
+        events = self._signals.until_action(lambda: poll.poll(limit))
+        return [descriptor for descriptor, _ in events or ()]
 
     def _serve_ready(self, descriptors: list[int]) -> None:
         for descriptor in descriptors:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from storescp import __version__
@@ -24,10 +26,18 @@ from storescp.serve.listener import (
     open_port,
     prepare,
 )
-from storescp.serve.processes import Children, Commands, fork_child, run_as_init, watch_children
+from storescp.serve.processes import (
+    Children,
+    Commands,
+    fork_child,
+    run_as_init,
+    signal_name,
+    watch_children,
+)
 from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.hooks import Command
+from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.storage.study import Study
 from storescp.upper_layer.negotiation import Policy
@@ -92,6 +102,7 @@ class Receiver:
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
@@ -120,6 +131,8 @@ class Receiver:
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
+        if self._receiving.fork:
+            self._prepare_for_children()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
         self._listener = Listener(
@@ -195,6 +208,22 @@ class Receiver:
         if renewals:
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
+    def _prepare_for_children(self) -> None:
+        """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
+        receiving = self._receiving
+        self._dictionary()
+        modules = ["ctypes", "storescp.dataset.second_pass"]
+        if self._tls is not None:
+            modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
+        if receiving.access_control is not None:
+            modules += ["storescp.serve.access", "storescp.serve.access_rules"]
+        if receiving.verbose_contexts or _logger.isEnabledFor(logging.DEBUG):
+            modules.append("storescp.uid_names")
+        if isinstance(receiving.storing.rules.layout, ByPatientName):
+            modules.append("anyascii")
+        for module in modules:
+            import_module(module)
+
     def _run(self, command: Command) -> None:
         self._commands.run(command.line, command.environment)
 
@@ -217,7 +246,7 @@ class Receiver:
         if not self._receiving.fork:
             return self._serve_here(connected, policy)
         try:
-            in_child = fork_child(self._children, lambda _: leave())
+            in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
             leave()
             _logger.error("Cannot create association sub-process: %s", error.strerror)
@@ -232,6 +261,19 @@ class Receiver:
                 "Maximum number of associations reached, waiting for child process to terminate"
             )
         return Reception.DONE
+
+    def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
+        """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""
+        leave()
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return
+        if code > 0:
+            _logger.error("child process %d failed with exit status %d", pid, code)
+        elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
+            _logger.error("child process %d was ended by %s", pid, signal_name(-code))
+        if not self._receiving.storing.ignore:
+            self._store.output.remove_leftovers(time.time())
 
     def _admit(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
         """Return what is accepted of a requester, and what to call when another process has served it."""
@@ -263,7 +305,7 @@ class Receiver:
                 self._listener.close()
             reception = self._serve_here(connected, policy, child_pid=os.getpid())
             if reception is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             die_by(stopped.number)
@@ -295,7 +337,7 @@ class Receiver:
         policy, _ = self._admit(connected)
         try:
             if self._serve_here(connected, policy) is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             self._store.close()
@@ -303,6 +345,19 @@ class Receiver:
         finally:
             connected.close()
         return 0
+
+    def _wait_for_close(self, connected: socket.socket) -> None:
+        """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        end = time.monotonic() + self._receiving.timeouts.acse
+        with suppress(OSError), self._signals.waiting():
+            while (left := end - time.monotonic()) > 0:
+                connected.settimeout(left)
+                if not connected.recv(1 << 16):
+                    return
 
     def _serve_here(
         self, connected: socket.socket, policy: Policy, child_pid: int | None = None
@@ -347,7 +402,8 @@ class Receiver:
             self._store.end_association()
             if self._tls is not None:
                 self._tls.context.write_seed()
-        if end is End.LINGER and self._tls is None:
+        if end is End.LINGER:
+            transport.part()
             return Reception.LINGER
         transport.close()
         return Reception.DONE
@@ -374,7 +430,12 @@ class Receiver:
 
         try:
             return TLSTransport(
-                handshake(connected, self._tls.context, self._receiving.timeouts.socket)
+                handshake(
+                    connected,
+                    self._tls.context,
+                    self._receiving.timeouts.socket,
+                    self._signals.waiting,
+                )
             )
         except HandshakeFailed as error:
             _logger.error("Receiving Association failed: %s", error)
@@ -416,16 +477,6 @@ def _nothing() -> None:
 def _call(actions: Iterable[Callable[[], object]]) -> None:
     for action in actions:
         action()
-
-
-def _wait_for_close(connected: socket.socket, seconds: float) -> None:
-    """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten."""
-    end = time.monotonic() + seconds
-    with suppress(OSError):
-        while (left := end - time.monotonic()) > 0:
-            connected.settimeout(left)
-            if not connected.recv(1 << 16):
-                return
 
 
 def _leave(code: int) -> None:
