@@ -92,6 +92,9 @@ class Peer:
     def fileno(self) -> int:
         return -1
 
+    def part(self) -> None:
+        """Nothing to say."""
+
     def close(self) -> None:
         """Nothing to close."""
 
