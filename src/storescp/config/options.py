@@ -19,6 +19,7 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
+    Mode,
     PeerAuthentication,
     Request,
     SecurityProfile,
@@ -913,6 +914,21 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "before receiving:",
+            (
+                Option(
+                    "--check", "",
+                    "tell whether everything that the other\noptions need is there, and exit",
+                    "mode", sets=Mode.CHECK,
+                ),
+                Option(
+                    "--conformance", "",
+                    "print the DICOM Conformance Statement for the\nother options, and exit",
+                    "mode", sets=Mode.CONFORMANCE,
+                ),
+            ),
+        ),
+        Section(
             "limits:",
             (
                 Option(
@@ -1084,7 +1100,7 @@ class Stage(IntEnum):
 
 
 EVALUATION = {
-    Stage.PROCESSES: ("inetd", "fork", "max_associations", "umask"),
+    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
     Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",

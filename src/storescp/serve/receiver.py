@@ -16,6 +16,7 @@ from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -391,7 +392,7 @@ class Receiver:
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
