@@ -246,6 +246,8 @@ function __storescp_options
     echo '--min-free-space'\t'refuse objects while less than m megabytes are free in the output directory\'s file system'
     echo '--peer-associations'\t'limit number of parallel associations of one address to m (only with --fork)'
     echo '--peer-connections'\t'limit number of connections of one address to m'
+    echo '--user'\t'become user u, and group g, once the port is open'
+    echo '--umask'\t'take permissions m from all files that are made'
     echo '--allow-calling'\t'let calling AE title a associate'
     echo '--allow-calling-file'\t'let the calling AE titles in f associate'
     echo '--allow-called'\t'answer to called AE title a'
@@ -342,6 +344,10 @@ function __storescp_kind
                 case '--peer-associations'
                     set kinds text
                 case '--peer-connections'
+                    set kinds text
+                case '--user'
+                    set kinds text
+                case '--umask'
                     set kinds text
                 case '--allow-calling'
                     set kinds text

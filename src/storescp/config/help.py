@@ -16,6 +16,7 @@ from storescp.config.options import (
     Features,
     Group,
     Number,
+    Octal,
     Option,
     Section,
     option_names,
@@ -246,6 +247,7 @@ def _default(option: Option) -> str:
 def conditions(option: Option) -> str:
     """Return when an option can be given, and with which values, in Markdown."""
     parts = [_limits(kind) for kind in option.takes if isinstance(kind, Number)][:1]
+    parts += [f"at most {kind.maximum:o}" for kind in option.takes if isinstance(kind, Octal)]
     if option.not_with:
         others = (name for condition in option.not_with for name in option_names(condition))
         parts.append(f"not with {', '.join(f'`{name}`' for name in others)}")

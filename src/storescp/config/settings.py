@@ -28,6 +28,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -112,6 +113,7 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         host_lookup=command_line.host_lookup,
         access_control=_access_control(command_line),
         gate=_gate(command_line),
+        user=_user(command_line),
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
@@ -279,6 +281,14 @@ def _gate(command_line: CommandLine) -> "Gate | None":
     )
     limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
     return Gate(AllowLists(lists), limits)
+
+
+def _user(command_line: CommandLine) -> "User | None":
+    if command_line.user is None:
+        return None
+    from storescp.serve import privileges
+
+    return privileges.find(command_line.user)
 
 
 def _tls(command_line: CommandLine) -> "Reloadable | None":

@@ -85,6 +85,7 @@ from storescp.dataset.remarks import Remarks
 from storescp.dataset.shapes import LONGEST_ITEM, Shapes
 from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
+from storescp.printable import printable
 
 MOST_NESTED_SEQUENCES = 64
 LONGEST_SEEN_WHOLE = 4096  # bytes of a value that a rule wants to see as a whole
@@ -1210,7 +1211,7 @@ class Walk:
         self._remarks.warn(
             "Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s, assuming %d"
             " byte length field",
-            code.decode("ascii"),
+            printable(code.decode("ascii")),
             code[0],
             code[1],
             tag_name(tag),
