@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.errors import ConfigurationError
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
@@ -73,6 +76,8 @@ class Receiving:
     """The rules about hosts; None: everybody is let in."""
     gate: "Gate | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
+    user: "User | None" = None
+    """Whom to become once the port is open; None: nobody else."""
     verbose_contexts: bool = False
     exec_sync: bool = False
     events: str | None = None
@@ -127,6 +132,7 @@ class Receiver:
             return self._serve_inetd(self._receiving.connected)
         listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
         self._tls = self._transport_security()
+        self._give_privileges_up()
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
@@ -195,6 +201,24 @@ class Receiver:
         with suppress(OSError):
             if (teller := self._teller(connected.getpeername()[0])) is not None:
                 teller.refused("timeout", "the peer said nothing")
+
+    def _give_privileges_up(self) -> None:
+        """Become whom the user wants; root was needed for the port and the keys.
+
+        Raises:
+            ConfigurationError: that failed, or that user can do nothing here.
+        """
+        user, storing = self._receiving.user, self._receiving.storing
+        if user is None:
+            return
+        from storescp.serve import privileges
+
+        privileges.become(user)
+        directory = storing.rules.directory
+        if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"user {user.name} may not write to the output directory {directory}"
+            )
 
     def _prepare_process(self) -> None:
         self._signals.install()
@@ -317,6 +341,7 @@ class Receiver:
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
         self._tls = self._transport_security()
+        self._give_privileges_up()
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
@@ -367,7 +392,7 @@ class Receiver:
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
