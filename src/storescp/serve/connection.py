@@ -141,6 +141,7 @@ class Connection:
         self._request: CStoreRQ | None = None
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
+        self._wakes_for_study = False
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
 
     def serve(self) -> End:
@@ -260,36 +261,45 @@ class Connection:
     def _set_limit(self) -> None:
         """Tell the transport how long to wait for the next bytes."""
         timeouts = self._timeouts
-        if self._reception is not None:
-            limit = _least(timeouts.socket, timeouts.dimse)
-        elif self._artim is not None:
+        self._wakes_for_study = False
+        if self._artim is not None:
             limit = _least(timeouts.socket, self._artim - self._clock())
+        elif self._reception is not None:
+            # As the reference, which looks for the next fragment's PDU first, and then reads it.
+            is_own = timeouts.dimse is not None and not self._association.within_pdu
+            limit = timeouts.dimse if is_own else timeouts.socket
         else:
-            limit = timeouts.idle
+            limit = timeouts.socket if self._association.within_pdu else timeouts.idle
             if (deadline := self._store.deadline()) is not None:
-                limit = _least(limit, deadline - self._clock())
+                left = deadline - self._clock()
+                if limit is None or left < limit:
+                    limit, self._wakes_for_study = left, True
         self._transport.set_timeout(None if limit is None else max(limit, 0.001))
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
-        if self._reception is not None:
-            limit = self._timeouts.dimse
-            if limit is not None and limit <= (self._timeouts.socket or limit):
-                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
-                _logger.error("Store SCP Failed: %s", text)
-            else:
-                text = "0006:0310 DUL network read timeout"
-            _logger.error("DIMSE failure (aborting association): %s", text)
-            self._tell_end("us", "the data set does not go on in time")
-            self._abort()
-            return True
         if self._artim is not None:
             self._never_asked()
             return True
-        now = self._clock()
-        self._store.expire()
+        if self._reception is None:
+            self._store.expire()
+        if self._association.within_pdu:
+            if not self._wakes_for_study:
+                self._fail(InvalidPDU("0006:0310 DUL network closed"))  # what the reference calls it
+            return not self._wakes_for_study
+        if self._reception is not None:
+            if self._timeouts.dimse is not None:
+                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
+                _logger.error("Store SCP Failed: %s", text)
+                _logger.error("DIMSE failure (aborting association): %s", text)
+            else:
+                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
+                _logger.info("Association Aborted")
+            self._tell_end("us", "the data set does not go on in time")
+            self._abort()
+            return True
         idle = self._timeouts.idle
-        if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
+        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
         _logger.info("Association Aborted")
         self._tell_end("us", "the peer is idle for too long")
@@ -412,22 +422,22 @@ class Connection:
 
     def _disturb(self) -> bool:
         """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
+        if self._disturbances.abort_during:
+            self._abort_by_option()
+            return True
         if self._progress:
             _print_progress(".")
         self._sleep_during()
-        if self._disturbances.abort_during:
-            self._abort_by_option()
-        return self._disturbances.abort_during
+        return False
 
     def _finish(self, reception: Reception) -> bool:
         """The data set is complete: store it and answer; True when the association has ended."""
+        if self._disturbances.abort_after:
+            self._abort_by_option()
+            return True
         if self._progress:
             _print_progress("\n")
-        if self._disturbing:
-            self._sleep_during()
-            if self._disturbances.abort_after:
-                self._abort_by_option()
-                return True
+        self._sleep_during()
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -478,8 +488,6 @@ class Connection:
         if self._reception is not None:
             self._reception.discard()
             self._reception = None
-            if self._progress:
-                _print_progress("\n")
 
 
 def _least(*limits: float | None) -> float | None:
