@@ -425,19 +425,20 @@ class Connection:
         if self._disturbances.abort_during:
             self._abort_by_option()
             return True
+        self._sleep_during()
         if self._progress:
             _print_progress(".")
-        self._sleep_during()
         return False
 
     def _finish(self, reception: Reception) -> bool:
         """The data set is complete: store it and answer; True when the association has ended."""
-        if self._disturbances.abort_after:
-            self._abort_by_option()
-            return True
+        if self._disturbing:
+            if self._disturbances.abort_after:
+                self._abort_by_option()
+                return True
+            self._sleep_during()
         if self._progress:
             _print_progress("\n")
-        self._sleep_during()
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
