@@ -13,13 +13,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from storescp.dimse.command import (
+    DIMSE_WARNING,
     CEchoRQ,
     CStoreRQ,
     encode_echo_response,
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
+from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
+from storescp.printable import printable
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
@@ -28,7 +30,7 @@ from storescp.storage.store_scp import Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
-from storescp.upper_layer.notes import Note
+from storescp.upper_layer.notes import Note, network
 from storescp.upper_layer.pdu import (
     PDU,
     AAbort,
@@ -244,11 +246,17 @@ class Connection:
 
     def _fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        _log_notes(getattr(error, "notes", ()))
         if not self._association.was_established:
+            _log_notes(getattr(error, "notes", ()))
             _logger.error("Receiving Association failed: %s", error)
         else:
+            self._log_dimse_notes(getattr(error, "notes", ()))
             text = self._messages.explain(error)
+            if isinstance(error, InvalidDataSet):
+                # The reference tells the reason in a warning of its network layer.
+                reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({text})"
+                self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
+                text = "0006:020d DIMSE Failed to receive message"
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
@@ -285,7 +293,9 @@ class Connection:
             self._store.expire()
         if self._association.within_pdu:
             if not self._wakes_for_study:
-                self._fail(InvalidPDU("0006:0310 DUL network closed"))  # what the reference calls it
+                self._fail(
+                    InvalidPDU("0006:0310 DUL network closed")
+                )  # what the reference calls it
             return not self._wakes_for_study
         if self._reception is not None:
             if self._timeouts.dimse is not None:
@@ -394,7 +404,7 @@ class Connection:
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
-        _log_notes(command.notes)
+        self._log_dimse_notes(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
@@ -419,6 +429,15 @@ class Connection:
         if self._progress:
             _print_progress("RECV: ")
         self._sleep_during()
+
+    def _log_dimse_notes(self, notes: Iterable[Note]) -> None:
+        """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
+        titles = f"{self._peer.calling_ae_title},{self._peer.called_ae_title}"
+        for note in notes:
+            text = note.text
+            if text.startswith(DIMSE_WARNING):
+                text = f"{DIMSE_WARNING}({printable(titles)}): {text.removeprefix(DIMSE_WARNING)}"
+            logging.getLogger(note.logger).log(note.level, "%s", text)
 
     def _disturb(self) -> bool:
         """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
