@@ -113,10 +113,8 @@ def run_alike(data: bytes) -> None:
     memory = Memory()
     versions = [body, body, body]
     for place, value in changes:
-        version = bytearray(body)
-        position = place * len(version) >> 8
-        version[position : position + 1] = bytes((value,))
-        versions += [bytes(version), body]
+        position = place * len(body) >> 8
+        versions += [body[:position] + bytes((value,)) + body[position + 1 :], body]
     for version in versions:
         fresh = result(received, version, encoding)
         assert result(received, version, encoding, step, memory) == fresh or (
