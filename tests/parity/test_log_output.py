@@ -152,6 +152,38 @@ def test_same_traffic_gives_the_same_log(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("name", ["logger.cfg", "filelog.cfg"])
+def test_configuration_files_of_the_reference(name: str, tmp_path: Path) -> None:
+    """DCMTK's own logging configuration works as it is: the same console, and but for debugging the same file."""
+    seen = []
+    for kind, run in (("reference", dcmtk), ("ours", ours)):
+        directory = tmp_path / kind
+        with run(directory, ["-lc", f"/etc/dcmtk/{name}"]) as server:
+            with Requestor(server.port) as requestor:
+                objects(requestor)
+            settle(server)
+            server.stop()
+            console = without_times(normalised(server)["stdout"])
+            file = without_times((directory / "storescp.log").read_text())
+        assert server.errors() == ""
+        assert any(" DEBUG" in line for line in file)
+        files = [line.replace(str(server.directory), "DIRECTORY") for line in file]
+        # With DEBUG enabled requests are told in several lines, of which the first are the same.
+        seen.append((console, [line for line in files if " DEBUG" not in line]))
+
+    assert seen[0] == seen[1]
+    assert any("ERROR" in line for line in seen[0][0])
+    assert any(" WARN" in line for line in seen[0][1])
+
+
+def without_times(text: str) -> list[str]:
+    """Return lines without the time that they begin with."""
+    return [
+        re.sub(r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})? ", "TIME ", line)
+        for line in text.splitlines()
+    ]
+
+
 def settle(server: Server) -> None:
     """Wait until the server has nothing more to say."""
     said = -1
