@@ -152,6 +152,31 @@ def test_same_traffic_gives_the_same_log(
     assert seen[0] == seen[1]
 
 
+INNER_LINES = re.compile(
+    r"D: (?:DcmDataset::|DcmFileFormat::|DcmDataDictionary:|DUL:|setting network|PDU Type:|Parsing an|Constructing|Error while waiting|"
+    r"  [0-9a-f]{2}(?:  [0-9a-f]{2})*$)"
+)
+"""What the reference's libraries tell of themselves at debug level."""
+ITSELF = re.compile(r"v3\.\d\.\d \d{4}-\d\d-\d\d|1\.2\.276\.0\.7230010[0-9.]*|OFFIS_DCMTK_\d+")
+
+
+@pytest.mark.parametrize("options", ["-d", "-d --fork", "-v +v", "-d +B", "-ll debug -su s"])
+def test_dumps(options: str, tmp_path: Path) -> None:
+    """Requests and messages are dumped alike; the reference's libraries say more of themselves."""
+    seen = []
+    for name, run in (("reference", dcmtk), ("ours", ours)):
+        with run(tmp_path / name, options.split()) as server:
+            with Requestor(server.port) as requestor:
+                objects(requestor)
+            settle(server)
+            server.stop()
+            text = ITSELF.sub("ITSELF", normalised(server)["stderr"])
+        seen.append([line for line in text.splitlines() if not INNER_LINES.match(line)])
+
+    assert seen[0] == seen[1]
+    assert len(seen[1]) > 60
+
+
 @pytest.mark.parametrize("name", ["logger.cfg", "filelog.cfg"])
 def test_configuration_files_of_the_reference(name: str, tmp_path: Path) -> None:
     """DCMTK's own logging configuration works as it is: the same console, and but for debugging the same file."""
