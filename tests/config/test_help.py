@@ -58,7 +58,10 @@ def test_usage_is_as_long_as_the_reference() -> None:
 
 def test_usage_ends_with_an_empty_line() -> None:
     """The last group is followed by an empty line."""
-    assert usage().endswith("megabytes\n\n")
+    text = usage()
+
+    assert text.endswith("\n\n")
+    assert not text.endswith("\n\n\n")
 
 
 @pytest.mark.parametrize(

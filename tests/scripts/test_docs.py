@@ -1,5 +1,6 @@
 """The documents hold together: no link leads nowhere, no example is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,24 @@ def test_a_broken_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
 
     assert list(broken_links(document)) == ["a.md: b.md", "a.md: #two"]
+
+
+def test_the_tests_that_pages_name_exist() -> None:
+    """What a page says is shown by `file::test` is a test of that file."""
+    named = [
+        (document, *reference)
+        for document in documents()
+        for reference in re.findall(r"`([\w/]+\.py)::(\w+)`", document.read_text())
+    ]
+
+    missing = [
+        f"{document.name}: {path}::{test}"
+        for document, path, test in named
+        if not re.search(rf"^ *def {test}\(", _text(ROOT / "tests" / path), re.MULTILINE)
+    ]
+    assert named
+    assert missing == []
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

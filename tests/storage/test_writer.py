@@ -10,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -411,6 +411,48 @@ def test_file_size_limit_is_a700(output: OutputDirectory, tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert len(visible(tmp_path)["CT.1.2.3"]) == 5_001
+
+
+def test_object_larger_than_allowed_is_a700(tmp_path: Path) -> None:
+    """It is given up when it becomes too large, not when it is complete; one that just fits is stored."""
+    output = OutputDirectory(str(tmp_path), maximum_size=2 * MIB)
+    with InstanceFile(output, b"H") as file:
+        file.write(bytes(2 * MIB - 1))
+        file.flush()
+        file.write(b"?")
+        with pytest.raises(OutOfResources, match="larger than 2 megabytes, which is the limit"):
+            file.flush()
+    assert not visible(tmp_path)
+    with pytest.raises(OutOfResources, match="larger than"):
+        store(output, content=bytes(2 * MIB))
+    assert not visible(tmp_path)
+
+    store(output, content=bytes(2 * MIB - 1))
+
+    assert len(visible(tmp_path)["CT.1.2.3"]) == 2 * MIB
+    output.close()
+
+
+def test_nothing_is_written_into_the_reserve(tmp_path: Path, monkeypatch: Any) -> None:
+    """No file is made while less is free than is to stay free; what other users may not have is not free."""
+    output = OutputDirectory(str(tmp_path), reserve=3 * MIB)
+    free = os.statvfs(tmp_path)
+
+    def blocks(available: int) -> Callable[[int], os.statvfs_result]:
+        fields = list(free)
+        fields[1:5] = 4096, 10_000, 9_000, available  # f_frsize, f_blocks, f_bfree, f_bavail
+        return lambda _: os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "fstatvfs", blocks(3 * 256 - 1))
+    with pytest.raises(OutOfResources, match="less than 3 megabytes are free"):
+        InstanceFile(output, b"H")
+    output.tidy()
+    assert os.listdir(tmp_path) == []
+    monkeypatch.setattr(os, "fstatvfs", blocks(3 * 256))
+    store(output)
+
+    assert list(visible(tmp_path)) == ["CT.1.2.3"]
+    output.close()
 
 
 @pytest.fixture

@@ -223,6 +223,15 @@ class CommandLine(NamedTuple):
     fsync: bool = False
     inflate_limit: int = 65536 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
+    idle_timeout: int | None = None
+    """0: unlimited; `None`: as the reference has it, which depends on other options."""
+    max_request_size: int = 1048576
+    """Bytes of an A-ASSOCIATE-RQ, as the reference has it."""
+    max_command_size: int = 65536
+    max_object_size: int | None = None
+    """Bytes of a file."""
+    min_free_space: int = 0
+    """Bytes."""
 
     @property
     def file_names(self) -> FileNames:

@@ -34,6 +34,9 @@ parameters:
 
 """
 
+_IN_MEGABYTES = frozenset({"inflate_limit", "max_object_size", "min_free_space"})
+"""Fields in bytes whose options count megabytes."""
+
 _LONG_WIDTH = 21
 _SHORT_WIDTH = 6
 _INDENT = 2
@@ -226,11 +229,13 @@ def _default(option: Option) -> str:
         return ""
     value: object = getattr(CommandLine(), option.field)
     match value:
+        case None if "default: " in option.description:
+            return ""
         case None | ():
             return "none"
         case LogLevel():
             return value.name.lower()
-        case int() if option.field == "inflate_limit":
+        case int() if option.field in _IN_MEGABYTES:
             return str(value // MEGABYTE)
         case "":
             return "empty"

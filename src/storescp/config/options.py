@@ -906,6 +906,48 @@ _EXTENSIONS = Group(
                 ),
             ),
         ),
+        Section(
+            "limits:",
+            (
+                Option(
+                    "--idle-timeout", "",
+                    "abort associations that are idle for s seconds\n"
+                    "(0 for none; default: as --socket-timeout, and\n"
+                    "none with --eostudy-timeout)",
+                    "idle_timeout",
+                    values="[s]econds: integer", takes=(Number(0),), make=_seconds,
+                ),
+                Option(
+                    "--max-request-size", "",
+                    "read association requests of up to b bytes",
+                    "max_request_size",
+                    values="[b]ytes: integer (default: 1048576)",
+                    takes=(Number(4096, 0x7FFFFFFF),),
+                ),
+                Option(
+                    "--max-command-size", "",
+                    "read command sets of up to b bytes",
+                    "max_command_size",
+                    values="[b]ytes: integer (default: 65536)",
+                    takes=(Number(1024, 0x7FFFFFFF),),
+                ),
+                Option(
+                    "--max-object-size", "",
+                    "refuse objects whose file would be larger than\nm megabytes",
+                    "max_object_size",
+                    values="[m]egabytes: integer (default: unlimited)", takes=(Number(1),),
+                    make=_megabytes,
+                ),
+                Option(
+                    "--min-free-space", "",
+                    "refuse objects while less than m megabytes are\n"
+                    "free in the output directory's file system",
+                    "min_free_space",
+                    values="[m]egabytes: integer (default: 0)", takes=(Number(0),),
+                    make=_megabytes,
+                ),
+            ),
+        ),
     ),
 )  # fmt: skip
 
@@ -969,7 +1011,7 @@ EVALUATION = {
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
         "aetitle", "max_pdu", "host_lookup", "refuse", "reject", "ignore", "sleep_after",
         "sleep_during", "abort_after", "abort_during", "promiscuous", "uid_padding", "ip_version",
-        "config_file",
+        "config_file", "max_request_size",
     ),
     Stage.STORAGE: (
         "access_control", "output_directory", "bit_preserving", "write_dataset",
@@ -978,6 +1020,7 @@ EVALUATION = {
         "timenames", "exec_on_reception", "exec_on_eostudy", "rename_on_eostudy",
         "eostudy_timeout", "exec_sync",
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
+        "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
     ),
     Stage.SECURITY: (
         "tls", "key_password", "key_format", "dh_parameters", "seed", "write_seed",

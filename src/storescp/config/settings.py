@@ -47,6 +47,7 @@ def policy(command_line: CommandLine) -> Policy:
             command_line.transfer_syntaxes,
             promiscuous=command_line.promiscuous,
             maximum_length=maximum_length,
+            maximum_request_length=command_line.max_request_size,
             refuse=command_line.refuse,
             require_implementation_class=command_line.reject,
         )
@@ -58,6 +59,7 @@ def policy(command_line: CommandLine) -> Policy:
         roles={uid: Role[role.value] for uid, role in chosen.roles.items()},
         extended_negotiation=chosen.extended_negotiation,
         maximum_length=maximum_length,
+        maximum_request_length=command_line.max_request_size,
         refuse=command_line.refuse,
         require_implementation_class=command_line.reject,
     )
@@ -94,6 +96,7 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             fork=command_line.fork,
             max_associations=command_line.max_associations,
             timeouts=_timeouts(command_line),
+            maximum_command_length=command_line.max_command_size,
             disturbances=Disturbances(
                 sleep_after=command_line.sleep_after,
                 sleep_during=command_line.sleep_during,
@@ -152,9 +155,15 @@ def _timeouts(command_line: CommandLine) -> Timeouts:
         socket=command_line.socket_timeout,
         acse=command_line.acse_timeout,
         dimse=command_line.dimse_timeout,
-        # Where the end of a study is waited for, the reference lets associations idle.
-        idle=None if command_line.eostudy_timeout is not None else command_line.socket_timeout,
+        idle=_idle_timeout(command_line),
     )
+
+
+def _idle_timeout(command_line: CommandLine) -> int | None:
+    if command_line.idle_timeout is not None:
+        return command_line.idle_timeout or None
+    # Where the end of a study is waited for, the reference lets associations idle.
+    return None if command_line.eostudy_timeout is not None else command_line.socket_timeout
 
 
 def _storing(command_line: CommandLine) -> Storing:
@@ -179,6 +188,8 @@ def _storing(command_line: CommandLine) -> Storing:
         with_meta=not command_line.write_dataset,
         ignore=command_line.ignore,
         durable=command_line.fsync,
+        maximum_size=command_line.max_object_size,
+        reserve=command_line.min_free_space,
         exec_on_reception=command_line.exec_on_reception,
         exec_on_eostudy=command_line.exec_on_eostudy,
         rename_on_eostudy=command_line.rename_on_eostudy,

@@ -17,7 +17,7 @@ from storescp.dimse.command import (
     encode_echo_response,
     encode_store_response,
 )
-from storescp.dimse.message import MessageReader
+from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
@@ -95,6 +95,7 @@ class Connection:
         *,
         timeouts: Timeouts,
         disturbances: Disturbances,
+        maximum_command_length: int = MAXIMUM_COMMAND_LENGTH,
         verbose_contexts: bool = False,
         child_pid: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -109,6 +110,7 @@ class Connection:
             signals: the signals of the process.
             timeouts: when to give up.
             disturbances: what to do to the peer.
+            maximum_command_length: bytes of a command set that are read.
             verbose_contexts: whether presentation contexts are logged at level INFO.
             child_pid: the process id if this is a child made for this association.
             clock: seconds, monotonic.
@@ -121,6 +123,7 @@ class Connection:
         self._timeouts = timeouts
         self._disturbances = disturbances
         self._disturbing = disturbances != Disturbances()
+        self._maximum_command_length = maximum_command_length
         self._verbose_contexts = verbose_contexts
         self._child_pid = child_pid
         self._clock = clock
@@ -296,7 +299,9 @@ class Connection:
             case AAssociateAC():
                 self._send()
                 self._artim = None
-                self._messages = MessageReader(self._association.contexts)
+                self._messages = MessageReader(
+                    self._association.contexts, self._maximum_command_length
+                )
                 self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)

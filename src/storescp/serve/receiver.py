@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.dataset.dictionary import Dictionary
+from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -50,6 +51,8 @@ class Receiving:
     """Descriptor of the one connection to serve, from inetd; None: listen."""
     fork: bool = False
     max_associations: int | None = None
+    maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
+    """Of a command set, in bytes."""
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
@@ -225,6 +228,7 @@ class Receiver:
             self._signals,
             timeouts=self._receiving.timeouts,
             disturbances=self._receiving.disturbances,
+            maximum_command_length=self._receiving.maximum_command_length,
             verbose_contexts=self._receiving.verbose_contexts,
             child_pid=child_pid,
         )

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import os
+import sys
 
 from storescp.errors import CannotUnderstand
 from storescp.storage.claim import Claim, close_quietly
@@ -24,17 +25,38 @@ _HIDDEN = ".storescp-"
 class OutputDirectory:
     """Where instances are stored. One per process; forked children may go on with their parent's."""
 
-    __slots__ = ("_claim", "_number", "_open_files", "_place", "_receiver", "durable", "path")
+    __slots__ = (
+        "_claim",
+        "_number",
+        "_open_files",
+        "_place",
+        "_receiver",
+        "durable",
+        "maximum_size",
+        "path",
+        "reserve",
+    )
 
-    def __init__(self, path: str, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        durable: bool = False,
+        maximum_size: int | None = None,
+        reserve: int = 0,
+    ) -> None:
         """Remember the path; nothing is opened yet.
 
         Args:
             path: of an existing directory.
             durable: whether files and directories are on disk before they count as stored.
+            maximum_size: bytes of a file; None: as many as the system allows.
+            reserve: bytes that must be free before a file is made.
         """
         self.path = path
         self.durable = durable
+        self.maximum_size = sys.maxsize if maximum_size is None else maximum_size
+        self.reserve = reserve
         self._claim: Claim | None = None
         self._receiver = Receiver("", "", 0)
         self._place = -1
@@ -55,6 +77,8 @@ class OutputDirectory:
             try:
                 if self._place < 0:
                     self._place = self._open_place()
+                if self.reserve:
+                    self._check_reserve()
                 self._number += 1
                 name = self._receiver.hidden_name(os.getpid(), self._number)
                 # 0666 minus umask is the final mode; until then the directory keeps others out.
@@ -68,6 +92,13 @@ class OutputDirectory:
             else:
                 self._open_files += 1
                 return self._place, descriptor, name
+
+    def _check_reserve(self) -> None:
+        """Raise an error if less is free than is to stay free: one system call."""
+        system = os.fstatvfs(self._place)
+        if system.f_bavail * system.f_frsize < self.reserve:
+            reason = f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
+            raise OSError(errno.ENOSPC, reason, self.path)
 
     def release(self) -> None:
         """Note that a file from `open_hidden` is hidden no longer."""

@@ -51,6 +51,10 @@ class Storing:
     """Whether objects are received and forgotten."""
     durable: bool = False
     """Whether success means that file and directory are on disk."""
+    maximum_size: int | None = None
+    """Of a file, in bytes; larger objects are refused."""
+    reserve: int = 0
+    """Bytes that must be free in the file system; else objects are refused before anything is written."""
     exec_on_reception: str | None = None
     exec_on_eostudy: str | None = None
     rename_on_eostudy: bool = False
@@ -119,7 +123,12 @@ class StoreSCP:
             clock: seconds, monotonic, for the end of a study.
         """
         self.storing = storing
-        self.output = OutputDirectory(storing.rules.directory, durable=storing.durable)
+        self.output = OutputDirectory(
+            storing.rules.directory,
+            durable=storing.durable,
+            maximum_size=storing.maximum_size,
+            reserve=storing.reserve,
+        )
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary

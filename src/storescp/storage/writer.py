@@ -109,10 +109,14 @@ class InstanceFile:
         """Write what was collected.
 
         Raises:
-            OutOfResources: that failed.
+            OutOfResources: that failed, or the file would be larger than is allowed.
         """
         if not self._pending:
             return
+        if self._end + len(self._header) > self._output.maximum_size:
+            raise OutOfResources(
+                f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit"
+            )
         with _out_of_resources:
             if len(self._pending) <= _IOV_MAX:
                 _write(self._descriptor, self._pending, self._end - self._written)
@@ -278,7 +282,9 @@ class InstanceFile:
         """Commit to a directory on another file system: from a hidden place there."""
         if directory == self._output.path:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), directory)
-        output = OutputDirectory(directory, durable=self._output.durable)
+        output = OutputDirectory(
+            directory, durable=self._output.durable, reserve=self._output.reserve
+        )
         output.remove_leftovers(time.time())
         source = os.open(self._name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._place)
         try:
