@@ -18,8 +18,8 @@ from bench.objects import FIRST_NUMBER, INSTANCE, Template, template
 from storescp.dataset.encoding import Encoding
 from storescp.serve.connection import Connection, Disturbances, Timeouts
 from storescp.serve.signals import Signals
-from storescp.storage.naming import ByStudyUID, Flat, Rules
-from storescp.storage.store_scp import Storing, StoreSCP
+from storescp.storage.naming import ByStudyUID, Rules
+from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
 from tests.peers.requestor import RELEASE_REQUEST, Context, associate_request
@@ -28,6 +28,12 @@ from tests.peers.samples import ct_slice
 ROUNDS = 15
 OBJECTS = {"3 kB": 400, "36 kB": 200, "0.5 MB": 30}
 EDGES = {"3 kB": 16, "36 kB": 128, "0.5 MB": 512}
+ELEMENTS = {"3 kB": 100, "36 kB": 150, "0.5 MB": 150}
+MODES: dict[str, Callable[[str], Storing]] = {
+    "+B": lambda directory: Storing(Rules(directory), Encoding(), bit_preserving=True),
+    "normal": lambda directory: Storing(Rules(directory), Encoding()),
+    "-su": lambda directory: Storing(Rules(directory, ByStudyUID("study")), Encoding()),
+}
 
 
 class PreparedTransport:
@@ -50,11 +56,10 @@ class PreparedTransport:
         self._left = self._left[size:]
         return size
 
-    def send_all(self, data: bytes) -> None:
+    def send_all(self, _: bytes) -> None:
         self.responses += 1
         if self.responses > self._count:
-            self._left = memoryview(RELEASE_REQUEST) if self._count else self._left
-            self._count = 0
+            self._left = memoryview(RELEASE_REQUEST)
             return
         number = b"%d" % self._number
         self._number += 1
@@ -72,11 +77,11 @@ class PreparedTransport:
         """Nothing to close."""
 
 
-def serve(storing: Storing, prepared: Template, count: int) -> None:
+def receive(directory: str, mode: Callable[[str], Storing], prepared: Template, count: int) -> None:
     """Receive `count` objects over one association."""
     transport = PreparedTransport(prepared, count)
-    store = StoreSCP(storing, run=lambda _: None)
-    connection = Connection(
+    store = StoreSCP(mode(directory), run=lambda _: None)
+    Connection(
         transport,
         "localhost",
         storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,)),
@@ -84,10 +89,9 @@ def serve(storing: Storing, prepared: Template, count: int) -> None:
         Signals(),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
-    )
-    connection.serve()
+    ).serve()
     store.close()
-    assert transport.responses == count + 2, transport.responses
+    assert transport.responses == count + 2
 
 
 def bare_calls(directory: str, prepared: Template, count: int) -> None:
@@ -117,23 +121,10 @@ def main() -> None:
     """Print all lines."""
     print(f"{'µs an object':30} {'median':>8} {'best':>8}")
     for size, count in OBJECTS.items():
-        sample = ct_slice(EDGES[size], INSTANCE, elements=100 if size == "3 kB" else 150)
-        prepared = template(sample)
-        for mode, layout, preserving in (
-            ("+B", Flat(), True),
-            ("normal", Flat(), False),
-            ("-su", ByStudyUID("study"), False),
-        ):
-
-            def run(
-                directory: str, layout: Flat | ByStudyUID = layout, preserving: bool = preserving
-            ) -> None:
-                storing = Storing(
-                    Rules(directory, layout), Encoding(), bit_preserving=preserving
-                )
-                serve(storing, prepared, count)
-
-            report(f"{size}, {mode}", count, run)
+        prepared = template(ct_slice(EDGES[size], INSTANCE, elements=ELEMENTS[size]))
+        for name, mode in MODES.items():
+            run = partial(receive, mode=mode, prepared=prepared, count=count)
+            report(f"{size}, {name}", count, run)
         report(f"{size}, bare calls", count, partial(bare_calls, prepared=prepared, count=count))
 
 
