@@ -75,12 +75,14 @@ class InstanceFile:
         self._output = output
         self._header = header
         self._pending: list[bytes | bytearray | memoryview] = [header]
-        self._starts = [-len(header)]  # positions of the pending chunks
+        self._starts: list[int] = []  # positions of the pending chunks, as far as a patch asked
         self._written = -len(header)  # position of the first pending byte
         self._end = 0  # position after the last one
         self._begun = False  # whether the header was flushed
-        with _out_of_resources:
+        try:
             self._place, self._descriptor, self._name = output.open_hidden()
+        except OSError as error:
+            raise _out_of_resources(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +102,6 @@ class InstanceFile:
             OutOfResources: so much had been collected that it was flushed, and that failed.
         """
         self._pending.append(chunk)
-        self._starts.append(self._end)
         self._end += len(chunk)
         if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
             self.flush()
@@ -117,13 +118,15 @@ class InstanceFile:
             raise OutOfResources(
                 f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit"
             )
-        with _out_of_resources:
+        try:
             if len(self._pending) <= _IOV_MAX:
                 _write(self._descriptor, self._pending, self._end - self._written)
             else:
                 for first in range(0, len(self._pending), _IOV_MAX):
                     batch = self._pending[first : first + _IOV_MAX]
                     _write(self._descriptor, batch, sum(map(len, batch)))
+        except OSError as error:
+            raise _out_of_resources(error) from error
         self._pending.clear()
         self._starts.clear()
         self._written = self._end
@@ -140,9 +143,10 @@ class InstanceFile:
             raise ValueError(f"{len(data)} bytes at {position} of {self._end}")
         if position < self._written:
             there = data[: self._written - position]
-            with _out_of_resources:
-                _write_at(self._descriptor, len(self._header) + position, there)
+            self._write_at(len(self._header) + position, there)
             position, data = position + len(there), data[len(there) :]
+        if data:
+            self._note_starts()
         while data:
             index = bisect_right(self._starts, position) - 1
             start, chunk = self._starts[index], self._pending[index]
@@ -153,6 +157,22 @@ class InstanceFile:
             chunk[position - start : position - start + len(here)] = here
             position, data = position + len(here), data[len(here) :]
 
+    def _note_starts(self) -> None:
+        """Note where each pending chunk begins: only who patches wants to know."""
+        noted = len(self._starts)
+        position = self._starts[-1] + len(self._pending[noted - 1]) if noted else self._written
+        for chunk in self._pending[noted:]:
+            self._starts.append(position)
+            position += len(chunk)
+
+    def _write_at(self, offset: int, data: bytes) -> None:
+        try:
+            while data:
+                written = os.pwrite(self._descriptor, data, offset)
+                offset, data = offset + written, data[written:]
+        except OSError as error:
+            raise _out_of_resources(error) from error
+
     def read(self, position: int, length: int) -> bytes:
         """Return bytes that were written; fewer than `length` only at the end.
 
@@ -161,13 +181,15 @@ class InstanceFile:
         """
         self.flush()
         pieces = []
-        with _out_of_resources:
+        try:
             while length > 0:
                 piece = os.pread(self._descriptor, length, len(self._header) + position)
                 if not piece:
                     break
                 pieces.append(piece)
                 position, length = position + len(piece), length - len(piece)
+        except OSError as error:
+            raise _out_of_resources(error) from error
         return b"".join(pieces)
 
     @property
@@ -186,10 +208,10 @@ class InstanceFile:
         """
         if not self._begun:
             self._pending[0] = header
-            self._starts[0] = self._written = -len(header)
+            self._starts.clear()
+            self._written = -len(header)
         elif len(header) == len(self._header):
-            with _out_of_resources:
-                _write_at(self._descriptor, 0, header)
+            self._write_at(0, header)
         else:
             self._move_behind(header)
         self._header = header
@@ -197,8 +219,10 @@ class InstanceFile:
     def _move_behind(self, header: bytes) -> None:
         with InstanceFile(self._output, header) as other:
             other.flush()
-            with _out_of_resources:
+            try:
                 _copy(self._descriptor, len(self._header), other._descriptor)
+            except OSError as error:
+                raise _out_of_resources(error) from error
             # The other one leaves with the old file, to remove it.
             self._descriptor, other._descriptor = other._descriptor, self._descriptor
             self._place, other._place = other._place, self._place
@@ -219,7 +243,7 @@ class InstanceFile:
             OutOfResources: the file cannot be written or cannot get this name.
         """
         self.flush()
-        with _out_of_resources:
+        try:
             if self._output.durable:
                 os.fsync(self._descriptor)
             # NFS reports here what it could not write.
@@ -228,6 +252,8 @@ class InstanceFile:
             self._forget()
             if self._output.durable:
                 fsync_directory(directory)
+        except OSError as error:
+            raise _out_of_resources(error) from error
         return stored
 
     def discard(self) -> None:
@@ -299,23 +325,8 @@ class InstanceFile:
         return stored
 
 
-class _OutOfResources:
-    """Context in which an error of the system is an `OutOfResources`, at little cost."""
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(exception, OSError):
-            raise OutOfResources(exception.strerror or str(exception)) from exception
-
-
-_out_of_resources = _OutOfResources()
+def _out_of_resources(error: OSError) -> OutOfResources:
+    return OutOfResources(error.strerror or str(error))
 
 
 def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length: int) -> None:
@@ -331,12 +342,6 @@ def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length
         written = 0
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-
-
-def _write_at(descriptor: int, offset: int, data: bytes) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        offset, data = offset + written, data[written:]
 
 
 def _copy(source: int, offset: int, target: int) -> None:
