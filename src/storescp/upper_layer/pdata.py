@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 
 from storescp.errors import InvalidPDU
-from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType, pack_header
+from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType
 
 Fragment = tuple[int, int, memoryview]
 """Presentation context ID, message control header, value (a view into the receive buffer)."""
@@ -27,11 +27,12 @@ LAST = 2
 
 _P_DATA_TF = int(PDUType.P_DATA_TF)
 # PS3.8 9.3.5: PDU type, length; 9.3.5.1: item length, presentation context ID; E.2: message control header
-_unpack_first_item = struct.Struct(">BxIIBB").unpack_from
-_FIRST_ITEM_LENGTH = 12
+_FIRST_ITEM = struct.Struct(">BxIIBB")
+_unpack_first_item = _FIRST_ITEM.unpack_from
+_pack_first_item = _FIRST_ITEM.pack
+_FIRST_ITEM_LENGTH = _FIRST_ITEM.size
 _unpack_item = struct.Struct(">IBB").unpack_from
 _ITEM_OVERHEAD = 6
-_pack_item = struct.Struct(">IBB").pack
 
 _SMALL = 16 * 1024
 _COMFORTABLE_ROOM = 128 * 1024
@@ -155,14 +156,17 @@ def encode(context_id: int, control_header: int, value: bytes) -> bytes:
     """Return a P-DATA-TF of one PDV."""
     length = len(value)
     return (
-        pack_header(_P_DATA_TF, length + _ITEM_OVERHEAD)
-        + _pack_item(length + 2, context_id, control_header)
+        _pack_first_item(
+            _P_DATA_TF, length + _ITEM_OVERHEAD, length + 2, context_id, control_header
+        )
         + value
     )
 
 
 def encode_command_set(context_id: int, command_set: bytes, longest: int) -> bytes:
     """Return the P-DATA-TFs of a command set, cut into values of at most `longest` bytes."""
+    if len(command_set) <= longest:
+        return encode(context_id, COMMAND | LAST, command_set)
     last = max(len(command_set) - 1, 0) // longest * longest
     return b"".join(
         encode(
