@@ -10,9 +10,8 @@ import errno
 import os
 import time
 from bisect import bisect_right
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from storescp.errors import OutOfResources
 from storescp.storage.claim import close_quietly
@@ -29,8 +28,7 @@ _MOST_CHUNKS = 16 * _IOV_MAX
 _COPIED_AT_ONCE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A complete instance file."""
 
     directory: str
