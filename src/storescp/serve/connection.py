@@ -127,6 +127,7 @@ class Connection:
         self._verbose_contexts = verbose_contexts
         self._child_pid = child_pid
         self._clock = clock
+        self._data_limit = _least(timeouts.socket, timeouts.dimse)
         self._association = Association(policy)
         self._messages = MessageReader(())
         self._peer = Peer("", "", address)
@@ -158,7 +159,7 @@ class Connection:
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
         while True:
-            if association.views_expire and self._reception is not None:
+            if self._reception is not None and association.views_expire:
                 self._reception.flush()
             room = association.buffer()
             if self._artim is not None and self._clock() >= self._artim:
@@ -249,16 +250,19 @@ class Connection:
 
     def _set_limit(self) -> None:
         """Tell the transport how long to wait for the next bytes."""
-        timeouts = self._timeouts
         if self._reception is not None:
-            limit = _least(timeouts.socket, timeouts.dimse)
+            limit = self._data_limit
         elif self._artim is not None:
-            limit = _least(timeouts.socket, self._artim - self._clock())
+            limit = _least(self._timeouts.socket, self._until(self._artim))
+        elif (deadline := self._store.deadline()) is not None:
+            limit = _least(self._timeouts.idle, self._until(deadline))
         else:
-            limit = timeouts.idle
-            if (deadline := self._store.deadline()) is not None:
-                limit = _least(limit, deadline - self._clock())
-        self._transport.set_timeout(None if limit is None else max(limit, 0.001))
+            limit = self._timeouts.idle
+        self._transport.set_timeout(limit)
+
+    def _until(self, deadline: float) -> float:
+        """Return the seconds that are left; never so few that they would mean no limit."""
+        return max(deadline - self._clock(), 0.001)
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
@@ -357,7 +361,8 @@ class Connection:
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
-        _log_notes(command.notes)
+        if command.notes:
+            _log_notes(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
@@ -379,7 +384,8 @@ class Connection:
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             _print_progress("RECV: ")
-        self._sleep_during()
+        if self._disturbing:
+            self._sleep_during()
 
     def _disturb(self) -> bool:
         """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
@@ -410,7 +416,7 @@ class Connection:
         self._send()
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
-        if self._disturbances.sleep_after:
+        if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False
 
@@ -448,8 +454,11 @@ class Connection:
                 _print_progress("\n")
 
 
-def _least(*limits: float | None) -> float | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _least(one: float | None, other: float | None) -> float | None:
+    """Return the lesser of two limits, of which None is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _log_notes(notes: Iterable[Note]) -> None:

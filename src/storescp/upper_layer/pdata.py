@@ -42,10 +42,10 @@ _COMFORTABLE_ROOM = 128 * 1024
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
 
-    __slots__ = ("ample", "end", "start", "view", "viewed")
+    __slots__ = ("_comfortable_end", "ample", "end", "start", "view", "viewed")
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(_SMALL))
+        self._provide(_SMALL)
         self.start = 0
         """Where the first PDU begins that was not taken yet."""
         self.end = 0
@@ -58,19 +58,24 @@ class ReceiveBuffer:
     @property
     def views_expire(self) -> bool:
         """Whether the next `room` may overwrite what views show."""
-        return self.viewed and self._cramped() and self._fitting_size() <= len(self.view)
+        return (
+            self.viewed
+            and self.end > self._comfortable_end
+            and self._fitting_size() <= len(self.view)
+        )
 
     def room(self) -> memoryview:
         """Return where to receive into; never empty."""
         if self.start == self.end and not self.viewed:
             self.start = self.end = 0
-        if self._cramped():
+        if self.end > self._comfortable_end:
             self._make_room()
         return self.view[self.end :]
 
-    def _cramped(self) -> bool:
-        size = len(self.view)
-        return size - self.end < min(size // 4, _COMFORTABLE_ROOM)
+    def _provide(self, size: int) -> None:
+        """Take new memory; views of the former keep that alive."""
+        self.view = memoryview(bytearray(size))
+        self._comfortable_end = size - min(size // 4, _COMFORTABLE_ROOM)
 
     def _fitting_size(self) -> int:
         """Return the size at which the bytes not taken yet fill half of the buffer at most."""
@@ -80,8 +85,7 @@ class ReceiveBuffer:
         view, length = self.view, self.end - self.start
         size = self._fitting_size()
         if size > len(view):
-            # Views of the former memory keep it alive.
-            self.view = memoryview(bytearray(size))
+            self._provide(size)
         self.view[:length] = view[self.start : self.end]
         self.start, self.end = 0, length
         self.viewed = False
