@@ -34,7 +34,7 @@ class Stored(NamedTuple):
     directory: str
     name: str
     replaced: bool
-    """Whether an older file of this name is gone."""
+    """Whether an older file of this name is gone, as far as anybody looked."""
 
     @property
     def path(self) -> str:
@@ -226,7 +226,7 @@ class InstanceFile:
             self._place, other._place = other._place, self._place
             self._name, other._name = other._name, self._name
 
-    def commit(self, directory: str, name: FileName) -> Stored:
+    def commit(self, directory: str, name: FileName, *, look: bool = True) -> Stored:
         """Complete the file and give it its final name, at one stroke.
 
         When this returns, a reader finds the whole file. If it raises, the file is gone and an
@@ -236,6 +236,7 @@ class InstanceFile:
         Args:
             directory: path of an existing directory.
             name: says whether an older file of this name is replaced or another name is taken.
+            look: whether to look for an older file that is replaced, so as to tell.
 
         Raises:
             OutOfResources: the file cannot be written or cannot get this name.
@@ -246,7 +247,7 @@ class InstanceFile:
                 os.fsync(self._descriptor)
             # NFS reports here what it could not write.
             self._close()
-            stored = self._place_at(directory, name)
+            stored = self._place_at(directory, name, look=look)
             self._forget()
             if self._output.durable:
                 fsync_directory(directory)
@@ -273,20 +274,20 @@ class InstanceFile:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _place_at(self, directory: str, name: FileName) -> Stored:
+    def _place_at(self, directory: str, name: FileName, *, look: bool) -> Stored:
         try:
-            return self._rename(directory, name)
+            return self._rename(directory, name, look=look)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
         return self._copy_to(directory, name)
 
-    def _rename(self, directory: str, name: FileName) -> Stored:
+    def _rename(self, directory: str, name: FileName, *, look: bool) -> Stored:
         if "/" in name.text:  # from a file name extension
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name.text)
         if not name.stem:
             path = f"{directory}/{name.text}"
-            replaced = os.access(path, os.F_OK, follow_symlinks=False)
+            replaced = look and os.access(path, os.F_OK, follow_symlinks=False)
             os.rename(self._name, path, src_dir_fd=self._place)
             return Stored(directory, name.text, replaced)
         choices = name.choices()
