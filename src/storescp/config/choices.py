@@ -39,6 +39,16 @@ class Request(Enum):
     LIST_PROFILES = "list profiles"
 
 
+class Mode(Enum):
+    """What is done with the settings."""
+
+    RECEIVE = "receive"
+    CONFORMANCE = "conformance"
+    """State what is received, PS3.2."""
+    CHECK = "check"
+    """Tell whether receiving would start."""
+
+
 class LogLevel(IntEnum):
     """Levels of the root logger, with the values that `logging` gives or would give them."""
 
@@ -218,9 +228,12 @@ class CommandLine(NamedTuple):
     eostudy_timeout: int | None = None
     exec_sync: bool = False
     # extensions of this implementation
+    mode: Mode = Mode.RECEIVE
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False
+    events: str | None = None
+    """File name, `-` for standard output; `None`: nowhere."""
     inflate_limit: int = 65536 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
     idle_timeout: int | None = None
@@ -232,6 +245,17 @@ class CommandLine(NamedTuple):
     """Bytes of a file."""
     min_free_space: int = 0
     """Bytes."""
+    peer_associations: int | None = None
+    peer_connections: int | None = None
+    allow_calling: tuple[str, ...] = ()
+    allow_calling_files: tuple[str, ...] = ()
+    allow_called: tuple[str, ...] = ()
+    allow_called_files: tuple[str, ...] = ()
+    allow_addresses: tuple[str, ...] = ()
+    allow_address_files: tuple[str, ...] = ()
+    user: str | None = None
+    umask: int | None = None
+    """`None`: as inherited."""
 
     @property
     def file_names(self) -> FileNames:

@@ -19,6 +19,7 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
+    Mode,
     PeerAuthentication,
     Request,
     SecurityProfile,
@@ -66,7 +67,13 @@ class Word(NamedTuple):
     complaint: str
 
 
-Kind = Text | Number | Word
+class Octal(NamedTuple):
+    """Permission bits in octal digits, as commands of the system take them."""
+
+    maximum: int
+
+
+Kind = Text | Number | Word | Octal
 
 TEXT = Text()
 
@@ -907,6 +914,21 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "before receiving:",
+            (
+                Option(
+                    "--check", "",
+                    "tell whether everything that the other\noptions need is there, and exit",
+                    "mode", sets=Mode.CHECK,
+                ),
+                Option(
+                    "--conformance", "",
+                    "print the DICOM Conformance Statement for the\nother options, and exit",
+                    "mode", sets=Mode.CONFORMANCE,
+                ),
+            ),
+        ),
+        Section(
             "limits:",
             (
                 Option(
@@ -945,6 +967,79 @@ _EXTENSIONS = Group(
                     "min_free_space",
                     values="[m]egabytes: integer (default: 0)", takes=(Number(0),),
                     make=_megabytes,
+                ),
+                Option(
+                    "--peer-associations", "",
+                    "limit number of parallel associations of one\naddress to m (only with --fork)",
+                    "peer_associations",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    only_with=("--fork",),
+                ),
+                Option(
+                    "--peer-connections", "",
+                    "limit number of connections of one address to m",
+                    "peer_connections",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    not_with=("--inetd",),
+                ),
+            ),
+        ),
+        Section(
+            "privileges:",
+            (
+                Option(
+                    "--user", "",
+                    "become user u, and group g, once the port is open",
+                    "user", values="[u]ser: string (u or u:g)", takes=(TEXT,),
+                ),
+                Option(
+                    "--umask", "",
+                    "take permissions m from all files that are made",
+                    "umask", values="[m]ask: octal digits (default: as inherited)",
+                    takes=(Octal(0o77),),
+                ),
+            ),
+        ),
+        Section(
+            "peers that are allowed (default: all):",
+            (
+                Option(
+                    "--allow-calling", "", "let calling AE title a associate",
+                    "allow_calling", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-calling-file", "", "let the calling AE titles in f associate",
+                    "allow_calling_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-called", "", "answer to called AE title a",
+                    "allow_called", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-called-file", "", "answer to the called AE titles in f",
+                    "allow_called_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-address", "", "let address or network a connect",
+                    "allow_addresses", values="[a]ddress: string (10.1.2.3, 10.1.0.0/16)",
+                    takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-address-file", "", "let the addresses and networks in f connect",
+                    "allow_address_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+            ),
+        ),
+        Section(
+            "events:",
+            (
+                Option(
+                    "--events", "",
+                    "write events to f, one JSON object a line\n(-: standard output)",
+                    "events", values="[f]ilename: string", takes=(TEXT,),
                 ),
             ),
         ),
@@ -1005,7 +1100,7 @@ class Stage(IntEnum):
 
 
 EVALUATION = {
-    Stage.PROCESSES: ("inetd", "fork", "max_associations"),
+    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
     Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
@@ -1021,6 +1116,10 @@ EVALUATION = {
         "eostudy_timeout", "exec_sync",
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
+        "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
+        "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
+        "user",
+        "events",
     ),
     Stage.SECURITY: (
         "tls", "key_password", "key_format", "dh_parameters", "seed", "write_seed",

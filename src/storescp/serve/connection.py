@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from storescp.dimse.command import (
     CEchoRQ,
@@ -38,6 +39,9 @@ from storescp.upper_layer.pdu import (
     AReleaseRQ,
     ContextResult,
 )
+
+if TYPE_CHECKING:
+    from storescp.serve.telling import Teller
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _progress_logger = logging.getLogger("dcmtk.apps.storescp.progress")
@@ -98,6 +102,7 @@ class Connection:
         maximum_command_length: int = MAXIMUM_COMMAND_LENGTH,
         verbose_contexts: bool = False,
         child_pid: int | None = None,
+        teller: "Teller | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to serve.
@@ -113,6 +118,7 @@ class Connection:
             maximum_command_length: bytes of a command set that are read.
             verbose_contexts: whether presentation contexts are logged at level INFO.
             child_pid: the process id if this is a child made for this association.
+            teller: tells others what happens; None: nobody listens.
             clock: seconds, monotonic.
         """
         self._transport = transport
@@ -126,6 +132,7 @@ class Connection:
         self._maximum_command_length = maximum_command_length
         self._verbose_contexts = verbose_contexts
         self._child_pid = child_pid
+        self._teller = teller
         self._clock = clock
         self._data_limit = _least(timeouts.socket, timeouts.dimse)
         self._association = Association(policy)
@@ -148,6 +155,7 @@ class Connection:
         except Stopped:
             self._abort()
             _logger.info("Association Aborted (the program was asked to end)")
+            self._tell_end("us", "the program was asked to end")
             raise
         finally:
             self._drop_reception()
@@ -231,6 +239,7 @@ class Connection:
             _logger.debug("the connection is lost: %s", reason)
         else:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
+        self._tell_end("network", f"the connection is lost: {reason}")
         self._association.transport_closed()
 
     def _fail(self, error: ProtocolError) -> None:
@@ -243,6 +252,7 @@ class Connection:
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
+        self._tell_end("us", str(error))
         self._association.abort(error.abort_source, error.abort_reason)
         self._try_to_send()
 
@@ -274,6 +284,7 @@ class Connection:
             else:
                 text = "0006:0310 DUL network read timeout"
             _logger.error("DIMSE failure (aborting association): %s", text)
+            self._tell_end("us", "the data set does not go on in time")
             self._abort()
             return True
         if self._artim is not None:
@@ -285,12 +296,15 @@ class Connection:
         if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
         _logger.info("Association Aborted")
+        self._tell_end("us", "the peer is idle for too long")
         self._abort()
         return True
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
         _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
+        if self._teller is not None:
+            self._teller.refused("timeout", "no complete A-ASSOCIATE-RQ came in time")
         self._association.transport_closed()
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
@@ -299,6 +313,8 @@ class Connection:
         """Act on what is not data; True when the association has ended."""
         match pdu:
             case AAssociateRQ():
+                if self._teller is not None:
+                    self._teller.requested(pdu)
                 self._log_request(pdu)
             case AAssociateAC():
                 self._send()
@@ -309,22 +325,33 @@ class Connection:
                 self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)
+                if self._teller is not None and self._association.request is not None:
+                    self._teller.accepted(self._association.request, pdu)
             case AAssociateRJ():
                 self._send()
                 _log_notes(pdu.notes)
+                if self._teller is not None:
+                    self._teller.rejected(pdu)
                 return True
             case AReleaseRQ():
                 self._send()
                 self._log_interruption("0006:0319 DUL Peer Requested Release")
                 _logger.info("Association Release")
+                if self._teller is not None:
+                    self._teller.released()
                 return True
             case AAbort():
                 self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
                 _logger.info("Association Aborted")
+                self._tell_end("peer", f"A-ABORT, source {pdu.source}, reason {pdu.reason}")
                 return True
             case AReleaseRP():
                 pass  # unexpected from a requester: the association has refused it already
         return False
+
+    def _tell_end(self, by: str, why: str) -> None:
+        if self._teller is not None:
+            self._teller.ended(by, why)
 
     def _log_interruption(self, why: str) -> None:
         """The association ends; say so if an object was on its way."""
@@ -381,6 +408,8 @@ class Connection:
         if syntax is None:
             raise InvalidMessage(f"0006:020f unknown transfer syntax {context.transfer_syntax}")
         self._request = request
+        if self._teller is not None:
+            self._teller.begins(request)
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             _print_progress("RECV: ")
@@ -411,6 +440,10 @@ class Connection:
         outcome = reception.finish()
         self._reception = None
         association = self._association
+        if self._teller is not None:  # before the peer knows: what it does not send again was told
+            self._teller.finished(
+                request, association.contexts[request.context_id].transfer_syntax, outcome
+            )
         association.release_views()  # all of them are in the file
         association.send(request.context_id, encode_store_response(request, outcome.status))
         self._send()
@@ -426,6 +459,7 @@ class Connection:
 
     def _abort_by_option(self) -> None:
         _logger.info("ABORT initiated (due to command line options)")
+        self._tell_end("us", "forced via command line")
         self._abort()
 
     # -- sending and ending ------------------------------------------------------------------------------------------

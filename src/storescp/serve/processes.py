@@ -8,11 +8,15 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from storescp.serve.signals import Signals, die_by
+
+if TYPE_CHECKING:
+    from storescp.serve.event_hub import Hub
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -33,7 +37,7 @@ class Children:
         self.reap()
 
     def reap(self) -> None:
-        """Take the exit status of every child that has ended; never blocks. Safe as a SIGCHLD action."""
+        """Take the exit status of every child that has ended; never blocks."""
         for pid in list(self._running):
             try:
                 ended, status = os.waitpid(pid, os.WNOHANG)
@@ -50,9 +54,10 @@ class Children:
 class Commands:
     """Runs the commands of `--exec-on-reception` and `--exec-on-eostudy`."""
 
-    def __init__(self, children: Children, *, synchronous: bool) -> None:
+    def __init__(self, children: Children, *, synchronous: bool, hub: "Hub | None" = None) -> None:
         self._children = children
         self._synchronous = synchronous
+        self._hub = hub
 
     def run(self, command: str, variables: Mapping[str, str]) -> None:
         """Give `command` to the shell, with `variables` added to its environment.
@@ -60,6 +65,18 @@ class Commands:
         Failures are log lines: the object is stored, whatever becomes of the command.
         """
         environment = {**os.environ, **variables}
+        voice = None
+        if self._hub is not None:
+            from storescp.serve.telling import CommandTeller
+
+            voice = CommandTeller(self._hub, command, variables)
+        begun = time.monotonic()
+
+        def ended(status: int) -> None:
+            _report(command, status)
+            if voice is not None:
+                voice.ended(pid, status, time.monotonic() - begun)
+
         try:
             pid = os.posix_spawn(
                 "/bin/sh",
@@ -70,27 +87,41 @@ class Commands:
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in the text
             _logger.error("cannot execute command '%s' (%s)", command, error)
+            if voice is not None:
+                voice.failed(str(error))
             return
+        if voice is not None:
+            voice.started(pid)
         if not self._synchronous:
-            self._children.add(pid, lambda status: _report(command, status))
+            self._children.add(pid, ended)
             return
         try:
             _, status = os.waitpid(pid, 0)
         except ChildProcessError:
             return
-        _report(command, status)
+        ended(status)
 
 
 def _report(command: str, status: int) -> None:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        _logger.warning("command '%s' was ended by %s", command, signal.Signals(-code).name)
+        _logger.warning("command '%s' was ended by %s", command, signal_name(-code))
     elif code > 0:
         _logger.warning("command '%s' failed with exit status %d", command, code)
 
 
-def fork_child(children: Children, on_end: Callable[[int], None]) -> bool:
+def signal_name(number: int) -> str:
+    """Return what a signal is called; most of the real-time signals have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def fork_child(children: Children, on_end: Callable[[int, int], None]) -> bool:
     """Split off a child process; True in the child.
+
+    In the parent `on_end` is called with its process id and wait status once it was found ended.
 
     Raises:
         OSError: the system has no room for another process.
@@ -102,7 +133,7 @@ def fork_child(children: Children, on_end: Callable[[int], None]) -> bool:
     if pid == 0:
         children.forget()
         return True
-    children.add(pid, on_end)
+    children.add(pid, lambda status: on_end(pid, status))
     return False
 
 

@@ -5,13 +5,18 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.errors import ConfigurationError
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -22,15 +27,28 @@ from storescp.serve.listener import (
     open_port,
     prepare,
 )
-from storescp.serve.processes import Children, Commands, fork_child, run_as_init, watch_children
+from storescp.serve.processes import (
+    Children,
+    Commands,
+    fork_child,
+    run_as_init,
+    signal_name,
+    watch_children,
+)
 from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.hooks import Command
+from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.study import Study
 from storescp.upper_layer.negotiation import Policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.event_hub import Hub
+    from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
+    from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -56,8 +74,14 @@ class Receiving:
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
+    gate: "Gate | None" = None
+    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
+    user: "User | None" = None
+    """Whom to become once the port is open; None: nobody else."""
     verbose_contexts: bool = False
     exec_sync: bool = False
+    events: str | None = None
+    """Where events are written, `-` for standard output; None: nowhere."""
 
 
 class Receiver:
@@ -69,6 +93,8 @@ class Receiver:
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
+        listening: socket.socket | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare to receive.
 
@@ -76,14 +102,30 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+            listening: a socket that listens already, in place of one on the port of the settings.
+            notify: tells a service manager how we are, sd_notify(3).
+
+        Raises:
+            ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._listening = listening
+        self._notify = notify or (lambda _: None)
+        self._is_managed = notify is not None
+        self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._commands = Commands(self._children, synchronous=receiving.exec_sync)
-        self._store = StoreSCP(receiving.storing, self._run, dictionary)
+        self._hub = _hub(receiving)
+        self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
+        self._store = StoreSCP(
+            receiving.storing,
+            self._run,
+            dictionary,
+            # A child sees a part of a study only.
+            announce=None if self._hub is None or receiving.fork else self._announce,
+        )
         self._listener: Listener | None = None
         self._names = client_names.ClientNames()
 
@@ -95,11 +137,17 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
-        listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
+        listening = self._listening or open_port(
+            Listening(self._receiving.port, self._receiving.ip_version)
+        )
+        port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
+        self._give_privileges_up()
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
+        if self._receiving.fork:
+            self._prepare_for_children()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
         self._listener = Listener(
@@ -109,21 +157,108 @@ class Receiver:
             serve=self._serve,
             expire=self._expire,
             may_serve=self._may_serve,
+            admits=None if self._receiving.gate is None else self._admits,
+            on_silent=self._tell_silent,
         )
+        self._open_hub(self._listener, port)
+        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         try:
             self._listener.run()
         except Stopped as stopped:
+            self._notify("STOPPING=1")
             self._listener.close()
             self._store.close()
+            self._close_hub(stopped)
             die_by(stopped.number)
         return 0
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _open_hub(self, listener: Listener, port: int) -> None:
+        """Start to tell what happens, if somebody listens."""
+        if self._hub is None:
+            return
+        from storescp.events import Listening as NowListening
+
+        receiving = self._receiving
+        if receiving.fork:
+            self._hub.share()
+        if self._hub.descriptor >= 0:
+            listener.watch(self._hub.descriptor, self._hub.receive)
+        processes = "fork" if receiving.fork else "single"
+        self._hub.tell(NowListening(port, __version__, processes))
+
+    def _close_hub(self, stopped: Stopped) -> None:
+        if self._hub is None:
+            return
+        from storescp.events import Stopping
+
+        self._hub.tell(Stopping(signal.Signals(stopped.number).name))
+        self._hub.close()
+
+    def _announce(self, study: Study, cause: str) -> None:
+        if self._hub is not None:
+            from storescp.events import StudyComplete
+
+            self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
+
+    def _teller(self, address: str) -> "Teller | None":
+        if self._hub is None:
+            return None
+        from storescp.serve.telling import Teller
+
+        return Teller(self._hub, address, tls=self._tls is not None)
+
+    def _tell_silent(self, connected: socket.socket) -> None:
+        with suppress(OSError):
+            if (teller := self._teller(connected.getpeername()[0])) is not None:
+                teller.refused("timeout", "the peer said nothing")
+
+    def _give_privileges_up(self) -> None:
+        """Become whom the user wants; root was needed for the port and the keys.
+
+        Raises:
+            ConfigurationError: that failed, or that user can do nothing here.
+        """
+        user, storing = self._receiving.user, self._receiving.storing
+        if user is None:
+            return
+        from storescp.serve import privileges
+
+        privileges.become(user)
+        directory = storing.rules.directory
+        if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"user {user.name} may not write to the output directory {directory}"
+            )
 
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
+        renewals: list[Callable[[], object]] = []
         if self._tls is not None:
-            reloadable = self._tls
-            self._signals.on(signal.SIGHUP, lambda: _reload(reloadable))
+            renewals.append(self._tls.reload)
+        if self._receiving.gate is not None:
+            renewals.append(self._receiving.gate.expire)
+        # A service manager may ask to reload what has nothing to reload: that must not end it.
+        if renewals or self._is_managed:
+            self._signals.on(signal.SIGHUP, lambda: _call(renewals))
+
+    def _prepare_for_children(self) -> None:
+        """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
+        receiving = self._receiving
+        self._dictionary()
+        modules = ["ctypes", "storescp.dataset.second_pass"]
+        if self._tls is not None:
+            modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
+        if receiving.access_control is not None:
+            modules += ["storescp.serve.access", "storescp.serve.access_rules"]
+        if receiving.verbose_contexts or _logger.isEnabledFor(logging.DEBUG):
+            modules.append("storescp.uid_names")
+        if isinstance(receiving.storing.rules.layout, ByPatientName):
+            modules.append("anyascii")
+        for module in modules:
+            import_module(module)
 
     def _run(self, command: Command) -> None:
         self._commands.run(command.line, command.environment)
@@ -143,16 +278,18 @@ class Receiver:
 
     def _serve(self, connected: socket.socket) -> Reception:
         """Serve a connection whose peer has begun to speak."""
+        policy, leave = self._admit(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected)
+            return self._serve_here(connected, policy)
         try:
-            in_child = fork_child(self._children, lambda _: None)
+            in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
+            leave()
             _logger.error("Cannot create association sub-process: %s", error.strerror)
             connected.close()
             return Reception.DONE
         if in_child:
-            self._serve_in_child(connected)
+            self._serve_in_child(connected, policy)
         connected.close()
         limit = self._receiving.max_associations
         if limit is not None and len(self._children) >= limit:
@@ -161,14 +298,50 @@ class Receiver:
             )
         return Reception.DONE
 
-    def _serve_in_child(self, connected: socket.socket) -> None:
+    def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
+        """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""
+        leave()
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return
+        if code > 0:
+            _logger.error("child process %d failed with exit status %d", pid, code)
+        elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
+            _logger.error("child process %d was ended by %s", pid, signal_name(-code))
+        if not self._receiving.storing.ignore:
+            self._store.output.remove_leftovers(time.time())
+
+    def _admit(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
+        """Return what is accepted of a requester, and what to call when another process has served it."""
+        policy, gate = self._receiving.policy, self._receiving.gate
+        if gate is None or (address := _address(connected)) is None:
+            return policy, _nothing
+        admission = gate.admission(address)
+        leave = gate.enter(admission) if self._receiving.fork else _nothing
+        return replace(policy, admission=admission), leave
+
+    def _admits(self, address: str, waiting: int) -> bool:
+        """Tell whether a connection is let in at all."""
+        gate = self._receiving.gate
+        objection = None if gate is None else gate.objection(address, waiting)
+        if objection is None:
+            return True
+        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        if (teller := self._teller(address)) is not None:
+            teller.refused(*objection)
+        return False
+
+    def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
         """Serve in a process of its own, which ends with the association."""
         code = 0
         try:
+            if self._hub is not None:
+                self._hub.in_child()
             if self._listener is not None:
                 self._listener.close()
-            if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+            reception = self._serve_here(connected, policy, child_pid=os.getpid())
+            if reception is Reception.LINGER:
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             die_by(stopped.number)
@@ -181,10 +354,11 @@ class Receiver:
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
         self._tls = self._transport_security()
+        self._give_privileges_up()
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
-            connected.getpeername()
+            address = connected.getpeername()[0]
         except OSError as error:
             _logger.error(
                 "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
@@ -193,10 +367,14 @@ class Receiver:
                 descriptor,
             )
             return 0
+        if not self._admits(address, 0):
+            connected.close()
+            return 0
         prepare(connected)
+        policy, _ = self._admit(connected)
         try:
-            if self._serve_here(connected) is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+            if self._serve_here(connected, policy) is Reception.LINGER:
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             self._store.close()
@@ -205,25 +383,44 @@ class Receiver:
             connected.close()
         return 0
 
-    def _serve_here(self, connected: socket.socket, child_pid: int | None = None) -> Reception:
-        try:
-            address = connected.getpeername()[0]
-        except OSError:
+    def _wait_for_close(self, connected: socket.socket) -> None:
+        """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        end = time.monotonic() + self._receiving.timeouts.acse
+        with suppress(OSError), self._signals.waiting():
+            while (left := end - time.monotonic()) > 0:
+                connected.settimeout(left)
+                if not connected.recv(1 << 16):
+                    return
+
+    def _serve_here(
+        self, connected: socket.socket, policy: Policy, child_pid: int | None = None
+    ) -> Reception:
+        if (address := _address(connected)) is None:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
-        transport = self._secure(connected) if self._is_welcome(name, address) else None
+        peer = client_names.presentation_address(name, address)
+        teller = self._teller(peer)
+        transport = None
+        if self._is_welcome(name, address):
+            transport = self._secure(connected, teller)
+        elif teller is not None:
+            teller.refused("host-rules", "the host access rules do not let this host in")
         if transport is None:
             connected.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            client_names.presentation_address(name, address),
-            self._receiving.policy,
+            peer,
+            policy,
             self._store,
             self._signals,
             timeouts=self._receiving.timeouts,
@@ -231,6 +428,7 @@ class Receiver:
             maximum_command_length=self._receiving.maximum_command_length,
             verbose_contexts=self._receiving.verbose_contexts,
             child_pid=child_pid,
+            teller=teller,
         )
         try:
             end = connection.serve()
@@ -241,7 +439,8 @@ class Receiver:
             self._store.end_association()
             if self._tls is not None:
                 self._tls.context.write_seed()
-        if end is End.LINGER and self._tls is None:
+        if end is End.LINGER:
+            transport.part()
             return Reception.LINGER
         transport.close()
         return Reception.DONE
@@ -259,7 +458,7 @@ class Receiver:
         _logger.error("%s", access.refusal(client))
         return False
 
-    def _secure(self, connected: socket.socket) -> Transport | None:
+    def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
             return TCPTransport(connected)
@@ -268,27 +467,53 @@ class Receiver:
 
         try:
             return TLSTransport(
-                handshake(connected, self._tls.context, self._receiving.timeouts.socket)
+                handshake(
+                    connected,
+                    self._tls.context,
+                    self._receiving.timeouts.socket,
+                    self._signals.waiting,
+                )
             )
         except HandshakeFailed as error:
             _logger.error("Receiving Association failed: %s", error)
             for note in getattr(error, "__notes__", ()):
                 _logger.error("%s", note)
+            if teller is not None:
+                teller.refused("tls-handshake", str(error))
             return None
 
 
-def _reload(reloadable: "Reloadable") -> None:
-    reloadable.reload()
+def _hub(receiving: Receiving) -> "Hub | None":
+    """Return where events come together; None if nobody wants to know."""
+    if receiving.events is None:
+        return None
+    from storescp.serve.event_file import STANDARD_OUTPUT, EventFile
+    from storescp.serve.event_hub import Hub
+
+    if receiving.events == STANDARD_OUTPUT:
+        # Dots for those who watch would stand between the lines.
+        logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
+    hub = Hub()
+    hub.write_to(EventFile(receiving.events).write)
+    return hub
 
 
-def _wait_for_close(connected: socket.socket, seconds: float) -> None:
-    """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten."""
-    end = time.monotonic() + seconds
-    with suppress(OSError):
-        while (left := end - time.monotonic()) > 0:
-            connected.settimeout(left)
-            if not connected.recv(1 << 16):
-                return
+def _address(connected: socket.socket) -> str | None:
+    """Return where a connection comes from, None if it has gone."""
+    try:
+        address: str = connected.getpeername()[0]
+    except OSError:
+        return None
+    return address
+
+
+def _nothing() -> None:
+    return
+
+
+def _call(actions: Iterable[Callable[[], object]]) -> None:
+    for action in actions:
+        action()
 
 
 def _leave(code: int) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from storescp.dataset import file_meta
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Attributes, Encoding
+from storescp.dataset.familiar import Memory
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
@@ -71,6 +72,12 @@ class Outcome(NamedTuple):
     """What a command is to follow; None if nothing was stored, or no command waits for it."""
     ended: Study | None = None
     """The study that this object of another one ended."""
+    attributes: Attributes | None = None
+    """What the data set says of itself; None if it was not parsed."""
+    size: int | None = None
+    """Of the file, in bytes."""
+    why: str = ""
+    """If nothing was stored: the reason, in words."""
 
 
 class Reception(Protocol):
@@ -110,6 +117,7 @@ class StoreSCP:
         run: Callable[[Command], None],
         dictionary: Callable[[], Dictionary] = standard,
         *,
+        announce: Callable[[Study, str], None] | None = None,
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -119,6 +127,7 @@ class StoreSCP:
             storing: what is done with objects.
             run: runs a command of the user.
             dictionary: gives the data dictionary.
+            announce: is told of a complete study, and whether a `timeout`, the `next-study` or a `stop` ended it.
             wall_clock: seconds since 1970, for names.
             clock: seconds, monotonic, for the end of a study.
         """
@@ -132,7 +141,9 @@ class StoreSCP:
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary
+        self.memory = Memory()
         self._run = run
+        self._announce = announce
         self._studies = StudyTracker(
             timeout=storing.eostudy_timeout, keep_names=storing.rename_on_eostudy
         )
@@ -150,7 +161,7 @@ class StoreSCP:
         if outcome.received is not None and self.storing.exec_on_reception is not None:
             self._run(on_reception(self.storing.exec_on_reception, outcome.received, peer))
         if outcome.ended is not None:
-            self._follow(outcome.ended)
+            self._follow(outcome.ended, "next-study")
 
     def deadline(self) -> float | None:
         """Return when the study under way ends if no object of it comes (clock); None: never."""
@@ -159,7 +170,7 @@ class StoreSCP:
     def expire(self) -> None:
         """End the study under way if its time has come."""
         if (ended := self._studies.expire(self.clock())) is not None:
-            self._follow(ended)
+            self._follow(ended, "timeout")
 
     def end_association(self) -> None:
         """Leave no trace but the stored objects until the next association."""
@@ -168,7 +179,7 @@ class StoreSCP:
     def close(self) -> None:
         """End the study under way, because the program ends."""
         if (ended := self._studies.finish()) is not None:
-            self._follow(ended)
+            self._follow(ended, "stop")
         self.output.close()
 
     def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
@@ -198,10 +209,12 @@ class StoreSCP:
         """Note a file of the study under way."""
         self._studies.stored(name, prefix, self.clock())
 
-    def _follow(self, study: Study) -> None:
+    def _follow(self, study: Study, cause: str) -> None:
         """A study is complete: rename first, so that the command finds the final names."""
         if self.storing.rename_on_eostudy:
             rename_study(study.directory, study.files, durable=self.storing.durable)
+        if self._announce is not None:
+            self._announce(study, cause)
         if self.storing.exec_on_eostudy is not None:
             self._run(on_end_of_study(self.storing.exec_on_eostudy, study, self._peer))
 
@@ -269,7 +282,7 @@ class _InstanceReception:
             _logger.error("cannot write DICOM file: %s: %s", path, error)
         else:
             _logger.error("%s", error)
-        return Outcome(error.status)
+        return Outcome(error.status, why=str(error))
 
     def _received(
         self, status: int, directory: str | None, name: str | None, study: str | None = None
@@ -321,7 +334,8 @@ class _BitPreserving(_InstanceReception):
             stored = self._file.commit(directory, self._name, look=False)
         except OutOfResources as error:
             return self._refused(error)
-        return Outcome(SUCCESS, self._received(SUCCESS, directory, stored.name))
+        received = self._received(SUCCESS, directory, stored.name)
+        return Outcome(SUCCESS, received, size=self._file.size)
 
 
 class _Normal(_InstanceReception):
@@ -340,7 +354,11 @@ class _Normal(_InstanceReception):
         self._header = header
         self._made_uid = b""
         self._transcoder = Transcoder(
-            syntax, scp.storing.encoding, self._file or _NOWHERE, dictionary=scp.dictionary
+            syntax,
+            scp.storing.encoding,
+            self._file or _NOWHERE,
+            dictionary=scp.dictionary,
+            memory=scp.memory,
         )
 
     def feed(self, fragment: memoryview) -> None:
@@ -356,7 +374,8 @@ class _Normal(_InstanceReception):
         try:
             attributes = self._transcoder.finish(self._header_length)
             if self._file is None:
-                return Outcome(SUCCESS, self._received(SUCCESS, None, None))
+                received = self._received(SUCCESS, None, None)
+                return Outcome(SUCCESS, received, attributes=attributes)
             return self._store(self._file, attributes)
         except OutOfResources as error:
             if self._storing.ignore:  # what cannot be written need not be
@@ -381,7 +400,7 @@ class _Normal(_InstanceReception):
             stored = file.commit(directory, self._name)
         except OutOfResources as error:
             refused = self._refused(error, directory)
-            return Outcome(refused.status, None, ended)
+            return refused._replace(ended=ended)
         if self._name.stem:  # which name was free is known only now
             path = stored.path
             _logger.info("storing DICOM file: %s", path)
@@ -391,7 +410,7 @@ class _Normal(_InstanceReception):
             _logger.error("bad DICOM file: %s", path)
         self._scp.note_stored(stored.name, self._name.prefix)
         received = self._received(status, directory, stored.name, study)
-        return Outcome(status, received, ended)
+        return Outcome(status, received, ended, attributes, file.size)
 
     def _in_order(self, file: InstanceFile) -> InstanceFile:
         """Return the file itself, or another one where one pass was not enough."""

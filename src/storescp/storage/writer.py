@@ -191,6 +191,11 @@ class InstanceFile:
         return b"".join(pieces)
 
     @property
+    def size(self) -> int:
+        """Bytes of the file, once all of it is written."""
+        return len(self._header) + self._end
+
+    @property
     def header(self) -> bytes:
         """What precedes the data set."""
         return self._header

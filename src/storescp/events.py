@@ -1,0 +1,321 @@
+"""What happens, as values, and their lines of JSON: the stream of `--events`, and of all that watches the receiver.
+
+An `Event` says when and where, whose association it is, and one fact. Facts are the types below; their names and
+fields are documented in docs/events.md and do not change: programs of others read them. Nothing here does I/O.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+LONGEST_LINE = 4096
+"""Bytes of a line at most: what a pipe takes whole or not at all (PIPE_BUF)."""
+
+_LONGEST_TEXT = 1024
+_CUT_TEXT = 64
+"""Characters of any one text, and where the line would be too long nevertheless."""
+
+
+class Party(NamedTuple):
+    """An association, or a connection on its way to become one, and whose it is."""
+
+    association: str
+    """Unique across processes and restarts; sorts by time."""
+    peer: str
+    """Calling presentation address: a host name up to its first dot, or a numeric address."""
+    calling_ae_title: str | None = None
+    called_ae_title: str | None = None
+    """None as long as they are not known."""
+
+
+class Listening(NamedTuple):
+    """The program takes connections."""
+
+    port: int
+    version: str
+    processes: str
+    """`single` or `fork`."""
+
+
+class Stopping(NamedTuple):
+    """The program was asked to end."""
+
+    signal: str
+
+
+class ConnectionRefused(NamedTuple):
+    """A connection did not become an association, for a reason of ours."""
+
+    cause: str
+    """`address`, `address-limit`, `host-rules`, `tls-handshake`, `timeout` or `protocol`."""
+    why: str
+
+
+class AssociationAccepted(NamedTuple):
+    """An A-ASSOCIATE-AC was sent."""
+
+    contexts_proposed: int
+    contexts_accepted: int
+    implementation_class_uid: str
+    implementation_version_name: str
+    maximum_length: int
+    """Of PDUs that the peer takes; 0 is without limit."""
+    tls: bool
+
+
+class AssociationRejected(NamedTuple):
+    """An A-ASSOCIATE-RJ was sent, PS3.8 9.3.4."""
+
+    result: int
+    source: int
+    reason: int
+    why: str
+
+
+class AssociationReleased(NamedTuple):
+    """The peer asked to end the association."""
+
+    objects: int
+    bytes: int
+    duration: float
+
+
+class AssociationAborted(NamedTuple):
+    """The association ended otherwise."""
+
+    by: str
+    """`peer`, `us`, or `network` if the connection was lost."""
+    why: str
+    objects: int
+    bytes: int
+    duration: float
+    unfinished_sop_instance_uid: str | None = None
+    """The object that was on its way."""
+
+
+class ObjectStored(NamedTuple):
+    """An object was received and, unless objects are ignored, has its final name; success, or a warning, is about to be sent."""
+
+    status: str
+    """Of the C-STORE-RSP, four hexadecimal digits."""
+    sop_class_uid: str
+    sop_instance_uid: str
+    modality: str | None
+    """Modality prefix of the SOP class."""
+    transfer_syntax_uid: str
+    """As it was received."""
+    study_instance_uid: str | None
+    patient_name: str | None
+    file: str | None
+    """Path; None if objects are ignored."""
+    bytes: int | None
+    """Of the file."""
+    duration: float
+    """Seconds since the C-STORE-RQ."""
+
+
+class ObjectRefused(NamedTuple):
+    """An object was not stored, and the peer is told so."""
+
+    status: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    modality: str | None
+    transfer_syntax_uid: str
+    why: str
+    duration: float
+
+
+class StudyComplete(NamedTuple):
+    """A study has ended: its files have their final names, its command is next."""
+
+    study_instance_uid: str
+    directory: str
+    objects: int
+    cause: str
+    """`timeout`, `next-study` or `stop`."""
+
+
+class CommandStarted(NamedTuple):
+    """A command of the user was started."""
+
+    kind: str
+    """`object` or `study`."""
+    command: str
+    command_pid: int
+    study_instance_uid: str | None = None
+    """What it is about; None where objects are not sorted."""
+
+
+class CommandEnded(NamedTuple):
+    """A command of the user ended well."""
+
+    kind: str
+    command: str
+    command_pid: int
+    duration: float
+    study_instance_uid: str | None = None
+
+
+class CommandFailed(NamedTuple):
+    """A command of the user could not start, or ended otherwise."""
+
+    kind: str
+    command: str
+    why: str
+    exit_status: int | None = None
+    command_pid: int | None = None
+    study_instance_uid: str | None = None
+
+
+class EventsDropped(NamedTuple):
+    """A reader did not keep up, and so many events never reached it."""
+
+    dropped: int
+
+
+Fact = (
+    Listening
+    | Stopping
+    | ConnectionRefused
+    | AssociationAccepted
+    | AssociationRejected
+    | AssociationReleased
+    | AssociationAborted
+    | ObjectStored
+    | ObjectRefused
+    | StudyComplete
+    | CommandStarted
+    | CommandEnded
+    | CommandFailed
+    | EventsDropped
+)
+
+NAMES: dict[type[Fact], str] = {
+    Listening: "listening",
+    Stopping: "stopping",
+    ConnectionRefused: "connection-refused",
+    AssociationAccepted: "association-accepted",
+    AssociationRejected: "association-rejected",
+    AssociationReleased: "association-released",
+    AssociationAborted: "association-aborted",
+    ObjectStored: "object-stored",
+    ObjectRefused: "object-refused",
+    StudyComplete: "study-complete",
+    CommandStarted: "command-started",
+    CommandEnded: "command-ended",
+    CommandFailed: "command-failed",
+    EventsDropped: "events-dropped",
+}
+"""What `event` says of each type of fact."""
+
+_FACTS = {name: fact for fact, name in NAMES.items()}
+
+
+class Event(NamedTuple):
+    """Something that happened."""
+
+    time: float
+    """Seconds since 1970."""
+    pid: int
+    """The process that it happened in."""
+    party: Party | None
+    """The association that it belongs to."""
+    fact: Fact
+
+    @property
+    def name(self) -> str:
+        """What it is called in the stream."""
+        return NAMES[type(self.fact)]
+
+
+def encode(event: Event) -> bytes:
+    """Return an event as a line of JSON: ASCII, at most `LONGEST_LINE` bytes, fields without a value left out.
+
+    Control characters and all that is not ASCII are escaped. Texts are cut to 1024 characters; if the line is too long
+    nevertheless, to 64, and the field `truncated` is true.
+    """
+    fields = _fields(event)
+    line = _line(fields)
+    if len(line) > LONGEST_LINE:
+        short = {name: _cut(value, _CUT_TEXT) for name, value in fields.items()}
+        line = _line({**short, "truncated": True})
+    return line
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "event": NAMES[type(event.fact)],
+        "time": timestamp(event.time),
+        "pid": event.pid,
+    }
+    for part in (event.party, event.fact):
+        if part is not None:
+            for name, value in zip(part._fields, part, strict=True):
+                if value is not None:
+                    fields[name] = _cut(value, _LONGEST_TEXT)
+    return fields
+
+
+def _cut(value: object, longest: int) -> object:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, str) and len(value) > longest:
+        return value[: longest - 1] + "…"
+    return value
+
+
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _line(fields: dict[str, Any]) -> bytes:
+    text = _encode_json(fields)
+    if "\\ud" in text:
+        # Bytes of file names that are no UTF-8: half a surrogate pair is no Unicode text.
+        text = _encode_json(
+            {
+                name: value.encode("utf-8", "backslashreplace").decode("utf-8")
+                if isinstance(value, str)
+                else value
+                for name, value in fields.items()
+            }
+        )
+    return text.encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """Return the event that a line of `encode` tells.
+
+    Raises:
+        ValueError: it is no such line.
+    """
+    try:
+        fields = json.loads(line)
+        kind = _FACTS[fields["event"]]
+        party = None
+        if "association" in fields:
+            party = Party(**{name: fields.get(name) for name in Party._fields})
+        fact = kind(**{name: fields.get(name) for name in kind._fields})
+        when = datetime.fromisoformat(fields["time"]).timestamp()
+        return Event(when, fields["pid"], party, fact)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no event: {line[:100]!r}") from error
+
+
+def _make_timestamp() -> Callable[[float], str]:
+    latest = (0, "")
+
+    def timestamp(seconds: float) -> str:
+        """Return a time as RFC 3339 has it, UTC, with milliseconds: `2026-01-31T23:59:59.123Z`."""
+        nonlocal latest
+        whole, milliseconds = divmod(int(seconds * 1000), 1000)
+        if latest[0] != whole:  # dozens of events fall into one second
+            latest = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+        return f"{latest[1]}.{milliseconds:03}Z"
+
+    return timestamp
+
+
+timestamp = _make_timestamp()

@@ -1,0 +1,125 @@
+"""The stream of events for other programs: `--events`.
+
+A line is one write to a file that is opened for appending, so that all processes may write to one file. To a pipe or a
+terminal that nobody reads nothing is written: reception does not wait for a reader, what it misses is counted, and the
+count is the next line that it gets.
+"""
+
+import logging
+import os
+import select
+import stat
+import time
+from collections.abc import Callable
+
+from storescp.errors import ConfigurationError
+from storescp.events import Event, EventsDropped, encode
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+STANDARD_OUTPUT = "-"
+
+_LOOK_AGAIN = 1.0
+"""Seconds between looks whether the file still has its name: rotation moves it away."""
+
+
+class EventFile:
+    """Where lines go; one per process, forked children go on with their parent's."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open it, or `-` for standard output.
+
+        Raises:
+            ConfigurationError: it cannot be opened.
+        """
+        self._path = path
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._dropped = 0
+        try:
+            self._descriptor = _open_standard_output() if path == STANDARD_OUTPUT else _open(path)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write events to {path}: {error.strerror}") from error
+        self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._look_at = clock() + _LOOK_AGAIN
+
+    def write(self, line: bytes) -> bool:
+        """Append a line; False if it was dropped. Never raises, never waits for a reader."""
+        if self._is_file and self._clock() >= self._look_at:
+            self._follow_rotation()
+        if self._dropped and self._write(encode(self._report_of_loss())):
+            self._dropped = 0
+        if not self._dropped and self._write(line):
+            return True
+        if not self._dropped:
+            _logger.warning("cannot write events to %s: some are dropped", self._path)
+        self._dropped += 1
+        return False
+
+    def _write(self, line: bytes) -> bool:
+        try:
+            if not self._is_file and not _takes(self._descriptor):
+                return False
+            written = os.write(self._descriptor, line)
+            while written < len(line):  # a full disk, or a socket: better late than torn
+                written += os.write(self._descriptor, line[written:])
+        except OSError:
+            return False
+        return True
+
+    def _report_of_loss(self) -> Event:
+        return Event(self._wall_clock(), os.getpid(), None, EventsDropped(self._dropped))
+
+    def _follow_rotation(self) -> None:
+        """Open the file anew if somebody has moved it away."""
+        self._look_at = self._clock() + _LOOK_AGAIN
+        if self._path == STANDARD_OUTPUT:
+            return
+        try:
+            if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):
+                return
+        except OSError:
+            pass
+        try:
+            opened = _open(self._path)
+        except OSError:
+            return  # the old one is better than none
+        os.close(self._descriptor)
+        self._descriptor = opened
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+
+def _open(path: str) -> int:
+    # Not blocking: a named pipe that nobody reads must not hold up the server. Files don't care.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(path, flags, 0o640)
+    except OSError:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            raise
+        # Without a reader it opens only like this, and then waits for one.
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def _open_standard_output() -> int:
+    """Return standard output: opened anew where that is possible, so that it does not block us alone."""
+    try:
+        return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:  # a socket, or no such file system
+        return os.dup(1)
+
+
+def _takes(descriptor: int) -> bool:
+    """Tell whether a pipe, a terminal or a socket would take a line at once."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -1,0 +1,172 @@
+"""Where events come together: what happens in this process, and what other processes of this receiver report.
+
+Three kinds of listeners, each for its purpose:
+
+- a *writer* takes lines. Every process has it and writes its own, so that nothing is lost on the way: `--events`.
+- an *observer* takes the events of the process that it is in, in every process: a log.
+- a *subscriber* lives in the main process, and sees the events of all of them: a status page.
+
+The others report to the main process through a pipe, one line a write. A pipe takes a line whole or not at all, and
+nobody waits for it: if the main process does not keep up, events are dropped and counted, and the count is reported.
+Who has no hub has no cost: what happens is then not even made into a value.
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from storescp.events import Event, EventsDropped, Fact, Party, decode, encode
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_PIPE_SIZE = 1 << 20
+"""Bytes: some 2000 events, if the system allows it."""
+_READ_AT_ONCE = 1 << 16
+
+Subscriber = Callable[[Event], None]
+Writer = Callable[[bytes], object]
+
+
+class Hub:
+    """The events of one receiver, as one of its processes sees them."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin without listeners.
+
+        Args:
+            clock: seconds since 1970.
+        """
+        self._clock = clock
+        self._writers: list[Writer] = []
+        self._observers: list[Subscriber] = []
+        self._subscribers: list[Subscriber] = []
+        # The pipe to the main process; this one reports if it has an end to write to.
+        self._reading = self._writing = self._end_for_children = -1
+        self._rest = b""
+        self._dropped = 0
+        self._due: deque[Event] = deque()
+        self._telling = False
+
+    def write_to(self, writer: Writer) -> None:
+        """Have every process hand its own events to `writer`, as lines."""
+        self._writers.append(writer)
+
+    def observe(self, observer: Subscriber) -> None:
+        """Have every process hand its own events to `observer`."""
+        self._observers.append(observer)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have the main process hand the events of all processes to `subscriber`.
+
+        It is called in the main thread, in the middle of the work: it takes note, and does not wait. Before the
+        first process is forked.
+        """
+        self._subscribers.append(subscriber)
+
+    def tell(self, fact: Fact, party: Party | None = None) -> None:
+        """Say what has just happened in this process. Never raises for want of a listener.
+
+        A signal handler may call it in the middle of a call: its event then comes after the other.
+        """
+        self._due.append(Event(self._clock(), os.getpid(), party, fact))
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._due:
+                self._hand_on(self._due.popleft())
+        finally:
+            self._telling = False
+
+    def _hand_on(self, event: Event) -> None:
+        if self._writers or self._writing >= 0:
+            line = encode(event)
+            for writer in self._writers:
+                writer(line)
+            if self._writing >= 0:
+                self._report(line)
+        for observer in self._observers:
+            observer(event)
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+    # -- several processes -------------------------------------------------------------------------------------------
+
+    def share(self) -> None:
+        """Prepare for processes that will be forked; nothing to do if nobody in the main process listens."""
+        if self._reading >= 0 or not self._subscribers:
+            return
+        self._reading, self._end_for_children = _pipe()
+
+    def in_child(self) -> None:
+        """Go on in a process that was forked: what happens here is reported to the main process."""
+        self._subscribers.clear()
+        self._due.clear()
+        if self._reading >= 0:
+            os.close(self._reading)
+            self._writing, self._reading, self._end_for_children = self._end_for_children, -1, -1
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when other processes have reported; -1 if none ever will."""
+        return self._reading
+
+    def receive(self) -> None:
+        """Hand on what other processes have reported; never waits."""
+        while self._reading >= 0:
+            try:
+                data = os.read(self._reading, _READ_AT_ONCE)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._take(line)
+            if len(data) < _READ_AT_ONCE:
+                return
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = decode(line)
+        except ValueError as error:
+            _logger.debug("%s", error)
+            return
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+    def _report(self, line: bytes) -> None:
+        """Write a line to the main process, unless it does not keep up."""
+        try:
+            if self._dropped:
+                os.write(self._writing, encode(self._make_report_of_loss()))
+                self._dropped = 0
+            os.write(self._writing, line)
+        except OSError:  # the pipe is full, or the main process is gone
+            if not self._dropped:
+                _logger.warning("the main process does not keep up with events: some are dropped")
+            self._dropped += 1
+
+    def _make_report_of_loss(self) -> Event:
+        return Event(self._clock(), os.getpid(), None, EventsDropped(self._dropped))
+
+    def close(self) -> None:
+        """Hand on what is left, and report no more."""
+        self.receive()
+        for descriptor in (self._reading, self._writing, self._end_for_children):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._reading = self._writing = self._end_for_children = -1
+
+
+def _pipe() -> tuple[int, int]:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    import fcntl
+
+    # Where the system allows less, less is buffered.
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    return reading, writing

@@ -1,0 +1,240 @@
+"""Tells the hub what associations and commands do: turns what those who do it know into events.
+
+One object per connection or command, and only if somebody listens.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+
+from storescp.dimse.command import CStoreRQ
+from storescp.events import (
+    AssociationAborted,
+    AssociationAccepted,
+    AssociationRejected,
+    AssociationReleased,
+    CommandEnded,
+    CommandFailed,
+    CommandStarted,
+    ConnectionRefused,
+    ObjectRefused,
+    ObjectStored,
+    Party,
+)
+from storescp.serve.event_hub import Hub
+from storescp.storage.store_scp import Outcome
+from storescp.uids import modality_prefix
+from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult
+
+_REJECTIONS = {
+    (1, 1): "no reason given",
+    (1, 2): "application context name not supported",
+    (1, 3): "calling AE title not recognized",
+    (1, 7): "called AE title not recognized",
+    (2, 1): "no reason given",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion",
+    (3, 2): "local limit exceeded",
+}
+"""PS3.8 9.3.4: source and reason of an A-ASSOCIATE-RJ."""
+
+
+def new_association_id() -> str:
+    """Return an identifier that no other association has, on this machine or elsewhere; it sorts by time."""
+    return f"{int(time.time() * 1000):011x}-{os.urandom(5).hex()}"
+
+
+class Teller:
+    """The voice of one connection."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        address: str,
+        *,
+        association: str | None = None,
+        tls: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with a connection.
+
+        Args:
+            hub: where events go.
+            address: the peer's presentation address.
+            association: its identifier, if it has one already.
+            tls: whether the connection is encrypted.
+            clock: seconds, monotonic.
+        """
+        self._hub = hub
+        self._tls = tls
+        self._clock = clock
+        self._party = Party(association or new_association_id(), address)
+        self._accepted = False
+        self._over = False
+        self._begun = clock()
+        self._object_begun = 0.0
+        self._request: CStoreRQ | None = None
+        self._objects = 0
+        self._bytes = 0
+
+    def requested(self, request: AAssociateRQ) -> None:
+        """Note who asks for an association."""
+        self._party = self._party._replace(
+            calling_ae_title=request.calling_ae_title, called_ae_title=request.called_ae_title
+        )
+
+    def accepted(self, request: AAssociateRQ, answer: AAssociateAC) -> None:
+        """Tell of an A-ASSOCIATE-AC."""
+        self._accepted = True
+        self._begun = self._clock()
+        theirs = request.user_information
+        granted = sum(context.result == ContextResult.ACCEPTANCE for context in answer.contexts)
+        self._hub.tell(
+            AssociationAccepted(
+                len(request.contexts),
+                granted,
+                theirs.implementation_class_uid,
+                theirs.implementation_version_name,
+                theirs.maximum_length,
+                self._tls,
+            ),
+            self._party,
+        )
+
+    def rejected(self, answer: AAssociateRJ) -> None:
+        """Tell of an A-ASSOCIATE-RJ."""
+        self._over = True
+        why = _REJECTIONS.get((answer.source, answer.reason), "reserved reason")
+        if answer.notes:
+            why = f"{why}: {answer.notes[0].text}"
+        self._hub.tell(
+            AssociationRejected(answer.result, answer.source, answer.reason, why), self._party
+        )
+
+    def refused(self, cause: str, why: str) -> None:
+        """Tell that the connection will not become an association."""
+        self._over = True
+        self._hub.tell(ConnectionRefused(cause, why), self._party)
+
+    def released(self) -> None:
+        """Tell that the peer has released the association."""
+        self._over = True
+        duration = self._clock() - self._begun
+        self._hub.tell(AssociationReleased(self._objects, self._bytes, duration), self._party)
+
+    def ended(self, by: str, why: str) -> None:
+        """Tell of any other end; the first word about it counts.
+
+        Args:
+            by: `peer`, `us` or `network`.
+            why: in words.
+        """
+        if self._over:
+            return
+        if not self._accepted:
+            if by == "us":
+                self.refused("protocol", why)
+            self._over = True
+            return
+        self._over = True
+        unfinished = self._request.affected_sop_instance_uid if self._request else None
+        duration = self._clock() - self._begun
+        self._hub.tell(
+            AssociationAborted(by, why, self._objects, self._bytes, duration, unfinished),
+            self._party,
+        )
+
+    # -- objects -----------------------------------------------------------------------------------------------------
+
+    def begins(self, request: CStoreRQ) -> None:
+        """Note that an object is on its way."""
+        self._request = request
+        self._object_begun = self._clock()
+
+    def finished(self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome) -> None:
+        """Tell what became of it."""
+        self._request = None
+        duration = self._clock() - self._object_begun
+        sop_class, instance = request.affected_sop_class_uid, request.affected_sop_instance_uid
+        modality = modality_prefix(sop_class)
+        status = f"{outcome.status:04X}"
+        received = outcome.received
+        if received is None:
+            why = outcome.why or "not stored"
+            self._hub.tell(
+                ObjectRefused(
+                    status, sop_class, instance, modality, transfer_syntax, why, duration
+                ),
+                self._party,
+            )
+            return
+        self._objects += 1
+        self._bytes += outcome.size or 0
+        path = None
+        if received.directory is not None:
+            path = f"{received.directory}/{received.file_name}"
+        study, patient = received.study_instance_uid, None
+        if (attributes := outcome.attributes) is not None:
+            study = study or _text(attributes.study_instance_uid)
+            patient = _name(attributes.patient_name, attributes.specific_character_set)
+        self._hub.tell(
+            ObjectStored(
+                status,
+                sop_class,
+                instance,
+                modality,
+                transfer_syntax,
+                study,
+                patient,
+                path,
+                outcome.size,
+                duration,
+            ),
+            self._party,
+        )
+
+
+class CommandTeller:
+    """The voice of one command of the user."""
+
+    def __init__(self, hub: Hub, command: str, variables: Mapping[str, str]) -> None:
+        self._hub = hub
+        self._command = command
+        self._kind = variables.get("STORESCP_EVENT", "")
+        self._study = variables.get("STORESCP_STUDY_INSTANCE_UID")
+
+    def started(self, pid: int) -> None:
+        """Tell that it runs."""
+        self._hub.tell(CommandStarted(self._kind, self._command, pid, self._study))
+
+    def ended(self, pid: int, status: int, duration: float) -> None:
+        """Tell how it ended, by its wait status."""
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            self._hub.tell(CommandEnded(self._kind, self._command, pid, duration, self._study))
+        elif code > 0:
+            self.failed(f"exit status {code}", pid, code)
+        else:
+            self.failed(f"ended by {signal.Signals(-code).name}", pid)
+
+    def failed(self, why: str, pid: int | None = None, exit_status: int | None = None) -> None:
+        """Tell that it failed, or could not even start."""
+        self._hub.tell(CommandFailed(self._kind, self._command, why, exit_status, pid, self._study))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _name(value: bytes | None, character_set: bytes | None) -> str | None:
+    """Return a person's name as text, as well as it can be read."""
+    if value is None or (value.isascii() and b"\x1b" not in value):
+        return _text(value)
+    from storescp.storage import character_sets
+
+    try:
+        announced = (character_set or b"").decode("latin-1").strip(" \0")
+        return character_sets.decode(value, announced, strict=False)
+    except LookupError:
+        return _text(value)
