@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
     status: int
     """For the C-STORE-RSP, PS3.4 table B.2-1."""
     received: ReceivedObject | None = None
-    """What a command is to follow; None if nothing was stored, or no command waits for it."""
+    """What a command may follow; None if nothing was stored."""
     ended: Study | None = None
     """The study that this object of another one ended."""
     attributes: Attributes | None = None
@@ -158,8 +158,9 @@ class StoreSCP:
 
     def after_response(self, outcome: Outcome, peer: Peer) -> None:
         """Do what follows an object, once its response was sent."""
-        if outcome.received is not None and self.storing.exec_on_reception is not None:
-            self._run(on_reception(self.storing.exec_on_reception, outcome.received, peer))
+        template = self.storing.exec_on_reception
+        if template is not None and outcome.received is not None:
+            self._run(on_reception(template, outcome.received, peer))
         if outcome.ended is not None:
             self._follow(outcome.ended, "next-study")
 
@@ -286,9 +287,7 @@ class _InstanceReception:
 
     def _received(
         self, status: int, directory: str | None, name: str | None, study: str | None = None
-    ) -> ReceivedObject | None:
-        if self._storing.exec_on_reception is None:
-            return None
+    ) -> ReceivedObject:
         request = self._request
         return ReceivedObject(
             request.affected_sop_class_uid,
