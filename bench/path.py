@@ -73,6 +73,9 @@ class PreparedTransport:
     def fileno(self) -> int:
         return -1
 
+    def part(self) -> None:
+        """Nobody to part from."""
+
     def close(self) -> None:
         """Nothing to close."""
 
