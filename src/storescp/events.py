@@ -36,7 +36,8 @@ class Listening(NamedTuple):
     port: int
     version: str
     processes: str
-    """`single` or `fork`."""
+    """`single`, `fork` or `workers`."""
+    workers: int | None = None
 
 
 class Stopping(NamedTuple):
@@ -49,7 +50,7 @@ class ConnectionRefused(NamedTuple):
     """A connection did not become an association, for a reason of ours."""
 
     cause: str
-    """`host-rules`, `tls-handshake`, `timeout` or `protocol`."""
+    """`host-rules`, `tls-handshake`, `limit`, `timeout` or `protocol`."""
     why: str
 
 
@@ -114,6 +115,8 @@ class ObjectStored(NamedTuple):
     """Of the file."""
     duration: float
     """Seconds since the C-STORE-RQ."""
+    round: int | None = None
+    """How often its study has begun, where studies are received side by side."""
 
 
 class ObjectRefused(NamedTuple):
@@ -135,7 +138,10 @@ class StudyComplete(NamedTuple):
     directory: str
     objects: int
     cause: str
-    """`timeout`, `next-study` or `stop`."""
+    """`timeout`, `next-study`, `stop` or `cap`."""
+    round: int | None = None
+    id: str | None = None
+    """The same if the round is announced again, and in the environment of its command."""
 
 
 class CommandStarted(NamedTuple):
@@ -145,6 +151,8 @@ class CommandStarted(NamedTuple):
     """`object` or `study`."""
     command: str
     command_pid: int
+    id: str | None = None
+    attempt: int | None = None
 
 
 class CommandEnded(NamedTuple):
@@ -154,6 +162,8 @@ class CommandEnded(NamedTuple):
     command: str
     command_pid: int
     duration: float
+    id: str | None = None
+    attempt: int | None = None
 
 
 class CommandFailed(NamedTuple):
@@ -164,6 +174,10 @@ class CommandFailed(NamedTuple):
     why: str
     exit_status: int | None = None
     command_pid: int | None = None
+    id: str | None = None
+    attempt: int | None = None
+    next_attempt_in: float | None = None
+    """Seconds; None: it will not be tried again."""
 
 
 class EventsDropped(NamedTuple):

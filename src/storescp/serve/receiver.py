@@ -34,8 +34,10 @@ from storescp.upper_layer.negotiation import Policy
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
+    from storescp.serve.side_by_side import SideBySide, Studies
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
+    from storescp.serve.workers import Supervisor, Working
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _network_logger = logging.getLogger("dcmtk.dcmnet")
@@ -64,6 +66,10 @@ class Receiving:
     exec_sync: bool = False
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
+    working: "Working | None" = None
+    """Several associations at once, in workers; None: one, or a child for each."""
+    side_by_side: "SideBySide | None" = None
+    """Each study ends for itself; None: there is one study at a time, as in the reference."""
 
 
 class Receiver:
@@ -100,7 +106,9 @@ class Receiver:
             # A child sees a part of a study only.
             announce=None if self._hub is None or receiving.fork else self._announce,
         )
-        self._listener: Listener | None = None
+        self._dictionary = dictionary
+        self._studies: Studies | None = None
+        self._listener: Listener | Supervisor | None = None
         self._names = client_names.ClientNames()
 
     def run(self) -> int:
@@ -118,40 +126,98 @@ class Receiver:
         self._prepare_process()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
-        self._listener = Listener(
-            listening,
-            self._signals,
-            acse_timeout=self._receiving.timeouts.acse,
-            serve=self._serve,
-            expire=self._expire,
-            may_serve=self._may_serve,
-            on_silent=self._tell_silent,
-        )
-        self._open_hub(self._listener)
+        self._open_studies()
+        self._listener = listener = self._listen(listening)
+        if self._studies is not None:
+            listener.watch(self._studies.descriptor, self._studies.step)
+        self._open_hub(listener)
+        if self._studies is not None:
+            self._studies.step()
         try:
-            self._listener.run()
+            listener.run()
         except Stopped as stopped:
-            self._listener.close()
+            listener.close()
             self._store.close()
+            if self._studies is not None:
+                self._studies.close()
             self._close_hub(stopped)
             die_by(stopped.number)
         return 0
 
+    def _listen(self, listening: socket.socket) -> "Listener | Supervisor":
+        """Return what accepts connections and has them served."""
+        receiving = self._receiving
+        if receiving.working is None:
+            return Listener(
+                listening,
+                self._signals,
+                acse_timeout=receiving.timeouts.acse,
+                serve=self._serve,
+                expire=self._expire,
+                may_serve=self._may_serve,
+                on_silent=lambda silent: self._tell_refusal(
+                    silent, "timeout", "the peer said nothing"
+                ),
+            )
+        from storescp.serve.workers import Supervisor
+
+        return Supervisor(
+            listening,
+            self._signals,
+            self._children,
+            receiving.working,
+            acse_timeout=receiving.timeouts.acse,
+            serve=lambda connected: self._serve_here(connected, child_pid=os.getpid()),
+            in_child=self._become_worker,
+            lost=self._lose_worker,
+            step=self._store.expire,
+            next_step=self._store.deadline,
+            refuse=self._tell_refusal,
+        )
+
+    def _open_studies(self) -> None:
+        """Take over what is known of studies, if they are received side by side."""
+        receiving = self._receiving
+        if receiving.side_by_side is None:
+            return
+        from storescp.serve.side_by_side import Studies
+
+        self._studies = Studies(
+            receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
+        )
+        self._store = self._studies.scp()
+
+    def _become_worker(self, notify: Callable[[], None]) -> None:
+        """Go on in a worker, whose supervisor is to be notified when something is due."""
+        if self._hub is not None:
+            self._hub.in_child()
+        if self._studies is not None:
+            self._store = self._studies.in_child(notify)
+
+    def _lose_worker(self, pid: int) -> None:
+        """A worker is gone: nobody goes on with what it had."""
+        if self._studies is not None:
+            self._studies.lost(pid)
+        self._store.output.remove_leftovers(time.time())
+
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: Listener) -> None:
+    def _open_hub(self, listener: "Listener | Supervisor") -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
         from storescp.events import Listening as NowListening
 
         receiving = self._receiving
-        if receiving.fork:
+        if receiving.fork or receiving.working is not None:
             self._hub.share()
         if self._hub.descriptor >= 0:
             listener.watch(self._hub.descriptor, self._hub.receive)
         processes = "fork" if receiving.fork else "single"
-        self._hub.tell(NowListening(receiving.port, __version__, processes))
+        workers = None
+        if receiving.working is not None:
+            processes, workers = "workers", receiving.working.workers
+        self._hub.tell(NowListening(receiving.port, __version__, processes, workers))
 
     def _close_hub(self, stopped: Stopped) -> None:
         if self._hub is None:
@@ -174,17 +240,25 @@ class Receiver:
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
-    def _tell_silent(self, connected: socket.socket) -> None:
+    def _tell_refusal(self, connected: socket.socket, cause: str, why: str) -> None:
         with suppress(OSError):
             if (teller := self._teller(connected.getpeername()[0])) is not None:
-                teller.refused("timeout", "the peer said nothing")
+                teller.refused(cause, why)
 
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
         if self._tls is not None:
             reloadable = self._tls
-            self._signals.on(signal.SIGHUP, lambda: _reload(reloadable))
+            self._signals.on(signal.SIGHUP, lambda: self._reload(reloadable))
+
+    def _reload(self, reloadable: "Reloadable") -> None:
+        reloadable.reload()
+        if self._receiving.working is not None and self._listener is not None:
+            from storescp.serve.workers import Supervisor
+
+            if isinstance(self._listener, Supervisor):
+                self._listener.pass_on(signal.SIGHUP)
 
     def _run(self, command: Command) -> None:
         self._commands.run(command.line, command.environment)
@@ -362,10 +436,6 @@ def _hub(receiving: Receiving) -> "Hub | None":
     hub = Hub()
     hub.write_to(EventFile(receiving.events).write)
     return hub
-
-
-def _reload(reloadable: "Reloadable") -> None:
-    reloadable.reload()
 
 
 def _wait_for_close(connected: socket.socket, seconds: float) -> None:
