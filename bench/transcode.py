@@ -12,7 +12,13 @@ from dataclasses import replace
 
 from bench.objects import PDV_SIZE
 from storescp.dataset.dictionary import standard
-from storescp.dataset.transcoder import Encoding, GroupLength, SequenceLength, Transcoder
+from storescp.dataset.transcoder import (
+    Encoding,
+    GroupLength,
+    Memory,
+    SequenceLength,
+    Transcoder,
+)
 from storescp.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -39,10 +45,11 @@ def report(name: str, sample: Sample, encoding: Encoding, headers: int) -> None:
     data = memoryview(sample.data)
     fragments = [data[start : start + PDV_SIZE] for start in range(0, len(data), PDV_SIZE)]
     best = float("inf")
+    memory = Memory()
     end = time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
-        transcoder = Transcoder(syntax, encoding, CountingOutput())
+        transcoder = Transcoder(syntax, encoding, CountingOutput(), memory=memory)
         for fragment in fragments:
             transcoder.feed(fragment)
         transcoder.finish(lambda _: 0)
@@ -67,8 +74,8 @@ def standard_slice() -> Sample:
         element(tag, vr, values[vr]) for tag in tags if (vr := dictionary.vr(tag)) is not None
     )
     slice_ = ct_slice(512, INSTANCE, elements=0)
-    head, tail = slice_.data.split(b"\x20\0\x0d\0UI")
-    return replace(slice_, data=head + middle + b"\x20\0\x0d\0UI" + tail)
+    head, tail = slice_.data.split(b"\x19\0\x10\0LO")
+    return replace(slice_, data=head + middle + b"\x19\0\x10\0LO" + tail)
 
 
 def main() -> None:

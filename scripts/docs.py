@@ -37,11 +37,24 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in headings}
 
 
-def main() -> int:
-    """Write the option page and report broken links; 1 if there are any."""
+def made() -> dict[str, str]:
+    """Return what is made from the code: name of the file, content."""
+    from storescp.config import conformance, settings
+    from storescp.config.choices import CommandLine
     from storescp.config.help import option_page
 
-    (ROOT / "docs" / "options.md").write_text(option_page(), encoding="utf-8")
+    defaults = CommandLine()
+    receiving = settings.receiving(defaults, settings.policy(defaults), None)
+    return {
+        "docs/options.md": option_page(),
+        "docs/conformance.md": conformance.statement(receiving, None),
+    }
+
+
+def main() -> int:
+    """Write what is made from the code and report broken links; 1 if there are any."""
+    for name, text in made().items():
+        (ROOT / name).write_text(text, encoding="utf-8")
     broken = [link for document in documents() for link in broken_links(document)]
     sys.stderr.writelines(f"broken link in {link}\n" for link in broken)
     return bool(broken)

@@ -50,7 +50,7 @@ class ConnectionRefused(NamedTuple):
     """A connection did not become an association, for a reason of ours."""
 
     cause: str
-    """`host-rules`, `tls-handshake`, `limit`, `timeout` or `protocol`."""
+    """`address`, `address-limit`, `host-rules`, `tls-handshake`, `timeout` or `protocol`."""
     why: str
 
 
@@ -151,6 +151,8 @@ class CommandStarted(NamedTuple):
     """`object` or `study`."""
     command: str
     command_pid: int
+    study_instance_uid: str | None = None
+    """What it is about; None where objects are not sorted."""
     id: str | None = None
     attempt: int | None = None
 
@@ -162,6 +164,7 @@ class CommandEnded(NamedTuple):
     command: str
     command_pid: int
     duration: float
+    study_instance_uid: str | None = None
     id: str | None = None
     attempt: int | None = None
 
@@ -174,6 +177,7 @@ class CommandFailed(NamedTuple):
     why: str
     exit_status: int | None = None
     command_pid: int | None = None
+    study_instance_uid: str | None = None
     id: str | None = None
     attempt: int | None = None
     next_attempt_in: float | None = None

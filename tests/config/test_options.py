@@ -31,6 +31,7 @@ HINTS = typing.get_type_hints(CommandLine)
 NEEDED = {  # what makes an option acceptable that depends on another, or that has a conflict by itself
     "--verbose-pc": [],
     "--max-associations": ["--fork"],
+    "--peer-associations": ["--fork"],
     "--exec-on-eostudy": ["-sp"],
     "--rename-on-eostudy": ["-sp"],
     "--eostudy-timeout": ["-sp"],

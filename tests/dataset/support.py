@@ -11,6 +11,7 @@ from storescp.dataset.transcoder import (
     Attributes,
     Encoding,
     GroupLength,
+    Memory,
     SequenceLength,
     Transcoder,
 )
@@ -48,6 +49,7 @@ def transcode(
     cuts: Sequence[int] = (),
     preceding: int = 0,
     dictionary: Callable[[], Dictionary] = standard,
+    memory: Memory | None = None,
 ) -> Transcoded:
     """Transcode `data` in fragments of `step` bytes, or cut at the positions given, or whole.
 
@@ -55,7 +57,11 @@ def transcode(
     """
     output = MemoryOutput()
     transcoder = Transcoder(
-        TRANSFER_SYNTAXES[received], encoding or Encoding(), output, dictionary=dictionary
+        TRANSFER_SYNTAXES[received],
+        encoding or Encoding(),
+        output,
+        dictionary=dictionary,
+        memory=memory,
     )
     ends = sorted({0, len(data), *cuts, *(range(0, len(data), step) if step else ())})
     for start, end in pairwise(ends):

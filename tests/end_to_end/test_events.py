@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.test_serving import CONTEXTS, data_set, store, wait_until
+from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
 from tests.peers.requestor import (
     CT_IMAGE_STORAGE,
     Context,
@@ -127,6 +127,7 @@ def test_studies_and_commands_are_told(tmp_path: Path) -> None:
     ]
     assert [(event["kind"], event["exit_status"]) for event in failed] == [("object", 3)] * 2
     assert [(event["kind"], event["command"]) for event in ended] == [("study", "true")] * 2
+    assert {event["study_instance_uid"] for event in ended} == {"1", "2"}
 
 
 def test_standard_output_carries_nothing_but_events(tmp_path: Path) -> None:

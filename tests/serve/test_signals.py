@@ -67,3 +67,80 @@ def test_whoever_asks_twice_is_obeyed_at_once() -> None:
 
     assert done.returncode == -signal.SIGTERM
     assert done.stdout == b"still here\n"
+
+
+def test_an_action_waits_for_the_next_wait() -> None:
+    """Nothing is done in the midst of something else: a log line in a log line would be an error."""
+    signals = Signals()
+    done: list[str] = []
+    previous = signal.getsignal(signal.SIGUSR1)
+    try:
+        signals.on(signal.SIGUSR1, lambda: done.append("action"))
+        signal.raise_signal(signal.SIGUSR1)
+        assert done == []
+
+        with signals.waiting():
+            assert done == ["action"]
+            signal.raise_signal(signal.SIGUSR1)
+            assert done == ["action", "action"]
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+def test_signals_during_an_action_are_not_lost() -> None:
+    """Another action follows, never within the first; a request to stop ends the wait then."""
+    signals = Signals()
+    done: list[str] = []
+    numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def action() -> None:
+        done.append("begins")
+        signal.raise_signal(signal.SIGUSR2)
+        signal.raise_signal(signal.SIGTERM)
+        done.append("ends")
+
+    try:
+        signals.install()
+        signals.on(signal.SIGUSR1, action)
+        signals.on(signal.SIGUSR2, lambda: done.append("other"))
+
+        with pytest.raises(Stopped), signals.waiting():
+            signal.raise_signal(signal.SIGUSR1)
+        assert done == ["begins", "ends", "other"]
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def test_a_request_to_stop_is_heard_by_every_later_wait() -> None:
+    """Who handles it may have to wait himself, and must not wait for ever."""
+    signals = Signals()
+    previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        signals.install()
+        signal.raise_signal(signal.SIGTERM)
+
+        for _ in range(2):
+            with pytest.raises(Stopped):
+                signals.begin_wait()
+    finally:
+        signal.signal(signal.SIGTERM, previous[0])
+        signal.signal(signal.SIGINT, previous[1])
+
+
+def test_an_action_ends_a_wait_for_it() -> None:
+    """Whether the signal came before, or comes while something else is waited for."""
+    signals = Signals()
+    done: list[str] = []
+    previous = signal.getsignal(signal.SIGUSR1)
+    try:
+        signals.on(signal.SIGUSR1, lambda: done.append("action"))
+        signal.raise_signal(signal.SIGUSR1)
+
+        assert signals.until_action(lambda: done.append("not reached")) is None
+        assert signals.until_action(lambda: signal.raise_signal(signal.SIGUSR1)) is None
+        assert signals.until_action(lambda: "waited for") == "waited for"
+        assert done == ["action", "action"]
+    finally:
+        signal.signal(signal.SIGUSR1, previous)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storescp.printable import printable
 from storescp.storage.hooks import Peer, ReceivedObject, on_end_of_study, on_reception
 from storescp.storage.study import Study
 
@@ -99,7 +100,8 @@ def test_hostile_values_reach_the_shell_as_one_harmless_word(
 
     assert f'printf %s "{clean}"' == line
     assert unused == "true"
-    warning = f'Sanitized unusual characters in {name}, converted from "{value}" to "{clean}".'
+    shown = printable(value)
+    warning = f'Sanitized unusual characters in {name}, converted from "{shown}" to "{clean}".'
     assert ([] if clean == value else [warning] * 2) == caplog.messages
     shell = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=True, text=True)
     assert clean == shell.stdout

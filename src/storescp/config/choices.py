@@ -41,6 +41,16 @@ class Request(Enum):
     RETRY_FAILED = "retry failed"
 
 
+class Mode(Enum):
+    """What is done with the settings."""
+
+    RECEIVE = "receive"
+    CONFORMANCE = "conformance"
+    """State what is received, PS3.2."""
+    CHECK = "check"
+    """Tell whether receiving would start."""
+
+
 class LogLevel(IntEnum):
     """Levels of the root logger, with the values that `logging` gives or would give them."""
 
@@ -220,6 +230,7 @@ class CommandLine(NamedTuple):
     eostudy_timeout: int | None = None
     exec_sync: bool = False
     # extensions of this implementation
+    mode: Mode = Mode.RECEIVE
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False
@@ -248,6 +259,14 @@ class CommandLine(NamedTuple):
     """Bytes of a file."""
     min_free_space: int = 0
     """Bytes."""
+    peer_associations: int | None = None
+    peer_connections: int | None = None
+    allow_calling: tuple[str, ...] = ()
+    allow_calling_files: tuple[str, ...] = ()
+    allow_called: tuple[str, ...] = ()
+    allow_called_files: tuple[str, ...] = ()
+    allow_addresses: tuple[str, ...] = ()
+    allow_address_files: tuple[str, ...] = ()
 
     @property
     def side_by_side(self) -> bool:

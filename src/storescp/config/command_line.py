@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from storescp.config.choices import CommandLine, Request
+from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.features import tls_features
 from storescp.config.options import (
     BLOCKS,
@@ -344,5 +344,7 @@ class Evaluation:
         if self._fields.get("inetd"):
             return INETD_PORT
         if not self._parsed.parameters:
+            if self._fields.get("mode") is Mode.CONFORMANCE:
+                return 0  # what is received does not depend on it
             raise UsageError("Missing parameter port")
         return _read_port(self._parsed.parameters[0])

@@ -19,6 +19,7 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
+    Mode,
     PeerAuthentication,
     Request,
     SecurityProfile,
@@ -908,6 +909,21 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "before receiving:",
+            (
+                Option(
+                    "--check", "",
+                    "tell whether everything that the other\noptions need is there, and exit",
+                    "mode", sets=Mode.CHECK,
+                ),
+                Option(
+                    "--conformance", "",
+                    "print the DICOM Conformance Statement for the\nother options, and exit",
+                    "mode", sets=Mode.CONFORMANCE,
+                ),
+            ),
+        ),
+        Section(
             "limits:",
             (
                 Option(
@@ -946,6 +962,53 @@ _EXTENSIONS = Group(
                     "min_free_space",
                     values="[m]egabytes: integer (default: 0)", takes=(Number(0),),
                     make=_megabytes,
+                ),
+                Option(
+                    "--peer-associations", "",
+                    "limit number of parallel associations of one\naddress to m (only with --fork)",
+                    "peer_associations",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    only_with=("--fork",),
+                ),
+                Option(
+                    "--peer-connections", "",
+                    "limit number of connections of one address to m",
+                    "peer_connections",
+                    values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
+                    not_with=("--inetd",),
+                ),
+            ),
+        ),
+        Section(
+            "peers that are allowed (default: all):",
+            (
+                Option(
+                    "--allow-calling", "", "let calling AE title a associate",
+                    "allow_calling", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-calling-file", "", "let the calling AE titles in f associate",
+                    "allow_calling_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-called", "", "answer to called AE title a",
+                    "allow_called", values="[a]etitle: string", takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-called-file", "", "answer to the called AE titles in f",
+                    "allow_called_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
+                ),
+                Option(
+                    "--allow-address", "", "let address or network a connect",
+                    "allow_addresses", values="[a]ddress: string (10.1.2.3, 10.1.0.0/16)",
+                    takes=(TEXT,), cumulative=True,
+                ),
+                Option(
+                    "--allow-address-file", "", "let the addresses and networks in f connect",
+                    "allow_address_files", values="[f]ilename: string", takes=(TEXT,),
+                    cumulative=True,
                 ),
             ),
         ),
@@ -1090,7 +1153,7 @@ class Stage(IntEnum):
 
 
 EVALUATION = {
-    Stage.PROCESSES: ("inetd", "fork", "max_associations"),
+    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations"),
     Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
@@ -1106,6 +1169,8 @@ EVALUATION = {
         "eostudy_timeout", "exec_sync",
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
+        "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
+        "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
         "events",
         "workers", "queue_limit", "state_directory", "parallel_studies", "eostudy_hold", "exec_parallel",
         "exec_timeout", "exec_attempts", "exec_pause",

@@ -27,6 +27,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
+    from storescp.serve.gate import Gate
     from storescp.serve.side_by_side import SideBySide
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
@@ -73,6 +74,60 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
     Raises:
         ConfigurationError: something is not.
     """
+    check_privileges(command_line)
+    given_dictionary = dictionary()
+    if command_line.max_pdu % 2:
+        logging.getLogger("dcmtk.dcmnet").warning(
+            "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
+        )
+    chosen = receiving(command_line, accepted, connected)
+    check_output_directory(chosen.storing)
+    return Receiver(
+        chosen,
+        dictionary=given_dictionary,
+        transport_security=lambda: _tls(command_line),
+    )
+
+
+def receiving(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiving:
+    """Return everything that steers reception; reads the lists of allowed peers, if there are any.
+
+    Raises:
+        ConfigurationError: a value would lead objects astray, or a list cannot be had.
+    """
+    return Receiving(
+        policy=accepted,
+        storing=_storing(command_line),
+        port=command_line.port,
+        ip_version=IP_VERSIONS[command_line.ip_version],
+        connected=connected,
+        fork=command_line.fork,
+        max_associations=command_line.max_associations,
+        timeouts=_timeouts(command_line),
+        maximum_command_length=command_line.max_command_size,
+        disturbances=Disturbances(
+            sleep_after=command_line.sleep_after,
+            sleep_during=command_line.sleep_during,
+            abort_after=command_line.abort_after,
+            abort_during=command_line.abort_during,
+        ),
+        host_lookup=command_line.host_lookup,
+        access_control=_access_control(command_line),
+        gate=_gate(command_line),
+        verbose_contexts=command_line.verbose_pc,
+        exec_sync=command_line.exec_sync or command_line.fork,
+        events=command_line.events,
+        working=_working(command_line),
+        side_by_side=_side_by_side(command_line),
+    )
+
+
+def check_privileges(command_line: CommandLine) -> None:
+    """Refuse a port that this user may not have.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
     if (
         not command_line.inetd
         and command_line.port < _FIRST_UNPRIVILEGED_PORT
@@ -81,41 +136,6 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
         raise ConfigurationError(
             f"cannot listen on port {command_line.port}, insufficient privileges"
         )
-    dictionary = _dictionary()
-    if command_line.max_pdu % 2:
-        logging.getLogger("dcmtk.dcmnet").warning(
-            "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
-        )
-    storing = _storing(command_line)
-    _check_output_directory(storing)
-    return Receiver(
-        Receiving(
-            policy=accepted,
-            storing=storing,
-            port=command_line.port,
-            ip_version=_IP_VERSIONS[command_line.ip_version],
-            connected=connected,
-            fork=command_line.fork,
-            max_associations=command_line.max_associations,
-            timeouts=_timeouts(command_line),
-            maximum_command_length=command_line.max_command_size,
-            disturbances=Disturbances(
-                sleep_after=command_line.sleep_after,
-                sleep_during=command_line.sleep_during,
-                abort_after=command_line.abort_after,
-                abort_during=command_line.abort_during,
-            ),
-            host_lookup=command_line.host_lookup,
-            access_control=_access_control(command_line),
-            verbose_contexts=command_line.verbose_pc,
-            exec_sync=command_line.exec_sync or command_line.fork,
-            events=command_line.events,
-            working=_working(command_line),
-            side_by_side=_side_by_side(command_line),
-        ),
-        dictionary=dictionary,
-        transport_security=lambda: _tls(command_line),
-    )
 
 
 class _UserDictionary(Dictionary):
@@ -133,16 +153,16 @@ class _UserDictionary(Dictionary):
         return self._entries.vr(tag)
 
 
-def _dictionary() -> Callable[[], Dictionary]:
+def dictionary() -> Callable[[], Dictionary]:
     """Return what gives the data dictionary; the built-in one is loaded when it is first needed."""
     entries = dictionaries.from_environment(os.environ)
     if entries is None:
         return standard
-    dictionary = _UserDictionary(entries)
-    return lambda: dictionary
+    of_user = _UserDictionary(entries)
+    return lambda: of_user
 
 
-_IP_VERSIONS = {
+IP_VERSIONS = {
     choices.IPVersion.IPV4: IPVersion.IPV4,
     choices.IPVersion.IPV6: IPVersion.IPV6,
     choices.IPVersion.DUAL: IPVersion.BOTH,
@@ -260,7 +280,12 @@ def _layout(sorting: choices.Sorting | None) -> Layout:
             return ByPatientName()
 
 
-def _check_output_directory(storing: Storing) -> None:
+def check_output_directory(storing: Storing) -> None:
+    """Refuse an output directory that is none, or that objects cannot be written to.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
     directory = storing.rules.directory
     if not os.path.isdir(directory):
         raise ConfigurationError("specified output directory does not exist")
@@ -280,12 +305,44 @@ def _access_control(command_line: CommandLine) -> "AccessControl | None":
     )
 
 
+def _gate(command_line: CommandLine) -> "Gate | None":
+    if not any(
+        (
+            command_line.allow_calling,
+            command_line.allow_calling_files,
+            command_line.allow_called,
+            command_line.allow_called_files,
+            command_line.allow_addresses,
+            command_line.allow_address_files,
+            command_line.peer_associations,
+            command_line.peer_connections,
+        )
+    ):
+        return None
+    from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
+    from storescp.serve.gate import Gate, PeerLimits
+
+    lists = Allowing(
+        calling_ae_titles=Allowed(command_line.allow_calling, command_line.allow_calling_files),
+        called_ae_titles=Allowed(command_line.allow_called, command_line.allow_called_files),
+        addresses=Allowed(command_line.allow_addresses, command_line.allow_address_files),
+    )
+    limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
+    return Gate(AllowLists(lists), limits)
+
+
 def _tls(command_line: CommandLine) -> "Reloadable | None":
-    if command_line.tls is None:
+    chosen = tls(command_line)
+    if chosen is None:
         return None
     from storescp.serve.tls import Reloadable
 
-    return Reloadable(_tls_settings(command_line, *command_line.tls))
+    return Reloadable(chosen)
+
+
+def tls(command_line: CommandLine) -> "TLSSettings | None":
+    """Return what was chosen about TLS; None: plain TCP."""
+    return None if command_line.tls is None else _tls_settings(command_line, *command_line.tls)
 
 
 def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLSSettings":

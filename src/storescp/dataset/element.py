@@ -4,7 +4,7 @@ A tag is an `int`, group in the upper 16 bits, in every byte order.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -47,11 +47,10 @@ class VR:
     long: bool = False  # a header of 12 bytes, PS3.5 table 7.1-1
     unit: int = 1  # bytes that change places with the byte order
     recent: bool = False  # written as OB where the user wants no new VRs
+    is_text: bool = field(init=False)  # characters, UIDs included
 
-    @property
-    def is_text(self) -> bool:
-        """Whether a value is characters, UIDs included."""
-        return self.value is Value.TEXT or self.value is Value.UID
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_text", self.value in (Value.TEXT, Value.UID))
 
 
 def _table() -> dict[str, VR]:
@@ -99,6 +98,7 @@ class Layout:
 
     implicit_vr: bool
     little_endian: bool
+    tag: struct.Struct  # group, element
     tag_length: struct.Struct  # group, element, 32-bit length: implicit VR, items, delimiters
     fields: struct.Struct  # group, element, VR as a number, 16-bit length: for the fast path
     tag_vr_length: struct.Struct  # group, element, VR, 16-bit length or reserved bytes
@@ -126,6 +126,7 @@ def _layout(order: str, *, implicit_vr: bool) -> Layout:
     return Layout(
         implicit_vr=implicit_vr,
         little_endian=order == "<",
+        tag=struct.Struct(order + "HH"),
         tag_length=struct.Struct(order + "HHI"),
         fields=struct.Struct(order + "HHHH"),
         tag_vr_length=struct.Struct(order + "HH2sH"),

@@ -25,13 +25,37 @@ from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.uids import TRANSFER_SYNTAXES, Kind, TransferSyntax
 
 # How the fast paths take a value that is written as it came; anything else is looked at closely.
-SHORT, SHORT_ANY, SHORT_TEXT, SHORT_UID, LONG, LONG_ANY, LONG_TEXT = range(1, 8)
+SHORT, SHORT_ANY, SHORT_TEXT, SHORT_UID, LONG, LONG_ANY, LONG_TEXT, SEQUENCE = range(1, 9)
 LOOK_CLOSELY = 0
 
 _NOTED = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
 _NOTED_AT_TOP = _NOTED | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
 _CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
 _STRUCTURE = frozenset({VOI_LUT_SEQUENCE, PIXEL_DATA, DATA_SET_TRAILING_PADDING})
+WAVEFORM_TAGS = frozenset({0x54001010, 0x5400100A, 0x54000110, 0x54000112})
+# Attributes whose VR of US or SS follows Pixel Representation; the others are US.
+SIGNED_LIKE_PIXELS = frozenset(
+    {
+        0x00280106,
+        0x00280107,
+        0x00280108,
+        0x00280109,
+        0x00280120,
+        0x00280121,
+        0x00283002,
+        0x00409211,
+        0x00409216,
+        0x00603004,
+        0x00603006,
+        0x00189810,
+    }
+)
+
+TAGS_OF_STRUCTURE = _STRUCTURE
+DEPENDENT_TAGS = _CONTEXT | SIGNED_LIKE_PIXELS | WAVEFORM_TAGS
+"""What other elements' VRs depend on, in implicit VR, and the elements whose VRs depend on others."""
+TAGS_LOOKED_AT = _NOTED | _CONTEXT | _STRUCTURE
+"""What the walk looks at closely wherever it stands."""
 
 
 def layout_of(syntax: TransferSyntax) -> Layout:
@@ -70,9 +94,21 @@ class Plan:
         self.creates_group_lengths = finishing and lengths is GroupLength.CREATE
         self.removes_group_lengths = finishing and lengths is GroupLength.REMOVE
         self.keeps_group_lengths = not finishing
+        # Whether elements can be written that were not looked at (`familiar`): what is created or kept of
+        # group lengths concerns more than one of them.
+        self.knows_stretches = (
+            not settled and not self.creates_group_lengths and not self.keeps_group_lengths
+        )
+        # Whether items can be written that were not looked into (`shapes`).
+        self.knows_shapes = (
+            self.same_layout
+            and not settled
+            and not self.creates_group_lengths
+            and not self.item_padding
+        )
 
         self.specials_at_top = tuple(sorted(_NOTED_AT_TOP | _CONTEXT | _STRUCTURE))
-        self.specials = tuple(sorted(_NOTED | _CONTEXT | _STRUCTURE))
+        self.specials = tuple(sorted(TAGS_LOOKED_AT))
         self.specials_known = tuple(sorted(_CONTEXT | _STRUCTURE))  # both UIDs are known already
         self.kinds = {
             self.read.short_length.unpack(vr.name.encode())[0]: self._kind(vr.name)
@@ -82,11 +118,9 @@ class Plan:
     def _kind(self, name: str) -> int:
         """How the fast path takes values of a VR, explicit VR."""
         vr = VRS[name]
-        if (
-            vr.value is Value.SEQUENCE
-            or (vr.recent and not self.new_vr)
-            or (name == "UN" and self.convert_un)
-        ):
+        if vr.value is Value.SEQUENCE:
+            return SEQUENCE
+        if (vr.recent and not self.new_vr) or (name == "UN" and self.convert_un):
             return LOOK_CLOSELY
         if self.settled or vr.value is Value.WORDS:
             return LONG_ANY if vr.long else SHORT_ANY
@@ -122,6 +156,6 @@ def implicit_kind(dictionary: Dictionary, tag: int) -> int:
         Value.UID: SHORT_UID,
         Value.BINARY: SHORT,
         Value.WORDS: SHORT_ANY,
-        Value.SEQUENCE: LOOK_CLOSELY,
+        Value.SEQUENCE: SEQUENCE,
     }
     return kinds[value]

@@ -28,6 +28,7 @@ from storescp.dataset.encoding import (
     SequenceLength,
     Source,
 )
+from storescp.dataset.familiar import Memory
 from storescp.dataset.plan import plan_for
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.walk import Walk
@@ -38,6 +39,7 @@ __all__ = [
     "Attributes",
     "Encoding",
     "GroupLength",
+    "Memory",
     "Output",
     "SequenceLength",
     "Source",
@@ -64,13 +66,23 @@ class Transcoder:
         output: Output,
         *,
         dictionary: Callable[[], Dictionary] = standard,
+        memory: Memory | None = None,
     ) -> None:
-        """Prepare to write to `output`. `dictionary` is called when a VR must be looked up."""
+        """Prepare to write to `output`.
+
+        Args:
+            received: how the data set comes.
+            encoding: how it is written, where there is a choice.
+            output: where it is written.
+            dictionary: called when a VR must be looked up; the same one with the same memory.
+            memory: of the data sets before; makes those like them faster.
+        """
         plan = plan_for(received, encoding)
         self.written = plan.written
         self._encoding = encoding
         self._dictionary = dictionary
-        self._walk = Walk(plan, output, dictionary, Remarks())
+        familiar = None if memory is None else memory.of(plan)
+        self._walk = Walk(plan, output, dictionary, Remarks(), familiar)
         self._preceding = 0
         self._to_sort = False
         self._to_deflate = False

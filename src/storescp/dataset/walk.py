@@ -66,27 +66,33 @@ from storescp.dataset.element import (
     tag_name,
 )
 from storescp.dataset.encoding import Attributes, Output
+from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
 from storescp.dataset.plan import (
     LONG,
     LONG_TEXT,
     LOOK_CLOSELY,
+    SEQUENCE,
     SHORT,
     SHORT_ANY,
     SHORT_TEXT,
     SHORT_UID,
+    SIGNED_LIKE_PIXELS,
+    WAVEFORM_TAGS,
     Plan,
     implicit_kind,
 )
 from storescp.dataset.remarks import Remarks
+from storescp.dataset.shapes import LONGEST_ITEM, Shapes
 from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
+from storescp.printable import printable
 
 MOST_NESTED_SEQUENCES = 64
 LONGEST_SEEN_WHOLE = 4096  # bytes of a value that a rule wants to see as a whole
 LONGEST_CHECKED_SEQUENCE = 0x100000  # bytes of a UN that are parsed before they become a sequence
+_MOST_KINDS_OF_ITEMS = 256  # sequences of a data set whose items' shapes are known
 
 NEVER = 1 << 63  # the end of what has no length
-_NO_GROUP = -1
 
 ELEMENTS, ITEMS, FRAGMENTS = range(3)  # what a level consists of
 
@@ -98,25 +104,6 @@ _NOTED_AT_TOP = {
     SPECIFIC_CHARACTER_SET: "specific_character_set",
 }
 _NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
-_WAVEFORM_TAGS = frozenset({0x54001010, 0x5400100A, 0x54000110, 0x54000112})
-# Attributes whose VR of US or SS follows Pixel Representation; the others are US.
-_SIGNED_LIKE_PIXELS = frozenset(
-    {
-        0x00280106,
-        0x00280107,
-        0x00280108,
-        0x00280109,
-        0x00280120,
-        0x00280121,
-        0x00283002,
-        0x00409211,
-        0x00409216,
-        0x00603004,
-        0x00603006,
-        0x00189810,
-    }
-)
-
 _NOTHING = memoryview(b"")
 _DISCARDED = Discarded()
 _find_white_space = re.compile(rb"[ \t\n\v\f\r]").search
@@ -128,6 +115,7 @@ class Level:
     """The data set, a sequence, an item or encapsulated pixel data that is being read."""
 
     __slots__ = (
+        "begun",
         "content",
         "creators",
         "end",
@@ -141,6 +129,7 @@ class Level:
         "pixel_representation",
         "run",
         "sequence_end",
+        "shapes",
         "specials",
         "start",
         "stop",
@@ -157,6 +146,8 @@ class Level:
         self.stop = end  # where the fast path may not pass
         self.start = start  # of the content, position in the output
         self.length = length  # in its length field in the output
+        self.shapes: Shapes | None = None  # that the items of a sequence have, if they are learned
+        self.begun = NEVER  # the item's header, offset in the input, if it is to be learned
 
     def begin_elements(
         self, run: "Callable[[int], int] | None", specials: tuple[int, ...], sequence_end: int
@@ -169,7 +160,7 @@ class Level:
             self.stop = sequence_end
         self.last = -1  # the largest tag so far
         self.watch = specials[0]  # the next tag that must be looked at closely
-        self.group = _NO_GROUP  # whose group length waits for its value
+        self.group = NO_GROUP  # whose group length waits for its value
         self.group_length_position = 0
         self.group_length_value = -1
         self.group_start = 0
@@ -181,7 +172,15 @@ class Level:
 class Walk:
     """One data set on its way from one encoding to another."""
 
-    def __init__(self, plan: Plan, output: Output, look_up: LookUp, remarks: Remarks) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        output: Output,
+        look_up: LookUp,
+        remarks: Remarks,
+        familiar: Familiar | None = None,
+    ) -> None:
+        """Prepare for the first fragment; `familiar`: what is known of data sets like this one."""
         self.attributes = Attributes()
         self.disordered = False
         self.cuts: dict[int, Cut] = {}
@@ -209,9 +208,18 @@ class Walk:
         self._opened_offset = -1  # where the content of the last sequence began
         self._sink: Sink | None = None
         self._pad = b""
+        self._ordinary_run: Callable[[int], int] | None = None
+        self._bytes = b""  # the fragment once more, where it was asked for
+        self._shapes: dict[tuple[int, int], Shapes] = {}  # by tag of the sequence and depth
+        self._learns = plan.knows_shapes
+        self._hopes = False  # whether the carry is but hoped to become an item of a known shape
+        self._familiar = familiar
+        self._head: Head | None = None  # while it is recorded
         self._level = Level(ELEMENTS, NEVER, 0, 0, implicit=plan.read.implicit_vr)
         self._levels = [self._level]
         self._begin_elements(self._level, plan.specials_at_top, NEVER)
+        if familiar is not None and not self._follows_creators():
+            self._begin_with(familiar, self._level)
 
     @property
     def received(self) -> int:
@@ -230,6 +238,15 @@ class Walk:
             InvalidDataSet: it cannot be parsed.
             CannotUnderstand: it ends before its time.
         """
+        if self._head is not None:
+            self._record(self._head, fragment)
+        length = len(fragment)
+        if length < self._left and self._sink is None:
+            # The usual fragment: the midst of a long value.
+            self._assembly.write(fragment)
+            self._left -= length
+            self._offset += length
+            return
         try:
             self._feed(fragment)
         except InvalidDataSet as error:
@@ -245,6 +262,7 @@ class Walk:
             if len(self._carry) < self._needed:
                 return
             carried, self._carry = self._carry, bytearray()
+            self._hopes = False
             self._walk(memoryview(carried))
         self._walk(fragment)
 
@@ -256,6 +274,8 @@ class Walk:
             CannotUnderstand: it is damaged.
             OutOfResources: it cannot be written in this transfer syntax.
         """
+        if self._hopes:
+            self._give_up_hope()
         self._fragment = _NOTHING
         self._start = self._end = 0
         self._check_last_element()
@@ -274,6 +294,8 @@ class Walk:
             self._write_padding(length, self._plan.file_padding)
         self._assembly.flush()
         self._remarks.close()
+        if self._head is not None and self._familiar is not None and not self.disordered:
+            self._familiar.learn(self._head, self._rehearse)
         return self.attributes
 
     # ------------------------------------------------------------------ fragments and spans
@@ -284,6 +306,7 @@ class Walk:
         self._fragment = fragment
         self._end = end
         self._start = 0
+        self._bytes = b""
         position = self._take_value(0) if self._left else 0
         while position < end:
             level = self._level
@@ -298,6 +321,12 @@ class Walk:
                         continue
                 position = self._element(position)
             else:
+                if level.shapes is not None and level.shapes.known:
+                    position = self._known_items(position, level, level.shapes)
+                    if position >= end:
+                        break
+                    if level.end <= self._offset + position:
+                        continue
                 position = self._item(position)
         if self._start < end:
             self._assembly.write(fragment[self._start :] if self._start else fragment)
@@ -383,6 +412,103 @@ class Walk:
         if plan.creates_group_lengths:
             level.watch = 0
 
+    def _begin_with(self, familiar: Familiar, level: Level) -> None:
+        """Prepare the top level to pass what is known, or to learn."""
+        self._ordinary_run = level.run
+        if familiar.wants_head():
+            self._head = Head()
+            level.run = self._run_recording
+        elif familiar.stretches:
+            level.run = self._run_familiar
+            level.specials = familiar.specials
+            level.watch = level.specials[0]
+
+    def _record(self, head: Head, fragment: memoryview) -> None:
+        """Keep the begin of the data set."""
+        if len(head.data) < LONGEST_HEAD:
+            head.data += fragment[: LONGEST_HEAD - len(head.data)]
+
+    def _run_recording(self, position: int) -> int:
+        """Move over elements as the ordinary run does, and record where they begin."""
+        run, head = self._ordinary_run, self._head
+        if run is None or head is None:
+            return position
+        after = run(position)
+        read, kinds, fragment = self._plan.read, self._plan.kinds, self._fragment
+        unpack, unpack_length = read.fields.unpack_from, read.length.unpack_from
+        implicit, add = read.implicit_vr, head.starts.append
+        while position < after:
+            add(self._offset + position)
+            _, _, vr, length = unpack(fragment, position)
+            if implicit:
+                (length,) = unpack_length(fragment, position + 4)
+                position += 8 + length
+            elif kinds[vr] < LONG:
+                position += 8 + length
+            else:
+                (length,) = unpack_length(fragment, position + 8)
+                position += 12 + length
+        return after
+
+    def _run_familiar(self, position: int) -> int:
+        """Move over elements that are known, and over those between them."""
+        level, familiar, run = self._level, self._familiar, self._ordinary_run
+        assert familiar is not None
+        data = self._bytes = self._bytes or bytes(self._fragment)
+        find, watches = familiar.stretches.get, familiar.watches
+        while True:
+            stretch = find(data[position : position + 4])
+            if stretch is not None and level.last < stretch.first:
+                if data.startswith(stretch.received, position):
+                    if level.group == NO_GROUP or level.group == stretch.group:
+                        if stretch.written is not None:
+                            self._flush(position)
+                            self._assembly.write(stretch.written)
+                            self._start = position + len(stretch.received)
+                        position += len(stretch.received)
+                        level.last = stretch.last
+                        level.watch = watches[stretch.last]
+                        if level.group != NO_GROUP:
+                            level.watch = min(level.watch, (level.group + 1) << 16)
+                        if stretch.notes:
+                            self._take_notes(stretch.notes)
+                        continue
+                elif position + len(stretch.received) <= self._end:
+                    familiar.differs(stretch, data, position, self._rehearse)
+                    level.specials, watches = familiar.specials, familiar.watches
+            if run is None:
+                return position
+            after = run(position)
+            if after == position or after >= self._end:
+                return after
+            position = after
+
+    def _take_notes(self, notes: tuple[tuple[int, bytes | None], ...]) -> None:
+        for tag, value in notes:
+            self._noted.add(tag)
+            setattr(self.attributes, _NOTED_AT_TOP[tag], value)
+
+    def _rehearse(self, elements: bytes) -> Rehearsed | None:
+        """What would be made of elements in the midst of the top level; None if it depends on others."""
+        output = _Kept()
+        remarks = Remarks(muted=True)
+        trial = Walk(self._plan, output, self._look_up, remarks)
+        try:
+            trial.feed(memoryview(elements))
+        except StorescpError:
+            return None
+        trial._start = trial._end = 0
+        while len(trial._levels) > 1 and trial._level.end == trial._offset:
+            trial._close(0)
+        level = trial._level
+        undone = len(trial._levels) > 1 or trial._carry or trial._left or trial.cuts
+        odd = trial.disordered or trial._damage or trial._unwritable or remarks.count
+        if undone or odd or level.group != NO_GROUP or level.creators or trial._noted_inside:
+            return None
+        trial._assembly.flush()
+        notes = [(tag, getattr(trial.attributes, _NOTED_AT_TOP[tag])) for tag in trial._noted]
+        return Rehearsed(bytes(output.data), tuple(notes))
+
     def _run_explicit(self, position: int) -> int:
         """Move over elements that are written as they came. Returns where to look closely."""
         fragment, level, plan = self._fragment, self._level, self._plan
@@ -400,7 +526,8 @@ class Walk:
             kind = kinds.get(vr, LOOK_CLOSELY)
             value = position + 8
             if kind >= LONG:
-                if length or position + 12 > stop:  # reserved bytes, PS3.5 table 7.1-1
+                # Reserved bytes: PS3.5 table 7.1-1.
+                if kind == SEQUENCE or length or position + 12 > stop:
                     break
                 value = position + 12
                 (length,) = unpack_length(fragment, position + 8)
@@ -455,9 +582,7 @@ class Walk:
                 break
             kind = kinds.get(tag)
             if kind is None:
-                kind = implicit_kind(dictionary, tag)
-                if len(kinds) < LARGEST_CACHE:
-                    kinds[tag] = kind
+                kind = self._kind_of(tag)
             value = position + 8
             after = value + length
             if kind == SHORT:
@@ -491,6 +616,59 @@ class Walk:
             position = after
         level.last = last
         return position
+
+    def _kind_of(self, tag: int) -> int:
+        """How the fast path takes values of a tag of implicit VR."""
+        dictionary = self._look_up()
+        kind = implicit_kind(dictionary, tag)
+        if len(dictionary.kinds) < LARGEST_CACHE:
+            dictionary.kinds[tag] = kind
+        return kind
+
+    def _known_items(self, position: int, level: Level, shapes: Shapes) -> int:
+        """Take the items here that are of known shapes. Returns where the next one begins, or the fragment ends."""
+        data = self._bytes = self._bytes or bytes(self._fragment)
+        stop = min(self._end, level.end - self._offset)
+        pieces: list[bytes] = []
+        known, count = shapes.known, 0
+        while True:
+            for shape in known:
+                after = position + shape.size
+                if after <= stop and (values := shape.values(data, position)) is not None:
+                    break
+            else:
+                break
+            if shape is not known[0]:
+                shapes.prefer(shape)
+            count += 1
+            if shape.written is not None:
+                if not pieces:
+                    self._flush(position)
+                around = shape.written.copy()
+                around[1::2] = values
+                pieces += around
+            elif pieces:
+                pieces.append(data[position:after])
+            position = after
+        if count:
+            shapes.succeeded(count)
+        if pieces:
+            self._assembly.write(b"".join(pieces))
+            self._start = position
+        size = known[0].size
+        if self._end - position < size <= level.end - self._offset - position:
+            self._wait(position, size)
+            self._hopes = True
+            return self._end
+        return position
+
+    def _give_up_hope(self) -> None:
+        """The data set ends where more of an item was hoped for: what is there is taken step by step."""
+        carried, self._carry = self._carry, bytearray()
+        self._hopes = self._learns = False
+        for level in self._levels:
+            level.shapes = None
+        self._walk(memoryview(carried))
 
     # ------------------------------------------------------------------ elements
 
@@ -546,6 +724,9 @@ class Walk:
             self._warn_of_vr(tag, code, size)
         if length & 1 and length != UNDEFINED_LENGTH:
             self._remarks.warn("Length of element %s is odd", tag_name(tag))
+
+        if self._head is not None and len(self._levels) == 1:
+            self._head.starts.append(self._offset + position)
 
         # Groups and their lengths.
         if group != level.group:
@@ -745,6 +926,8 @@ class Walk:
             plan.specials_known if known else plan.specials,
             level.end if level.end < end < NEVER else NEVER,
         )
+        if level.shapes is not None and level.shapes.wants_more():
+            item.begun = offset
         self._push(item)
         return position + 8
 
@@ -761,8 +944,19 @@ class Walk:
         after = position + size
         end = NEVER if length == UNDEFINED_LENGTH else self._offset + after + length
         self._opened_offset = self._offset + after
-        self._push(Level(ITEMS, end, self._output_position(after), written, implicit=implicit))
+        level = Level(ITEMS, end, self._output_position(after), written, implicit=implicit)
+        if self._learns and implicit == plan.read.implicit_vr:
+            level.shapes = self._shapes_of(tag)
+        self._push(level)
         return after
+
+    def _shapes_of(self, tag: int) -> Shapes | None:
+        """What is known of the items of a sequence at this depth."""
+        shapes = self._shapes.get((tag, self._depth))
+        if shapes is None and len(self._shapes) < _MOST_KINDS_OF_ITEMS:
+            shapes = Shapes(self._plan, self._kind_of, MOST_NESTED_SEQUENCES - self._depth)
+            self._shapes[tag, self._depth] = shapes
+        return shapes
 
     def _open_pixel_data(self, position: int, size: int, vr: VR) -> int:
         """Take the header of encapsulated Pixel Data, PS3.5 A.4. Returns where it ends."""
@@ -832,7 +1026,10 @@ class Walk:
                 self._assembly.patch(level.start - 4, undefined)
             self._replace(position, delimiter_size, plan.write.delimiter(delimiter))
         self._levels.pop()
-        self._level = self._levels[-1]
+        self._level = around = self._levels[-1]
+        begun = level.begun - self._offset
+        if around.shapes is not None and 0 <= begun < after <= begun + LONGEST_ITEM:
+            around.shapes.learn(bytes(self._fragment[begun:after]))
 
     def _write_padding(self, length: int, multiple: int) -> None:
         """Fill a level of `length` bytes with Data Set Trailing Padding, PS3.10 7.2."""
@@ -892,21 +1089,21 @@ class Walk:
     def _settle_group(self, position: int) -> None:
         """Give the group that ends here its length."""
         level = self._level
-        if level.group == _NO_GROUP:
+        if level.group == NO_GROUP:
             return
         length = self._output_position(position) - level.group_start
         if length != level.group_length_value:
             self._flush(position)
             value = self._plan.write.length.pack(min(length, UNDEFINED_LENGTH))
             self._assembly.patch(level.group_length_position, value)
-        level.group = _NO_GROUP
+        level.group = NO_GROUP
 
     def _next_watch(self, level: Level) -> int:
         """The next tag of this level that the fast path must not pass."""
         specials = level.specials
         index = bisect_right(specials, level.last)
         watch = specials[index] if index < len(specials) else specials[-1]
-        if level.group != _NO_GROUP:
+        if level.group != NO_GROUP:
             return min(watch, (level.group + 1) << 16)
         return watch
 
@@ -921,9 +1118,9 @@ class Walk:
         if vr is not None:
             return vr
         if name == "xs":
-            signed = tag in _SIGNED_LIKE_PIXELS and level.pixel_representation == 1
+            signed = tag in SIGNED_LIKE_PIXELS and level.pixel_representation == 1
             return SS if signed else US
-        if name == "ox" and tag in _WAVEFORM_TAGS:
+        if name == "ox" and tag in WAVEFORM_TAGS:
             return OW if level.waveform_bits not in (0, 8) else OB
         if name in ("ox", "px"):
             return OW if _is_pixel_or_overlay_data(tag) else OB
@@ -946,8 +1143,9 @@ class Walk:
         return dictionary.vr(tag)
 
     def _follows_creators(self) -> bool:
-        """Whether private creators of explicit VR matter."""
-        return self._plan.convert_un and self._look_up().knows_private_elements
+        """Whether private creators matter."""
+        may_matter = self._plan.convert_un or self._plan.read.implicit_vr
+        return may_matter and self._look_up().knows_private_elements
 
     def _if_parsable(self, value: memoryview) -> VR | None:
         """SQ if the value of a UN element can be read as items of implicit VR."""
@@ -1013,7 +1211,7 @@ class Walk:
         self._remarks.warn(
             "Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s, assuming %d"
             " byte length field",
-            code.decode("ascii"),
+            printable(code.decode("ascii")),
             code[0],
             code[1],
             tag_name(tag),
@@ -1057,6 +1255,21 @@ class Walk:
             raise InvalidDataSet("Sequence Delimitation Item missing")
         if level.end == NEVER:
             raise InvalidDataSet("Sequence Delimitation Item missing")
+
+
+class _Kept:
+    """An output for a rehearsal."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Keep it."""
+        self.data += chunk
+
+    def patch(self, position: int, data: bytes) -> None:
+        """Overwrite what was kept."""
+        self.data[position : position + len(data)] = data
 
 
 class _Void:

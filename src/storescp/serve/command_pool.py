@@ -101,7 +101,7 @@ class CommandPool:
         return pid
 
     def _note_end(self, pid: int, status: int) -> None:
-        """Note how a command ended; called from a signal handler."""
+        """Note how a command ended."""
         started = self._running.pop(pid)
         duration = self._clock() - started.begun
         why, code = explain(status)
@@ -113,6 +113,8 @@ class CommandPool:
 
     def collect(self) -> list[Ended]:
         """Return the commands that have ended since the last call, and end those that run for too long."""
+        if self._running:
+            self._children.reap()
         with suppress(BlockingIOError):
             os.read(self._reading, 4096)
         self._end_late()

@@ -186,7 +186,8 @@ class Finisher:
         if self._hub is not None:
             from storescp.events import CommandStarted
 
-            self._hub.tell(CommandStarted(job.kind, line, pid, job.key, job.attempts))
+            study = dict(job.values).get("study")
+            self._hub.tell(CommandStarted(job.kind, line, pid, study, job.key, job.attempts))
 
     def _tell_end(self, ended: Ended, pause: float | None) -> None:
         if self._hub is None:
@@ -194,9 +195,12 @@ class Finisher:
         from storescp.events import CommandEnded, CommandFailed
 
         job, line = ended.job, jobs.command(ended.job).line
+        study = dict(job.values).get("study")
         if not ended.why:
             self._hub.tell(
-                CommandEnded(job.kind, line, ended.pid or 0, ended.duration, job.key, job.attempts)
+                CommandEnded(
+                    job.kind, line, ended.pid or 0, ended.duration, study, job.key, job.attempts
+                )
             )
             return
         self._hub.tell(
@@ -206,6 +210,7 @@ class Finisher:
                 ended.why,
                 ended.exit_status,
                 ended.pid,
+                study,
                 job.key,
                 job.attempts,
                 pause,

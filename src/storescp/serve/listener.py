@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from storescp.errors import NetworkUnavailable
 from storescp.serve.signals import Signals
@@ -47,6 +48,22 @@ def open_port(listening: Listening) -> socket.socket:
     Raises:
         NetworkUnavailable: the port cannot be had.
     """
+    listener = bind(listening)
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _unavailable(error) from error
+    listener.settimeout(0)
+    return listener
+
+
+def bind(listening: Listening) -> socket.socket:
+    """Return a socket that has the port, but does not listen yet.
+
+    Raises:
+        NetworkUnavailable: the port cannot be had.
+    """
     family = socket.AF_INET if listening.ip_version is IPVersion.IPV4 else socket.AF_INET6
     listener = None
     try:
@@ -56,15 +73,17 @@ def open_port(listening: Listening) -> socket.socket:
             only = listening.ip_version is IPVersion.IPV6
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
         listener.bind(("" if family == socket.AF_INET else "::", listening.port))
-        listener.listen(_BACKLOG)
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise NetworkUnavailable(
-            f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
-        ) from error
-    listener.settimeout(0)
+        raise _unavailable(error) from error
     return listener
+
+
+def _unavailable(error: OSError) -> NetworkUnavailable:
+    return NetworkUnavailable(
+        f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
+    )
 
 
 def prepare(connected: socket.socket) -> None:
@@ -84,12 +103,18 @@ def prepare(connected: socket.socket) -> None:
         _logger.debug("cannot set socket options: %s", error)
 
 
+class _Waiting(NamedTuple):
+    connected: socket.socket
+    end: float
+    address: str
+
+
 class WaitingRoom:
     """Connections that nobody serves: they wait to become readable, or for their deadline."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._waiting: dict[int, tuple[socket.socket, float]] = {}
+        self._waiting: dict[int, _Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -101,13 +126,21 @@ class WaitingRoom:
         """Return what to poll for."""
         return list(self._waiting)
 
-    def add(self, connected: socket.socket, seconds: float) -> None:
-        """Let a connection wait for at most `seconds`."""
-        self._waiting[connected.fileno()] = (connected, self._clock() + seconds)
+    def add(self, connected: socket.socket, seconds: float, address: str) -> None:
+        """Let a connection from an address wait for at most `seconds`."""
+        self._waiting[connected.fileno()] = _Waiting(connected, self._clock() + seconds, address)
+
+    def address(self, descriptor: int) -> str:
+        """Return where a connection comes from; the system forgets it when the peer closes."""
+        return self._waiting[descriptor].address
+
+    def count(self, address: str) -> int:
+        """Return how many connections come from an address."""
+        return sum(1 for waiting in self._waiting.values() if waiting.address == address)
 
     def take(self, descriptor: int) -> socket.socket:
         """Remove and return a connection."""
-        return self._waiting.pop(descriptor)[0]
+        return self._waiting.pop(descriptor).connected
 
     def oldest(self) -> int:
         """Return the descriptor of the connection that waits longest."""
@@ -119,7 +152,7 @@ class WaitingRoom:
         To close with bytes unread would reset the connection, and the peer might never see the A-ABORT or
         A-ASSOCIATE-RJ that it was sent.
         """
-        connected, end = self._waiting[descriptor]
+        connected, end, _ = self._waiting[descriptor]
         try:
             return bool(connected.recv(1 << 16, socket.MSG_DONTWAIT)) and self._clock() < end
         except BlockingIOError:
@@ -129,22 +162,22 @@ class WaitingRoom:
 
     def deadline(self) -> float | None:
         """Return when the first of them has waited long enough."""
-        return min((deadline for _, deadline in self._waiting.values()), default=None)
+        return min((waiting.end for waiting in self._waiting.values()), default=None)
 
     def expired(self, but: Collection[int] = ()) -> list[socket.socket]:
         """Remove and return the connections whose time is over, `but` those not."""
         now = self._clock()
         over = [
             descriptor
-            for descriptor, (_, end) in self._waiting.items()
-            if end <= now and descriptor not in but
+            for descriptor, waiting in self._waiting.items()
+            if waiting.end <= now and descriptor not in but
         ]
         return [self.take(descriptor) for descriptor in over]
 
     def close_all(self) -> None:
         """Close every connection that waits."""
-        for connected, _ in self._waiting.values():
-            connected.close()
+        for waiting in self._waiting.values():
+            waiting.connected.close()
         self._waiting.clear()
 
 
@@ -167,6 +200,7 @@ class Listener:
         serve: Callable[[socket.socket], Reception],
         expire: Callable[[], float | None],
         may_serve: Callable[[], bool] = lambda: True,
+        admits: Callable[[str, int], bool] | None = None,
         on_silent: Callable[[socket.socket], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -179,6 +213,8 @@ class Listener:
             serve: serves one connection.
             expire: does what has become due, and returns when to come again (clock), or None.
             may_serve: False while another child process would be too many.
+            admits: whether another connection from an address is let in, while so many of it wait here;
+                None: always.
             on_silent: is told of a connection that is closed because its peer said nothing.
             clock: seconds, monotonic.
         """
@@ -188,6 +224,7 @@ class Listener:
         self._serve = serve
         self._expire = expire
         self._may_serve = may_serve
+        self._admits = admits
         self._on_silent = on_silent
         self._clock = clock
         self._arrived = WaitingRoom(clock)
@@ -233,14 +270,14 @@ class Listener:
             poll.register(descriptor, _READABLE)
         deadlines = [self._expire(), self._arrived.deadline(), self._lingering.deadline()]
         first = min((when for when in deadlines if when is not None), default=None)
-        # A child may end between the question whether it runs and the wait: look again soon.
+        # The end of a child wakes us; but were SIGCHLD blocked when we were started, it would not.
         longest = None if serving else 0.5
         if first is not None:
             remaining = max(0.0, first - self._clock())
             longest = remaining if longest is None else min(longest, remaining)
-        with self._signals.waiting():
-            events = poll.poll(None if longest is None else int(longest * 1000) + 1)
-        return [descriptor for descriptor, _ in events]
+        limit = None if longest is None else int(longest * 1000) + 1
+        events = self._signals.until_action(lambda: poll.poll(limit))
+        return [descriptor for descriptor, _ in events or ()]
 
     def _serve_ready(self, descriptors: list[int]) -> None:
         for descriptor in descriptors:
@@ -250,9 +287,10 @@ class Listener:
             elif descriptor in self._arrived:
                 if not self._may_serve():
                     continue
+                address = self._arrived.address(descriptor)
                 connected = self._arrived.take(descriptor)
                 if self._serve(connected) is Reception.LINGER:
-                    self._linger(connected)
+                    self._linger(connected, address)
             elif (action := self._watched.get(descriptor)) is not None:
                 action()
             else:
@@ -260,7 +298,7 @@ class Listener:
 
     def _accept(self) -> None:
         try:
-            connected, _ = self._listening.accept()
+            connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
             return  # it has gone again
         except OSError as error:
@@ -268,8 +306,14 @@ class Listener:
             _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
             self._make_room()
             return
+        if self._admits is not None and not self._admits(address, self._waiting_from(address)):
+            connected.close()
+            return
         prepare(connected)
-        self._arrived.add(connected, self._acse_timeout)
+        self._arrived.add(connected, self._acse_timeout, address)
+
+    def _waiting_from(self, address: str) -> int:
+        return self._arrived.count(address) + self._lingering.count(address)
 
     def _make_room(self) -> None:
         for room in (self._lingering, self._arrived):
@@ -278,7 +322,7 @@ class Listener:
                 return
         time.sleep(0.1)  # nothing here to give up: another process has it all
 
-    def _linger(self, connected: socket.socket) -> None:
+    def _linger(self, connected: socket.socket, address: str) -> None:
         if len(self._lingering) >= _WAITING_ROOM:
             self._lingering.take(self._lingering.oldest()).close()
-        self._lingering.add(connected, self._acse_timeout)
+        self._lingering.add(connected, self._acse_timeout, address)

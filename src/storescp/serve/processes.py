@@ -37,7 +37,7 @@ class Children:
         self.reap()
 
     def reap(self) -> None:
-        """Take the exit status of every child that has ended; never blocks. Safe as a SIGCHLD action."""
+        """Take the exit status of every child that has ended; never blocks."""
         for pid in list(self._running):
             try:
                 ended, status = os.waitpid(pid, os.WNOHANG)
@@ -105,13 +105,23 @@ class Commands:
 def _report(command: str, status: int) -> None:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        _logger.warning("command '%s' was ended by %s", command, signal.Signals(-code).name)
+        _logger.warning("command '%s' was ended by %s", command, signal_name(-code))
     elif code > 0:
         _logger.warning("command '%s' failed with exit status %d", command, code)
 
 
-def fork_child(children: Children, on_end: Callable[[int], None]) -> bool:
+def signal_name(number: int) -> str:
+    """Return what a signal is called; most of the real-time signals have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def fork_child(children: Children, on_end: Callable[[int, int], None]) -> bool:
     """Split off a child process; True in the child.
+
+    In the parent `on_end` is called with its process id and wait status once it was found ended.
 
     Raises:
         OSError: the system has no room for another process.
@@ -120,7 +130,7 @@ def fork_child(children: Children, on_end: Callable[[int], None]) -> bool:
     if pid == 0:
         children.forget()
         return True
-    children.add(pid, on_end)
+    children.add(pid, lambda status: on_end(pid, status))
     return False
 
 

@@ -5,14 +5,17 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -23,17 +26,28 @@ from storescp.serve.listener import (
     open_port,
     prepare,
 )
-from storescp.serve.processes import Children, Commands, fork_child, run_as_init, watch_children
+from storescp.serve.processes import (
+    Children,
+    Commands,
+    fork_child,
+    run_as_init,
+    signal_name,
+    watch_children,
+)
 from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.hooks import Command
+from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.storage.study import Study
+from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.negotiation import Policy
+from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
+    from storescp.serve.gate import Gate
     from storescp.serve.side_by_side import SideBySide, Studies
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
@@ -62,6 +76,8 @@ class Receiving:
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
+    gate: "Gate | None" = None
+    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     verbose_contexts: bool = False
     exec_sync: bool = False
     events: str | None = None
@@ -94,6 +110,7 @@ class Receiver:
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
@@ -106,9 +123,9 @@ class Receiver:
             # A child sees a part of a study only.
             announce=None if self._hub is None or receiving.fork else self._announce,
         )
-        self._dictionary = dictionary
         self._studies: Studies | None = None
         self._listener: Listener | Supervisor | None = None
+        self._supervisor: Supervisor | None = None
         self._names = client_names.ClientNames()
 
     def run(self) -> int:
@@ -124,6 +141,8 @@ class Receiver:
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
+        if self._receiving.fork or self._receiving.working is not None:
+            self._prepare_for_children()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
         self._open_studies()
@@ -155,25 +174,25 @@ class Receiver:
                 serve=self._serve,
                 expire=self._expire,
                 may_serve=self._may_serve,
-                on_silent=lambda silent: self._tell_refusal(
-                    silent, "timeout", "the peer said nothing"
-                ),
+                admits=None if receiving.gate is None else self.admits,
+                on_silent=self.was_silent,
             )
         from storescp.serve.workers import Supervisor
 
-        return Supervisor(
+        self._supervisor = Supervisor(
             listening,
             self._signals,
             self._children,
             receiving.working,
             acse_timeout=receiving.timeouts.acse,
-            serve=lambda connected: self._serve_here(connected, child_pid=os.getpid()),
+            doors=self,
+            serve=self._serve_in_worker,
             in_child=self._become_worker,
             lost=self._lose_worker,
             step=self._store.expire,
             next_step=self._store.deadline,
-            refuse=self._tell_refusal,
         )
+        return self._supervisor
 
     def _open_studies(self) -> None:
         """Take over what is known of studies, if they are received side by side."""
@@ -186,6 +205,12 @@ class Receiver:
             receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
         )
         self._store = self._studies.scp()
+
+    def _serve_in_worker(self, connected: socket.socket, admission: object) -> Reception:
+        policy = self._receiving.policy
+        if isinstance(admission, Admission):
+            policy = replace(policy, admission=admission)
+        return self._serve_here(connected, policy, child_pid=os.getpid())
 
     def _become_worker(self, notify: Callable[[], None]) -> None:
         """Go on in a worker, whose supervisor is to be notified when something is due."""
@@ -240,25 +265,46 @@ class Receiver:
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
-    def _tell_refusal(self, connected: socket.socket, cause: str, why: str) -> None:
-        with suppress(OSError):
-            if (teller := self._teller(connected.getpeername()[0])) is not None:
-                teller.refused(cause, why)
+    def was_silent(self, connected: socket.socket) -> None:
+        """A connection is closed because its peer said nothing."""
+        if (address := _address(connected)) and (teller := self._teller(address)) is not None:
+            teller.refused("timeout", "the peer said nothing")
+
+    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+        """A peer is sent a rejection because there are too many of them."""
+        if (address := _address(connected)) and (teller := self._teller(address)) is not None:
+            teller.rejected(rejection)
 
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
+        renewals: list[Callable[[], object]] = [self._pass_on_renewal]
         if self._tls is not None:
-            reloadable = self._tls
-            self._signals.on(signal.SIGHUP, lambda: self._reload(reloadable))
+            renewals.append(self._tls.reload)
+        if self._receiving.gate is not None:
+            renewals.append(self._receiving.gate.expire)
+        if len(renewals) > 1:
+            self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
-    def _reload(self, reloadable: "Reloadable") -> None:
-        reloadable.reload()
-        if self._receiving.working is not None and self._listener is not None:
-            from storescp.serve.workers import Supervisor
+    def _pass_on_renewal(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.pass_on(signal.SIGHUP)
 
-            if isinstance(self._listener, Supervisor):
-                self._listener.pass_on(signal.SIGHUP)
+    def _prepare_for_children(self) -> None:
+        """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
+        receiving = self._receiving
+        self._dictionary()
+        modules = ["ctypes", "storescp.dataset.second_pass"]
+        if self._tls is not None:
+            modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
+        if receiving.access_control is not None:
+            modules += ["storescp.serve.access", "storescp.serve.access_rules"]
+        if receiving.verbose_contexts or _logger.isEnabledFor(logging.DEBUG):
+            modules.append("storescp.uid_names")
+        if isinstance(receiving.storing.rules.layout, ByPatientName):
+            modules.append("anyascii")
+        for module in modules:
+            import_module(module)
 
     def _run(self, command: Command) -> None:
         self._commands.run(command.line, command.environment)
@@ -278,16 +324,18 @@ class Receiver:
 
     def _serve(self, connected: socket.socket) -> Reception:
         """Serve a connection whose peer has begun to speak."""
+        policy, leave = self._policy_for(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected)
+            return self._serve_here(connected, policy)
         try:
-            in_child = fork_child(self._children, lambda _: None)
+            in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
+            leave()
             _logger.error("Cannot create association sub-process: %s", error.strerror)
             connected.close()
             return Reception.DONE
         if in_child:
-            self._serve_in_child(connected)
+            self._serve_in_child(connected, policy)
         connected.close()
         limit = self._receiving.max_associations
         if limit is not None and len(self._children) >= limit:
@@ -296,7 +344,48 @@ class Receiver:
             )
         return Reception.DONE
 
-    def _serve_in_child(self, connected: socket.socket) -> None:
+    def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
+        """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""
+        leave()
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return
+        if code > 0:
+            _logger.error("child process %d failed with exit status %d", pid, code)
+        elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
+            _logger.error("child process %d was ended by %s", pid, signal_name(-code))
+        if not self._receiving.storing.ignore:
+            self._store.output.remove_leftovers(time.time())
+
+    def _policy_for(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
+        """Return what is accepted of a requester, and what to call when another process has served it."""
+        policy = self._receiving.policy
+        if self._receiving.gate is None or (address := _address(connected)) is None:
+            return policy, _nothing
+        admission, leave = self.admit(address)
+        return replace(policy, admission=admission), leave
+
+    def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
+        """Return what is asked of a requester, and what to call when another process has served it."""
+        gate = self._receiving.gate
+        if gate is None:
+            return None, _nothing
+        admission = gate.admission(address)
+        elsewhere = self._receiving.fork or self._receiving.working is not None
+        return admission, gate.enter(admission) if elsewhere else _nothing
+
+    def admits(self, address: str, waiting: int) -> bool:
+        """Tell whether a connection is let in at all."""
+        gate = self._receiving.gate
+        objection = None if gate is None else gate.objection(address, waiting)
+        if objection is None:
+            return True
+        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        if (teller := self._teller(address)) is not None:
+            teller.refused(*objection)
+        return False
+
+    def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
         """Serve in a process of its own, which ends with the association."""
         code = 0
         try:
@@ -304,8 +393,9 @@ class Receiver:
                 self._hub.in_child()
             if self._listener is not None:
                 self._listener.close()
-            if self._serve_here(connected, child_pid=os.getpid()) is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+            reception = self._serve_here(connected, policy, child_pid=os.getpid())
+            if reception is Reception.LINGER:
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             die_by(stopped.number)
@@ -321,7 +411,7 @@ class Receiver:
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
-            connected.getpeername()
+            address = connected.getpeername()[0]
         except OSError as error:
             _logger.error(
                 "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
@@ -330,10 +420,14 @@ class Receiver:
                 descriptor,
             )
             return 0
+        if not self.admits(address, 0):
+            connected.close()
+            return 0
         prepare(connected)
+        policy, _ = self._policy_for(connected)
         try:
-            if self._serve_here(connected) is Reception.LINGER:
-                _wait_for_close(connected, self._receiving.timeouts.acse)
+            if self._serve_here(connected, policy) is Reception.LINGER:
+                self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
             self._store.close()
@@ -342,16 +436,29 @@ class Receiver:
             connected.close()
         return 0
 
-    def _serve_here(self, connected: socket.socket, child_pid: int | None = None) -> Reception:
-        try:
-            address = connected.getpeername()[0]
-        except OSError:
+    def _wait_for_close(self, connected: socket.socket) -> None:
+        """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        end = time.monotonic() + self._receiving.timeouts.acse
+        with suppress(OSError), self._signals.waiting():
+            while (left := end - time.monotonic()) > 0:
+                connected.settimeout(left)
+                if not connected.recv(1 << 16):
+                    return
+
+    def _serve_here(
+        self, connected: socket.socket, policy: Policy, child_pid: int | None = None
+    ) -> Reception:
+        if (address := _address(connected)) is None:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
@@ -366,7 +473,7 @@ class Receiver:
         connection = Connection(
             transport,
             peer,
-            self._receiving.policy,
+            policy,
             self._store,
             self._signals,
             timeouts=self._receiving.timeouts,
@@ -385,7 +492,8 @@ class Receiver:
             self._store.end_association()
             if self._tls is not None:
                 self._tls.context.write_seed()
-        if end is End.LINGER and self._tls is None:
+        if end is End.LINGER:
+            transport.part()
             return Reception.LINGER
         transport.close()
         return Reception.DONE
@@ -412,7 +520,12 @@ class Receiver:
 
         try:
             return TLSTransport(
-                handshake(connected, self._tls.context, self._receiving.timeouts.socket)
+                handshake(
+                    connected,
+                    self._tls.context,
+                    self._receiving.timeouts.socket,
+                    self._signals.waiting,
+                )
             )
         except HandshakeFailed as error:
             _logger.error("Receiving Association failed: %s", error)
@@ -438,14 +551,22 @@ def _hub(receiving: Receiving) -> "Hub | None":
     return hub
 
 
-def _wait_for_close(connected: socket.socket, seconds: float) -> None:
-    """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten."""
-    end = time.monotonic() + seconds
-    with suppress(OSError):
-        while (left := end - time.monotonic()) > 0:
-            connected.settimeout(left)
-            if not connected.recv(1 << 16):
-                return
+def _address(connected: socket.socket) -> str | None:
+    """Return where a connection comes from, None if it has gone."""
+    try:
+        address: str = connected.getpeername()[0]
+    except OSError:
+        return None
+    return address
+
+
+def _nothing() -> None:
+    return
+
+
+def _call(actions: Iterable[Callable[[], object]]) -> None:
+    for action in actions:
+        action()
 
 
 def _leave(code: int) -> None:

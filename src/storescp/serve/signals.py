@@ -2,7 +2,7 @@
 
 A handler that raised wherever the program happens to be could tear a commit apart; one that only set a flag would
 not end a blocking receive (PEP 475 resumes it). So the handler raises only inside `waiting()`, around the calls that
-wait for the network, and everything else runs to its end.
+wait for the network, and everything else runs to its end. So do the actions that other signals ask for.
 """
 
 import logging
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -26,13 +26,24 @@ class Stopped(BaseException):
         self.number = number
 
 
+_Result = TypeVar("_Result")
+
+
+class _Woken(Exception):
+    """An action was run while the program waited in `until_action`."""
+
+
 class Signals:
     """The signals of this process and what they ask for."""
 
     def __init__(self) -> None:
         self.stop_requested: int | None = None
         self._waiting = False
-        self._seconds: dict[int, Callable[[], None]] = {}
+        self._wakes = False
+        self._attention = False
+        """Whether a signal has come that was not, or must be again, attended to."""
+        self._actions: dict[int, Callable[[], None]] = {}
+        self._due: list[int] = []
 
     def install(self) -> None:
         """Take over the handling of signals. Must be called in the main thread."""
@@ -42,51 +53,85 @@ class Signals:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
     def on(self, number: int, action: Callable[[], None]) -> None:
-        """Run `action` in the main thread whenever the signal `number` comes."""
-        self._seconds[number] = action
+        """Run `action` in the main thread after the signal `number`: while the program waits, or when it next does.
+
+        Actions write to the log; in the midst of another log line they could not.
+        """
+        self._actions[number] = action
         signal.signal(number, self._on_other)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Within this block a request to stop raises `Stopped` at once.
+        """Within this block signals are attended to at once: a request to stop raises `Stopped`.
 
         Raises:
             Stopped: also when the request came before the block was entered.
         """
-        self._waiting = True
         try:
-            self.check()
+            self.begin_wait()
             yield
         finally:
             self._waiting = False
 
+    def until_action(self, wait: Callable[[], _Result]) -> _Result | None:
+        """Return what `wait` returns, or None as soon as an action was run.
+
+        Raises:
+            Stopped: as `waiting`.
+        """
+        self._wakes = True
+        try:
+            with self.waiting():
+                return wait()
+        except _Woken:
+            return None
+        finally:
+            self._wakes = False
+
     def begin_wait(self) -> None:
-        """Enter what `waiting` does, for the hot path, where a context manager is too dear."""
+        """Enter what `waiting` does, for the hot path, where a context manager is too dear.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
         self._waiting = True
-        if self.stop_requested is not None:
-            self.check()
+        if self._attention:
+            self._attend()
 
     def end_wait(self) -> None:
         """Leave what `begin_wait` began."""
         self._waiting = False
 
-    def check(self) -> None:
-        """Raise `Stopped` if the program was asked to end."""
-        if self.stop_requested is not None:
+    def _attend(self) -> None:
+        """Do what signals asked for; more of them may come meanwhile, and find that nobody waits."""
+        acted = False
+        while self._attention:
             self._waiting = False
-            raise Stopped(self.stop_requested)
+            self._attention = False
+            while self._due:
+                self._actions[self._due.pop(0)]()
+                acted = True
+            if self.stop_requested is not None:
+                self._attention = True  # whoever waits next is to know of it, too
+                raise Stopped(self.stop_requested)
+            self._waiting = True
+        if acted and self._wakes:
+            raise _Woken
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         if self.stop_requested is not None:
             # Asked twice: whoever asks does not want to wait for an orderly end.
             die_by(number)
         self.stop_requested = number
+        self._attention = True
         if self._waiting:
-            self._waiting = False
-            raise Stopped(number)
+            self._attend()
 
     def _on_other(self, number: int, _frame: FrameType | None) -> None:
-        self._seconds[number]()
+        self._due.append(number)
+        self._attention = True
+        if self._waiting:
+            self._attend()
 
 
 def die_by(number: int) -> NoReturn:

@@ -203,16 +203,17 @@ class CommandTeller:
         self._hub = hub
         self._command = command
         self._kind = variables.get("STORESCP_EVENT", "")
+        self._study = variables.get("STORESCP_STUDY_INSTANCE_UID")
 
     def started(self, pid: int) -> None:
         """Tell that it runs."""
-        self._hub.tell(CommandStarted(self._kind, self._command, pid))
+        self._hub.tell(CommandStarted(self._kind, self._command, pid, self._study))
 
     def ended(self, pid: int, status: int, duration: float) -> None:
         """Tell how it ended, by its wait status."""
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
-            self._hub.tell(CommandEnded(self._kind, self._command, pid, duration))
+            self._hub.tell(CommandEnded(self._kind, self._command, pid, duration, self._study))
         elif code > 0:
             self.failed(f"exit status {code}", pid, code)
         else:
@@ -220,7 +221,7 @@ class CommandTeller:
 
     def failed(self, why: str, pid: int | None = None, exit_status: int | None = None) -> None:
         """Tell that it failed, or could not even start."""
-        self._hub.tell(CommandFailed(self._kind, self._command, why, exit_status, pid))
+        self._hub.tell(CommandFailed(self._kind, self._command, why, exit_status, pid, self._study))
 
 
 def _text(value: bytes | None) -> str | None:

@@ -16,6 +16,8 @@ import select
 import socket
 import time
 import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +37,8 @@ from storescp.serve.tls_openssl import (
 )
 
 logger = logging.getLogger("dcmtk.dcmtls")
+
+Waiting = Callable[[], AbstractContextManager[None]]
 
 _MOST_AT_ONCE = 1 << 30  # OpenSSL counts in C's int
 _DISCARDED_AT_MOST = 1 << 20
@@ -176,12 +180,16 @@ class TLSSocket:
             )
             raise self._failure
 
-    def close(self) -> None:
-        """Send close_notify if possible, without waiting for the peer's, and close the socket."""
+    def part(self) -> None:
+        """Send close_notify if possible, without waiting for the peer's; the socket stays open."""
         if self._usable:
             self._openssl.SSL_shutdown(self.pointer)
             self._openssl.ERR_clear_error()
         self.discard()
+
+    def close(self) -> None:
+        """Part, and close the socket."""
+        self.part()
         self._transport.close()
 
     def discard(self) -> None:
@@ -190,7 +198,7 @@ class TLSSocket:
         self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
         self._free()  # does nothing the second time
 
-    def accept(self, deadline: float | None) -> None:
+    def accept(self, deadline: float | None, waiting: Waiting) -> None:
         """Make the handshake until the clock `time.monotonic` shows `deadline`.
 
         Raises:
@@ -203,7 +211,8 @@ class TLSSocket:
             if kind not in (ERROR_WANT_READ, ERROR_WANT_WRITE):
                 raise self._refused(kind)
             try:
-                self._wait(kind, None if deadline is None else deadline - time.monotonic())
+                with waiting():
+                    self._wait(kind, None if deadline is None else deadline - time.monotonic())
             except TimeoutError:
                 raise self._refused(kind) from None
         self._usable = True
@@ -283,11 +292,16 @@ class TLSSocket:
             logger.debug("%s", line)
 
 
-def handshake(transport: socket.socket, context: ServerContext, timeout: float | None) -> TLSSocket:
+def handshake(
+    transport: socket.socket,
+    context: ServerContext,
+    timeout: float | None,
+    waiting: Waiting = nullcontext,
+) -> TLSSocket:
     """Make a TLS connection of an accepted one, within `timeout` seconds altogether.
 
     The result limits each later wait by the timeout that `transport` had. On failure the caller
-    closes `transport`.
+    closes `transport`. Each wait for the client is made within `waiting`, which may raise to end it.
 
     Raises:
         HandshakeFailed: the client is not let in; an alert was sent to it if possible.
@@ -295,7 +309,7 @@ def handshake(transport: socket.socket, context: ServerContext, timeout: float |
     deadline = None if timeout is None else time.monotonic() + timeout
     connection = TLSSocket(transport, context)
     try:
-        connection.accept(deadline)
+        connection.accept(deadline, waiting)
     except BaseException:
         connection.discard()
         raise

@@ -12,6 +12,7 @@ class TLSTransport:
         self.send_all = connection.sendall
         self.set_timeout = connection.settimeout
         self.fileno = connection.fileno
+        self.part = connection.part
 
     def close(self) -> None:
         self._connection.close()

@@ -44,6 +44,13 @@ class Transport(Protocol):
         """Return the descriptor to wait on."""
         ...
 
+    def part(self) -> None:
+        """Say what the transport has to say at the end; the peer is to close. Never raises.
+
+        Nothing is received or sent through this object any more, but the socket stays open.
+        """
+        ...
+
     def close(self) -> None:
         """Close at once; never raises."""
         ...
@@ -84,6 +91,9 @@ class TCPTransport:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def part(self) -> None:
+        pass  # TCP's own goodbye would be to close
 
     def close(self) -> None:
         self._socket.close()

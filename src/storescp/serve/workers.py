@@ -11,6 +11,7 @@ the worker dies. A worker that dies is replaced. Workers end with the supervisor
 import contextlib
 import logging
 import os
+import pickle
 import select
 import signal
 import socket
@@ -18,23 +19,28 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from storescp.serve.listener import Reception, WaitingRoom, prepare
 from storescp.serve.processes import Children, fork_flushed
 from storescp.serve.signals import Signals, Stopped, die_by
+from storescp.upper_layer.notes import WARN, application
 from storescp.upper_layer.pdu import AAssociateRJ
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 _WAITING_ROOM = 512
 """Connections that are silent, that ask, or that are to close: so many of each at most."""
-_TEMPORARY_CONGESTION = AAssociateRJ(2, 3, 1)
-_LOCAL_LIMIT_EXCEEDED = AAssociateRJ(2, 3, 2)
-"""PS3.8 9.3.4: rejected for the moment, by the service provider (presentation related)."""
+_REJECTED_TRANSIENT, _BY_PRESENTATION = (
+    2,
+    3,
+)  # PS3.8 9.3.4: UL service-provider (presentation related)
+_TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 1, 2
 
 _DONE, _LINGER, _LOOK = b"d", b"l", b"w"
 """What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
+
+_LONGEST_WORD = 1 << 20
 
 _SHORTEST_LIFE = 1.0
 """Seconds; a worker that lived shorter is not replaced before that time is over."""
@@ -43,8 +49,6 @@ _LAST_ASSOCIATIONS = 10.0
 
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
-Refuse = Callable[[socket.socket, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,31 @@ class Working:
     """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""
 
 
+class Doors(Protocol):
+    """Who is let in, and who hears of it."""
+
+    def admits(self, address: str, waiting: int) -> bool:
+        """Tell whether another connection from an address is let in, while so many of it wait."""
+        ...
+
+    def admit(self, address: str) -> tuple[object, Callable[[], None]]:
+        """A connection is going to be served: return what its worker is told, and what is called at its end."""
+        ...
+
+    def was_silent(self, connected: socket.socket) -> None:
+        """A connection is closed because its peer said nothing."""
+        ...
+
+    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+        """A peer is sent a rejection."""
+        ...
+
+
+class _Peer(NamedTuple):
+    connected: socket.socket
+    address: str
+
+
 @dataclass(slots=True)
 class _Worker:
     """A worker as its supervisor sees it."""
@@ -63,7 +92,8 @@ class _Worker:
     pid: int
     control: socket.socket
     begun: float
-    serves: socket.socket | None = None
+    serves: _Peer | None = None
+    leave: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -72,7 +102,12 @@ class _Peers:
 
     silent: WaitingRoom
     lingering: WaitingRoom
-    asking: deque[socket.socket] = field(default_factory=deque)
+    asking: deque[_Peer] = field(default_factory=deque)
+
+    def count(self, address: str) -> int:
+        """Return how many come from an address."""
+        asking = sum(1 for peer in self.asking if peer.address == address)
+        return self.silent.count(address) + self.lingering.count(address) + asking
 
 
 class Supervisor:
@@ -86,12 +121,12 @@ class Supervisor:
         working: Working,
         *,
         acse_timeout: float,
-        serve: Callable[[socket.socket], Reception],
+        doors: Doors,
+        serve: Callable[[socket.socket, object], Reception],
         in_child: Callable[[Callable[[], None]], None],
         lost: Callable[[int], None],
         step: Callable[[], None],
         next_step: Callable[[], float | None],
-        refuse: Refuse = lambda _connected, _cause, _why: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to work.
@@ -102,12 +137,12 @@ class Supervisor:
             children: the children of this process.
             working: how many of what.
             acse_timeout: seconds that a silent peer, or one that does not close, may stay.
-            serve: serves one connection; called in a worker.
+            doors: who is let in.
+            serve: serves one connection, given what `doors` tells a worker; called in the worker.
             in_child: called first in a worker, with what has the supervisor look for something to do.
             lost: called with the process of a worker that is gone.
             step: does what is due besides.
             next_step: returns when that is to be called again (clock); None: only after something has happened.
-            refuse: is told of a connection that nobody will serve: cause, reason.
             clock: seconds, monotonic.
         """
         self._listening = listening
@@ -115,12 +150,12 @@ class Supervisor:
         self._children = children
         self._working = working
         self._acse_timeout = acse_timeout
+        self._doors = doors
         self._serve = serve
         self._in_child = in_child
         self._lost = lost
         self._step = step
         self._next_step = next_step
-        self._refuse = refuse
         self._clock = clock
         self._peers = _Peers(WaitingRoom(clock), WaitingRoom(clock))
         self._workers: dict[int, _Worker] = {}  # by the descriptor of its control socket
@@ -161,7 +196,7 @@ class Supervisor:
         self._peers.silent.close_all()
         self._peers.lingering.close_all()
         while self._peers.asking:
-            self._peers.asking.popleft().close()
+            self._peers.asking.popleft().connected.close()
         self.pass_on(signal.SIGTERM)
         limit = self._clock() + _LAST_ASSOCIATIONS
         while self._workers:
@@ -188,15 +223,14 @@ class Supervisor:
         ):
             poll.register(descriptor, _READABLE)
         for asking in peers.asking:
-            poll.register(asking, _GONE)
+            poll.register(asking.connected, _GONE)
         deadlines = [peers.silent.deadline(), peers.lingering.deadline(), self._next_step()]
         if len(self._workers) < self._working.workers:
             deadlines.append(self._start_no_sooner)
         first = min((when for when in deadlines if when is not None), default=None)
         longest = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
-        with self._signals.waiting():
-            events = poll.poll(longest)
-        return {descriptor for descriptor, _ in events}
+        events = self._signals.until_action(lambda: poll.poll(longest))
+        return {descriptor for descriptor, _ in events or ()}
 
     def _take(self, ready: set[int]) -> None:
         peers = self._peers
@@ -207,19 +241,20 @@ class Supervisor:
                 if not peers.lingering.swallow(descriptor):
                     peers.lingering.take(descriptor).close()
             elif descriptor in peers.silent:
-                peers.asking.append(peers.silent.take(descriptor))
+                address = peers.silent.address(descriptor)
+                peers.asking.append(_Peer(peers.silent.take(descriptor), address))
             elif (action := self._watched.get(descriptor)) is not None:
                 action()
             elif descriptor == self._listening.fileno():
                 self._accept()
-        gone = [one for one in peers.asking if one.fileno() in ready and _is_gone(one)]
-        for one in gone:
-            peers.asking.remove(one)
-            one.close()
+        for peer in list(peers.asking):
+            if peer.connected.fileno() in ready and _is_gone(peer.connected):
+                peers.asking.remove(peer)
+                peer.connected.close()
 
     def _accept(self) -> None:
         try:
-            connected, _ = self._listening.accept()
+            connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
             return  # it has gone again
         except OSError as error:
@@ -230,13 +265,16 @@ class Supervisor:
                     return
             time.sleep(0.1)  # nothing here to give up
             return
+        if not self._doors.admits(address, self._peers.count(address)):
+            connected.close()
+            return
         prepare(connected)
-        self._peers.silent.add(connected, self._acse_timeout)
+        self._peers.silent.add(connected, self._acse_timeout, address)
 
     def _give_up_late(self, ready: set[int]) -> None:
         for silent in self._peers.silent.expired(but=ready):
             _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-            self._refuse(silent, "timeout", "the peer said nothing")
+            self._doors.was_silent(silent)
             silent.close()
         for connected in self._peers.lingering.expired():
             connected.close()
@@ -247,32 +285,40 @@ class Supervisor:
             if not self._peers.asking:
                 return
             if worker.serves is None:
-                connected = self._peers.asking.popleft()
+                peer = self._peers.asking.popleft()
+                told, leave = self._doors.admit(peer.address)
                 try:
-                    socket.send_fds(worker.control, [b"c"], [connected.fileno()])
-                except OSError:  # it is gone, which its control socket will say next
-                    self._peers.asking.appendleft(connected)
+                    descriptors = [peer.connected.fileno()]
+                    socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
+                except OSError:  # the worker is gone, which its control socket will say next
+                    leave()
+                    self._peers.asking.appendleft(peer)
                     continue
-                worker.serves = connected
+                worker.serves, worker.leave = peer, leave
 
     def _reject_surplus(self) -> None:
         limit = self._working.queue_limit
         most = _WAITING_ROOM if limit is None else min(limit, _WAITING_ROOM)
         while len(self._peers.asking) > most:
-            connected = self._peers.asking.pop()
-            rejection = _LOCAL_LIMIT_EXCEEDED if most == _WAITING_ROOM else _TEMPORARY_CONGESTION
+            peer = self._peers.asking.pop()
             why = f"{len(self._workers)} associations are served and {most} peers wait"
+            rejection = AAssociateRJ(
+                _REJECTED_TRANSIENT,
+                _BY_PRESENTATION,
+                _LOCAL_LIMIT_EXCEEDED if most == _WAITING_ROOM else _TEMPORARY_CONGESTION,
+                notes=(application(WARN, f"Association Rejected: {why}"),),
+            )
             _logger.warning("Association Rejected: %s", why)
-            self._refuse(connected, "limit", why)
+            self._doors.rejects(peer.connected, rejection)
             with contextlib.suppress(OSError):
-                connected.send(rejection.encode(), socket.MSG_DONTWAIT)
-            self._linger(connected)
+                peer.connected.send(rejection.encode(), socket.MSG_DONTWAIT)
+            self._linger(peer)
 
-    def _linger(self, connected: socket.socket) -> None:
+    def _linger(self, peer: _Peer) -> None:
         room = self._peers.lingering
         if len(room) >= _WAITING_ROOM:
             room.take(room.oldest()).close()
-        room.add(connected, self._acse_timeout)
+        room.add(peer.connected, self._acse_timeout, peer.address)
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
@@ -285,18 +331,20 @@ class Supervisor:
         if not said:
             self._bury(worker)
         elif said != _LOOK and worker.serves is not None:
-            connected, worker.serves = worker.serves, None
+            peer, worker.serves = worker.serves, None
+            worker.leave()
             if said == _LINGER:
-                self._linger(connected)
+                self._linger(peer)
             else:
-                connected.close()
+                peer.connected.close()
 
     def _bury(self, worker: _Worker) -> None:
         """A worker is gone: close what it had, and let others know."""
         del self._workers[worker.control.fileno()]
         worker.control.close()
         if worker.serves is not None:
-            worker.serves.close()
+            worker.serves.connected.close()
+            worker.leave()
         if self._listening.fileno() >= 0:
             _logger.error("worker process %d has ended unexpectedly", worker.pid)
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
@@ -329,8 +377,9 @@ class Supervisor:
             self._children.forget()
             self._let_go()
             self._in_child(lambda: _say(control, _LOOK))
-            while (connected := self._wait_for_connection(control)) is not None:
-                reception = self._serve(connected)
+            while (given := self._wait_for_connection(control)) is not None:
+                connected, told = given
+                reception = self._serve(connected, told)
                 connected.close()
                 _say(control, _LINGER if reception is Reception.LINGER else _DONE)
         except Stopped as stopped:
@@ -347,20 +396,22 @@ class Supervisor:
         self._listening.close()
         self._peers.silent.close_all()
         self._peers.lingering.close_all()
-        for connected in self._peers.asking:
-            connected.close()
+        for peer in self._peers.asking:
+            peer.connected.close()
         for worker in self._workers.values():
             worker.control.close()
             if worker.serves is not None:
-                worker.serves.close()
+                worker.serves.connected.close()
         self._workers.clear()
 
-    def _wait_for_connection(self, control: socket.socket) -> socket.socket | None:
+    def _wait_for_connection(self, control: socket.socket) -> tuple[socket.socket, object] | None:
         with self._signals.waiting():
-            said, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+            said, descriptors, _, _ = socket.recv_fds(control, _LONGEST_WORD, 1)
         if not said or not descriptors:
             return None
-        return socket.socket(fileno=descriptors[0])
+        return socket.socket(fileno=descriptors[0]), pickle.loads(
+            said
+        )  # our supervisor's, and no other's
 
 
 def end_with_parent(parent: int) -> None:

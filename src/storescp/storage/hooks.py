@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from storescp.printable import printable
 from storescp.storage.sanitising import sanitise
 from storescp.storage.study import Study
 
@@ -102,7 +103,7 @@ def _with_peer(line: str, peer: Peer) -> str:
             _logger.warning(
                 'Sanitized unusual characters in %s, converted from "%s" to "%s".',
                 name,
-                value,
+                printable(value),
                 clean,
             )
         line = line.replace(placeholder, f'"{clean}"')

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from storescp.dataset import file_meta
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Attributes, Encoding
+from storescp.dataset.familiar import Memory
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
@@ -142,6 +143,7 @@ class StoreSCP:
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary
+        self.memory = Memory()
         self._run = run
         self._announce = announce
         self._studies = StudyTracker(
@@ -353,7 +355,11 @@ class _Normal(_InstanceReception):
         self._header = header
         self._made_uid = b""
         self._transcoder = Transcoder(
-            syntax, scp.storing.encoding, self._file or _NOWHERE, dictionary=scp.dictionary
+            syntax,
+            scp.storing.encoding,
+            self._file or _NOWHERE,
+            dictionary=scp.dictionary,
+            memory=scp.memory,
         )
 
     def feed(self, fragment: memoryview) -> None:

@@ -14,6 +14,7 @@ from storescp.uids import (
     STORAGE_PREFIXES,
     VERIFICATION,
 )
+from storescp.upper_layer.admission import Admission, refusal
 from storescp.upper_layer.notes import ERROR, INFO, WARN, Note, application, network
 from storescp.upper_layer.pdu import (
     AAssociateAC,
@@ -82,6 +83,8 @@ class Policy:
     """Whether every association is refused."""
     require_implementation_class: bool = False
     """Whether an association without implementation class UID is refused."""
+    admission: Admission | None = None
+    """Who may associate; None: everybody."""
 
 
 def storage_policy(
@@ -176,7 +179,7 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
     if not request.calling_ae_title:
         note = application(ERROR, "Illegal service parameter: Calling AP Title")
         return _rejection(_BY_USER, _CALLING_AE_TITLE_NOT_RECOGNIZED, note)
-    return None
+    return None if policy.admission is None else refusal(request, policy.admission)
 
 
 def _rejection(source: int, reason: int, note: Note) -> AAssociateRJ:

@@ -1,0 +1,42 @@
+"""What the tests of the running program say to it, and how they wait for what follows."""
+
+import time
+from collections.abc import Callable
+
+from tests.peers.dicom import Syntax
+from tests.peers.requestor import (
+    CT_IMAGE_STORAGE,
+    VERIFICATION,
+    Context,
+    Requestor,
+    message,
+    store_command,
+)
+
+LITTLE = "1.2.840.10008.1.2.1"
+CONTEXTS = (Context(1, CT_IMAGE_STORAGE, (LITTLE,)), Context(3, VERIFICATION, (LITTLE,)))
+
+
+def data_set(instance: str, study: str = "1.9") -> bytes:
+    syntax = Syntax()
+    return b"".join(
+        (
+            syntax.element(0x00080016, "UI", CT_IMAGE_STORAGE),
+            syntax.element(0x00080018, "UI", instance),
+            syntax.element(0x0020000D, "UI", study),
+        )
+    )
+
+
+def store(peer: Requestor, instance: str, study: str = "1.9") -> str:
+    """Store an object and return the status, four hexadecimal digits."""
+    peer.send(message(1, store_command(CT_IMAGE_STORAGE, instance), data_set(instance, study)))
+    status = peer.receive_response().elements[0x0900]
+    return f"{int.from_bytes(status, 'little'):04X}"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)

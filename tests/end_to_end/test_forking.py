@@ -1,0 +1,192 @@
+"""`--fork`: a process for each association, which harms no other and leaves nothing behind."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
+from tests.peers import clients, samples
+from tests.peers.authority import Authority, save
+from tests.peers.requestor import (
+    CT_IMAGE_STORAGE,
+    Requestor,
+    echo_command,
+    message,
+    store_command,
+)
+from tests.peers.servers import Server, our_environment, ours, running
+
+RECORDER = Path(__file__).parents[1] / "peers" / "load_recorder.py"
+
+
+def children(server: Server) -> dict[int, str]:
+    """Return the server's child processes and their states, `Z` for a zombie."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has just ended
+            continue
+        if int(parent) == server.process.pid:
+            found[int(entry.parent.name)] = state
+    return found
+
+
+def begin_object(peer: Requestor, server: Server, instance: str) -> None:
+    """Send an object but for its end, and wait until there is an unfinished file."""
+    before = len(list(server.directory.rglob("*.part")))
+    whole = message(1, store_command(CT_IMAGE_STORAGE, instance), data_set(instance))
+    peer.send(whole[:-10])
+    wait_until(lambda: len(list(server.directory.rglob("*.part"))) == before + 1)
+
+
+def echo(server: Server) -> None:
+    with Requestor(server.port) as peer:
+        peer.associate(CONTEXTS)
+        peer.send(message(3, echo_command()))
+        assert peer.receive_response().elements[0x0900] == b"\0\0"
+        peer.release()
+
+
+def test_stuck_children_do_not_stop_others(tmp_path: Path) -> None:
+    """Peers that fall silent, wherever they are, keep nobody else waiting."""
+    with ours(tmp_path / "out", ["--fork"]) as server:
+        within_request, within_object, idle = (Requestor(server.port) for _ in range(3))
+        within_request.send(b"\1\0\0\0\1\0\0\1")
+        within_object.associate(CONTEXTS)
+        begin_object(within_object, server, "1.1")
+        idle.associate(CONTEXTS)
+        wait_until(lambda: len(children(server)) == 3)
+
+        for _ in range(3):
+            echo(server)
+        for peer in (within_request, within_object, idle):
+            peer.close()
+
+
+def test_a_limit_lets_the_next_one_wait(tmp_path: Path) -> None:
+    """Of three clients the third is served as soon as one of the first two has left."""
+    options = ["--fork", "--max-associations", "2", "-v"]
+    with ours(tmp_path / "out", options) as server:
+        first, second, third = (Requestor(server.port) for _ in range(3))
+        first.associate(CONTEXTS)
+        second.associate(CONTEXTS)
+        wait_until(lambda: "Maximum number of associations reached" in server.errors())
+        assert len(children(server)) == 2
+
+        assert store(first, "1.1") == "0000"
+        first.release()
+        third.associate(CONTEXTS)
+        assert store(third, "1.3") == "0000"
+        assert store(second, "1.2") == "0000"
+        second.release()
+        third.release()
+
+        assert sorted(server.files()) == ["CT.1.1", "CT.1.2", "CT.1.3"]
+        assert (
+            "I: Maximum number of associations reached, waiting for child process to terminate\n"
+            in server.errors()
+        )
+
+
+def test_a_limit_costs_no_time(tmp_path: Path) -> None:
+    """The end of a child is noticed at once, not when somebody looks again."""
+    with ours(tmp_path / "out", ["--fork", "--max-associations", "1"]) as server:
+        peers = [Requestor(server.port, timeout=5) for _ in range(20)]
+        for peer in peers:
+            peer.associate(CONTEXTS)
+            peer.release()  # half a second each would not do
+
+
+def test_no_zombies(tmp_path: Path) -> None:
+    """Children are waited for as soon as they end, while nothing else happens."""
+    with ours(tmp_path / "out", ["--fork", "-xcr", "true"]) as server:
+        for number in range(10):
+            with Requestor(server.port) as peer:
+                peer.associate(CONTEXTS)
+                assert store(peer, f"1.{number}") == "0000"
+                peer.release()
+
+        wait_until(lambda: not children(server))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_child_that_is_killed_harms_nobody(number: signal.Signals, tmp_path: Path) -> None:
+    """Other associations go on, its unfinished file goes away at once, and the log says what happened."""
+    with ours(tmp_path / "out", ["--fork"]) as server:
+        victim, other = Requestor(server.port), Requestor(server.port)
+        victim.associate(CONTEXTS)
+        (doomed,) = children(server)
+        other.associate(CONTEXTS)
+        begin_object(victim, server, "1.1")
+        begin_object(other, server, "1.2")
+
+        os.kill(doomed, number)
+        assert victim.receive_response().kind == (7 if number == signal.SIGTERM else 0)
+        wait_until(lambda: len(list(server.directory.rglob("*.part"))) == 1)
+        rest = message(1, store_command(CT_IMAGE_STORAGE, "1.2"), data_set("1.2"))[-10:]
+        other.send(rest)
+        assert other.receive_response().elements[0x0900] == b"\0\0"
+        other.release()
+        victim.close()
+        echo(server)
+
+        wait_until(lambda: not children(server))
+        assert sorted(server.files()) == ["CT.1.2"]
+        wait_until(lambda: not list(server.directory.glob(".storescp*")))
+        said = f"E: child process {doomed} was ended by {number.name}\n"
+        assert (said in server.errors()) == (number != signal.SIGTERM)
+
+
+def test_children_outlive_their_parent(tmp_path: Path) -> None:
+    """As with the reference, who is being served when the parent is terminated is served to the end."""
+    with ours(tmp_path / "out", ["--fork"]) as server:
+        peer = Requestor(server.port)
+        peer.associate(CONTEXTS)
+
+        assert server.stop() == -signal.SIGTERM
+        assert store(peer, "1.2.3") == "0000"
+        assert peer.release() == 6
+        assert list(server.files()) == ["CT.1.2.3"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["+xa", "-d"], ["+xa", "-sp"], ["+xa", "-tn"], ["+ti", "+xe"]],
+    ids=" ".join,
+)
+@pytest.mark.interop
+def test_children_load_nothing(options: list[str], tmp_path: Path) -> None:
+    """What a child needs was loaded before the fork, whatever it is sent."""
+    authority = Authority()
+    trusted = save(tmp_path / "ca.pem", authority.certificate)
+    key, certificate = authority.issue("server").save(tmp_path)
+    client_key, client_certificate = authority.issue("client").save(tmp_path)
+    record = tmp_path / "record"
+    (tmp_path / "allow").write_text("ALL: ALL\n")
+    paths = clients.write_files(samples.of_pydicom(), tmp_path / "sent")
+    usual = clients.write_files(
+        [sample for sample in samples.of_pydicom() if clients.is_usual(sample)], tmp_path / "usual"
+    )
+    secured = ["+tls", key, certificate, "+cf", trusted]
+    guarded = ["+ac", "--hosts-allow", str(tmp_path / "allow")]
+
+    for name, security in (("plain", []), ("secured", [*secured, *guarded])):
+        command = [sys.executable, str(RECORDER), str(record)]
+        with running(
+            command, tmp_path / name, ["--fork", *options, *security], our_environment()
+        ) as server:
+            identity = ["+tls", client_key, client_certificate, "+cf", trusted]
+            if security:
+                clients.storescu(server.port, usual, *identity)
+            else:
+                clients.dcmsend(server.port, paths)
+            wait_until(lambda: not children(server))
+            assert server.files()
+
+    loaded = record.read_text().splitlines()
+    assert len(loaded) >= 2
+    assert not any(loaded)
