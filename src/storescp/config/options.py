@@ -965,10 +965,10 @@ _EXTENSIONS = Group(
                 ),
                 Option(
                     "--peer-associations", "",
-                    "limit number of parallel associations of one\naddress to m (only with --fork)",
+                    "limit number of parallel associations of one\naddress to m (only with --fork or --workers)",
                     "peer_associations",
                     values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
-                    only_with=("--fork",),
+                    only_with=("--fork or --workers",),
                 ),
                 Option(
                     "--peer-connections", "",

@@ -133,13 +133,14 @@ class Tracker:
         """Note that an object has its file, and the command that follows it; return the round that it belongs to.
 
         Usually that is the round that was entered. If that has ended nevertheless, because it was held for too long,
-        it is another one, in the same directory.
+        it is the one that is open now, or a new one in the same directory; the sender holds it open, too.
         """
         with self._store.transaction():
             self._store.save_time(now)
             current = self._store.find_round(entered.study)
             if current is None or current.state is not RoundState.OPEN:
                 current = self._begin(entered.study, current, entered.directory, now)
+            if current.key != entered.key:
                 self._store.hold(current.key, sender.association, sender.owner)
             new = self._store.add_file(current.key, file)
             current = current._replace(
@@ -175,10 +176,13 @@ class Tracker:
         Rounds that were entered but got no object end without a trace.
         """
         with self._store.transaction():
-            return [one for one in self._candidates(now) if one.state is RoundState.ENDING]
+            ending = [one for one in self._store.unfinished() if one.state is RoundState.ENDING]
+            if ended := self._end_those_due(now):
+                self._store.save_time(now)
+            return ending + ended
 
-    def _candidates(self, now: float) -> list[Round]:
-        ending = [one for one in self._store.unfinished() if one.state is RoundState.ENDING]
+    def _end_those_due(self, now: float) -> list[Round]:
+        all_ended = []
         for one in self._store.unfinished(before=now - self._rule.timeout):
             if one.state is not RoundState.OPEN:
                 continue
@@ -189,8 +193,8 @@ class Tracker:
             if first_attempts(self._store.jobs_of(one.key)) and not capped:
                 continue  # commands find their object under the name that they were given
             if ended := self._end(one, "cap" if held else "timeout"):
-                ending.append(ended)
-        return ending
+                all_ended.append(ended)
+        return all_ended
 
     def end_all(self) -> list[Round]:
         """End all rounds, because nobody will go on with them; return those that are ending."""

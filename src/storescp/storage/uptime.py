@@ -18,7 +18,3 @@ class UpTime:
     def __call__(self) -> float:
         """Return the time."""
         return self._clock() - self._begun
-
-    def on_clock(self, when: float) -> float:
-        """Return which time of the clock below a time is."""
-        return when + self._begun
