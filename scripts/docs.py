@@ -39,6 +39,7 @@ def anchors(document: Path) -> set[str]:
 
 def made() -> dict[str, str]:
     """Return what is made from the code: name of the file, content."""
+    from scripts import completion, manual
     from storescp.config import conformance, settings
     from storescp.config.choices import CommandLine
     from storescp.config.help import option_page
@@ -48,12 +49,17 @@ def made() -> dict[str, str]:
     return {
         "docs/options.md": option_page(),
         "docs/conformance.md": conformance.statement(receiving, None),
+        "contrib/man/storescp.1": manual.page(),
+        "contrib/completion/storescp.bash": completion.bash(),
+        "contrib/completion/_storescp": completion.zsh(),
+        "contrib/completion/storescp.fish": completion.fish(),
     }
 
 
 def main() -> int:
     """Write what is made from the code and report broken links; 1 if there are any."""
     for name, text in made().items():
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / name).write_text(text, encoding="utf-8")
     broken = [link for document in documents() for link in broken_links(document)]
     sys.stderr.writelines(f"broken link in {link}\n" for link in broken)
@@ -61,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # to find the other scripts
     sys.exit(main())

@@ -79,6 +79,8 @@ def _receive(program: str, parsed: Parsed) -> int:
     command_line = evaluation.run(Stage.PROCESSES)
     if command_line.mode is not Mode.RECEIVE:
         return _tell(evaluation, command_line.mode)
+    if command_line.umask is not None:
+        os.umask(command_line.umask)  # before any file is made, those of the log among them
     connected = None
     if command_line.inetd:
         try:

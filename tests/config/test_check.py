@@ -1,6 +1,7 @@
 """`--check` finds what would keep the program from starting, or from being of use, and touches nothing."""
 
 import datetime
+import errno
 import os
 import socket
 import subprocess
@@ -74,9 +75,15 @@ def test_port_is_taken() -> None:
     assert report.text().endswith("It would not start: 1 error, 0 warnings.\n")
 
 
+def refuse(*_: object) -> None:
+    """Do as the system does where port 104 is for root only."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Privileged ports and directories of others are errors for an ordinary user."""
+    """Privileged ports and directories of others are errors for an ordinary user; the system decides which ports."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
     monkeypatch.setattr(os, "access", lambda *_: False)
 
     assert of(examined(port=104), Weight.ERROR) == [
@@ -128,6 +135,36 @@ def test_remarks(arguments: tuple[str, ...], weight: Weight, expected: str) -> N
         report.exit_code
         == {Weight.FINE: report.exit_code, Weight.WARNING: 2, Weight.ERROR: 1}[weight]
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "fate"),
+    [(0o700, Weight.ERROR), (0o770, Weight.FINE), (0o707, Weight.ERROR), (0o750, Weight.ERROR)],
+)
+def test_user(mode: int, fate: Weight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever receives must be able to write, by owner, group and mode of the output directory."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    os.chmod(".", mode)
+
+    report = examined("--user", f"4444:{os.getgid()}")
+
+    assert "It becomes user 4444 once the port is open." in of(report, Weight.FINE)
+    assert any("may not write" in text for text in of(report, Weight.ERROR)) == (
+        fate is Weight.ERROR
+    )
+
+
+def test_users_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who does not exist is an error; so is any other for whoever is not root."""
+    assert any(
+        "there is no user" in text for text in of(examined("--user", "no-such"), Weight.ERROR)
+    )
+
+    nowhere = examined("--user", "4444:44", "-od", "nowhere")
+    assert of(nowhere, Weight.ERROR) == ["Specified output directory does not exist."]
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "Only root can become user 4444." in of(examined("--user", "4444:44"), Weight.ERROR)
 
 
 def test_little_space(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from storescp.printable import printable
 from storescp.serve.event_file import STANDARD_OUTPUT
 from storescp.serve.gate import Gate
 from storescp.serve.listener import IPVersion, Listening, bind
+from storescp.serve.privileges import User
 from storescp.serve.receiver import Receiving
 from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, Flat
 from storescp.storage.store_scp import Storing
@@ -164,6 +166,7 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
     with findings.trying():
         receiving = settings.receiving(command_line, policy or Policy({}), None)
         _examine_output(receiving.storing, findings)
+        _examine_user(receiving, findings)
         _examine_commands(receiving.storing, findings)
         _examine_access(receiving, findings)
         _examine_events(receiving.events, findings)
@@ -224,6 +227,35 @@ def _examine_output(storing: Storing, findings: _Findings) -> None:
             return
         findings.fine(f"Objects are stored below {_path(directory)}, {_layout(storing)}.")
         _examine_room(storing, findings)
+
+
+def _examine_user(receiving: Receiving, findings: _Findings) -> None:
+    user, storing = receiving.user, receiving.storing
+    if user is None:
+        return
+    if os.geteuid() not in {0, user.uid}:
+        findings.fail(f"Only root can become user {printable(user.name)}.")
+        return
+    findings.fine(f"It becomes user {printable(user.name)} once the port is open.")
+    directory = storing.rules.directory
+    if os.path.isdir(directory) and not storing.ignore and not _may_write(user, directory):
+        findings.fail(
+            f"User {printable(user.name)} may not write to {_path(directory)}, by its owner and mode."
+        )
+
+
+def _may_write(user: User, directory: str) -> bool:
+    """Tell whether owner, group and mode of a directory let a user make files in it."""
+    status = os.stat(directory)
+    if user.uid == 0:
+        return True
+    if status.st_uid == user.uid:
+        needed = stat.S_IWUSR | stat.S_IXUSR
+    elif status.st_gid in user.groups:
+        needed = stat.S_IWGRP | stat.S_IXGRP
+    else:
+        needed = stat.S_IWOTH | stat.S_IXOTH
+    return status.st_mode & needed == needed
 
 
 def _layout(storing: Storing) -> str:

@@ -267,6 +267,9 @@ class CommandLine(NamedTuple):
     allow_called_files: tuple[str, ...] = ()
     allow_addresses: tuple[str, ...] = ()
     allow_address_files: tuple[str, ...] = ()
+    user: str | None = None
+    umask: int | None = None
+    """`None`: as inherited."""
 
     @property
     def side_by_side(self) -> bool:

@@ -20,7 +20,9 @@ from storescp.config.options import (
     UNAVAILABLE,
     VERBOSE_MODE,
     Features,
+    Kind,
     Number,
+    Octal,
     Option,
     Stage,
     Text,
@@ -201,7 +203,7 @@ def scan(text: str, *, prefixes: bool) -> int | None:
     return -number if negative else number
 
 
-def _read(kind: Text | Number | Word, text: str, option: Option) -> object:
+def _read(kind: Kind, text: str, option: Option) -> object:
     match kind:
         case Text():
             return text
@@ -212,6 +214,18 @@ def _read(kind: Text | Number | Word, text: str, option: Option) -> object:
                 if text.lower() == name:
                     return meaning
             raise UsageError(kind.complaint)
+        case Octal():
+            return _read_octal(kind, text, option)
+
+
+def _read_octal(kind: Octal, text: str, option: Option) -> int:
+    # Not what C reads: 27 must not be thirty-three, nor 0x1f or 9 anything at all.
+    if not text or text.strip("01234567"):
+        raise UsageError(f"Invalid value for option {option.long} ({text})")
+    number = int(text, 8)
+    if number > kind.maximum:
+        raise UsageError(f"Invalid value for option {option.long} (overflow: {text})")
+    return number
 
 
 def _read_number(kind: Number, text: str, option: Option) -> int:

@@ -67,7 +67,13 @@ class Word(NamedTuple):
     complaint: str
 
 
-Kind = Text | Number | Word
+class Octal(NamedTuple):
+    """Permission bits in octal digits, as commands of the system take them."""
+
+    maximum: int
+
+
+Kind = Text | Number | Word | Octal
 
 TEXT = Text()
 
@@ -980,6 +986,22 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "privileges:",
+            (
+                Option(
+                    "--user", "",
+                    "become user u, and group g, once the port is open",
+                    "user", values="[u]ser: string (u or u:g)", takes=(TEXT,),
+                ),
+                Option(
+                    "--umask", "",
+                    "take permissions m from all files that are made",
+                    "umask", values="[m]ask: octal digits (default: as inherited)",
+                    takes=(Octal(0o77),),
+                ),
+            ),
+        ),
+        Section(
             "peers that are allowed (default: all):",
             (
                 Option(
@@ -1153,7 +1175,7 @@ class Stage(IntEnum):
 
 
 EVALUATION = {
-    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations"),
+    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
     Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
@@ -1171,6 +1193,7 @@ EVALUATION = {
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
         "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
         "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
+        "user",
         "events",
         "workers", "queue_limit", "state_directory", "parallel_studies", "eostudy_hold", "exec_parallel",
         "exec_timeout", "exec_attempts", "exec_pause",

@@ -9,9 +9,9 @@ from storescp.config import choices, dictionaries
 from storescp.config.choices import CommandLine
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.serve.connection import Disturbances, Timeouts
-from storescp.serve.listener import IPVersion
+from storescp.serve.listener import IPVersion, Listening, bind
 from storescp.serve.receiver import Receiver, Receiving
 from storescp.storage.naming import (
     ByPatientName,
@@ -26,8 +26,12 @@ from storescp.storage.store_scp import Storing
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
+    import socket
+
     from storescp.serve.access import AccessControl
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
+    from storescp.serve.service_manager import Notify
     from storescp.serve.side_by_side import SideBySide
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
@@ -74,7 +78,9 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
     Raises:
         ConfigurationError: something is not.
     """
-    check_privileges(command_line)
+    listening, notify = _from_service_manager(command_line)
+    if listening is None:
+        check_privileges(command_line)
     given_dictionary = dictionary()
     if command_line.max_pdu % 2:
         logging.getLogger("dcmtk.dcmnet").warning(
@@ -86,7 +92,27 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
         chosen,
         dictionary=given_dictionary,
         transport_security=lambda: _tls(command_line),
+        listening=listening,
+        notify=notify,
     )
+
+
+def _from_service_manager(
+    command_line: CommandLine,
+) -> "tuple[socket.socket | None, Notify | None]":
+    """Return the listening socket that was passed to us, and how to tell that we are ready, if that is wanted.
+
+    Raises:
+        ConfigurationError: what was passed is of no use.
+    """
+    if not {"LISTEN_FDS", "NOTIFY_SOCKET"} & os.environ.keys():
+        return None, None
+    from storescp.serve import service_manager
+
+    listening = None
+    if not command_line.inetd and service_manager.passes_socket(os.environ):
+        listening = service_manager.take_socket(os.environ)
+    return listening, service_manager.notifier(os.environ)
 
 
 def receiving(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiving:
@@ -114,6 +140,7 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         host_lookup=command_line.host_lookup,
         access_control=_access_control(command_line),
         gate=_gate(command_line),
+        user=_user(command_line),
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
@@ -128,14 +155,17 @@ def check_privileges(command_line: CommandLine) -> None:
     Raises:
         ConfigurationError: it is one.
     """
-    if (
-        not command_line.inetd
-        and command_line.port < _FIRST_UNPRIVILEGED_PORT
-        and os.geteuid() != 0
-    ):
-        raise ConfigurationError(
-            f"cannot listen on port {command_line.port}, insufficient privileges"
-        )
+    port = command_line.port
+    if command_line.inetd or port >= _FIRST_UNPRIVILEGED_PORT or os.geteuid() == 0:
+        return
+    try:
+        # A capability, or a setting of the system, may allow it to others than root: in containers that is usual.
+        bind(Listening(port, IP_VERSIONS[command_line.ip_version])).close()
+    except NetworkUnavailable as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise ConfigurationError(
+                f"cannot listen on port {port}, insufficient privileges"
+            ) from error
 
 
 class _UserDictionary(Dictionary):
@@ -329,6 +359,14 @@ def _gate(command_line: CommandLine) -> "Gate | None":
     )
     limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
     return Gate(AllowLists(lists), limits)
+
+
+def _user(command_line: CommandLine) -> "User | None":
+    if command_line.user is None:
+        return None
+    from storescp.serve import privileges
+
+    return privileges.find(command_line.user)
 
 
 def _tls(command_line: CommandLine) -> "Reloadable | None":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.errors import ConfigurationError
 from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
     from storescp.serve.side_by_side import SideBySide, Studies
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
@@ -78,6 +80,8 @@ class Receiving:
     """The rules about hosts; None: everybody is let in."""
     gate: "Gate | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
+    user: "User | None" = None
+    """Whom to become once the port is open; None: nobody else."""
     verbose_contexts: bool = False
     exec_sync: bool = False
     events: str | None = None
@@ -97,6 +101,8 @@ class Receiver:
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
+        listening: socket.socket | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare to receive.
 
@@ -104,12 +110,17 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+            listening: a socket that listens already, in place of one on the port of the settings.
+            notify: tells a service manager how we are, sd_notify(3).
 
         Raises:
             ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._listening = listening
+        self._notify = notify or (lambda _: None)
+        self._is_managed = notify is not None
         self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
@@ -136,8 +147,12 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
-        listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
+        listening = self._listening or open_port(
+            Listening(self._receiving.port, self._receiving.ip_version)
+        )
+        port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
+        self._give_privileges_up()
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
@@ -149,12 +164,14 @@ class Receiver:
         self._listener = listener = self._listen(listening)
         if self._studies is not None:
             listener.watch(self._studies.descriptor, self._studies.step)
-        self._open_hub(listener)
+        self._open_hub(listener, port)
         if self._studies is not None:
             self._studies.step()
+        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         try:
             listener.run()
         except Stopped as stopped:
+            self._notify("STOPPING=1")
             listener.close()
             self._store.close()
             if self._studies is not None:
@@ -227,7 +244,7 @@ class Receiver:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: "Listener | Supervisor") -> None:
+    def _open_hub(self, listener: "Listener | Supervisor", port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
@@ -242,7 +259,7 @@ class Receiver:
         workers = None
         if receiving.working is not None:
             processes, workers = "workers", receiving.working.workers
-        self._hub.tell(NowListening(receiving.port, __version__, processes, workers))
+        self._hub.tell(NowListening(port, __version__, processes, workers))
 
     def _close_hub(self, stopped: Stopped) -> None:
         if self._hub is None:
@@ -275,15 +292,35 @@ class Receiver:
         if (address := _address(connected)) and (teller := self._teller(address)) is not None:
             teller.rejected(rejection)
 
+    def _give_privileges_up(self) -> None:
+        """Become whom the user wants; root was needed for the port and the keys.
+
+        Raises:
+            ConfigurationError: that failed, or that user can do nothing here.
+        """
+        user, storing = self._receiving.user, self._receiving.storing
+        if user is None:
+            return
+        from storescp.serve import privileges
+
+        privileges.become(user)
+        directory = storing.rules.directory
+        if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"user {user.name} may not write to the output directory {directory}"
+            )
+
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
-        renewals: list[Callable[[], object]] = [self._pass_on_renewal]
+        renewals: list[Callable[[], object]] = []
         if self._tls is not None:
             renewals.append(self._tls.reload)
         if self._receiving.gate is not None:
             renewals.append(self._receiving.gate.expire)
-        if len(renewals) > 1:
+        # A service manager may ask to reload what has nothing to reload: that must not end it.
+        if renewals or self._is_managed:
+            renewals.append(self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _pass_on_renewal(self) -> None:
@@ -408,6 +445,7 @@ class Receiver:
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
         self._tls = self._transport_security()
+        self._give_privileges_up()
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
