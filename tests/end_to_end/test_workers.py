@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.test_serving import CONTEXTS, data_set, store, wait_until
+from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
 from tests.peers.requestor import (
     ASSOCIATE_RJ,
     CT_IMAGE_STORAGE,

@@ -84,6 +84,7 @@ class Simulation:
 
     def run(self, steps: int) -> None:
         """Act so many times, then let everything come to its end, and check that nothing is missing."""
+        acts: list[Callable[[], object]]
         acts = [self.store_object] * 10 + [self.end_association, self.pass_time, self.finish] * 3
         acts += [self.lose_process, self.run_command, self.run_command]
         for _ in range(steps):

@@ -17,7 +17,8 @@ from storescp.storage.store_scp import Outcome, Storing
 from storescp.storage.tracker import EndOfStudy, Tracker
 from storescp.storage.tracking_scp import TrackingStoreSCP
 from storescp.uids import TRANSFER_SYNTAXES
-from tests.end_to_end.test_serving import CT_IMAGE_STORAGE, data_set
+from tests.end_to_end.conversation import data_set
+from tests.peers.requestor import CT_IMAGE_STORAGE
 
 LITTLE = TRANSFER_SYNTAXES["1.2.840.10008.1.2.1"]
 PEER = Peer("CT1", "ARCHIVE", "scanner")
