@@ -7,18 +7,20 @@ PYTHON ?= python3
 PORT ?= 11112
 OUT ?= incoming
 WORKERS ?= 2
+SECONDS ?= 300
 VERSION ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
+FUZZED := $(VENV)/.fuzzed
 TOOLED := $(VENV)/.tooled
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help install run test check style format types imports tests coverage bench docs changelog clean
+.PHONY: help install run test check style format types imports tests coverage fuzz bench docs changelog clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +32,7 @@ help:
 	@echo "make imports    the layers, by import-linter"
 	@echo "make tests      pytest; PYTEST_ARGS='-k naming' picks, WORKERS=$(WORKERS) run at a time"
 	@echo "make coverage   pytest with branch coverage, one process"
+	@echo "make fuzz       SECONDS=$(SECONDS): fuzz every target in turn, guided by coverage"
 	@echo "make bench      measure against the peers; BENCH_ARGS=--quick for a first look"
 	@echo "make docs       write the pages that are made from the code, check all links"
 	@echo "make changelog  VERSION=x.y.z: gather changes/ into CHANGELOG.md"
@@ -66,6 +69,9 @@ tests: $(DEVELOPED)
 coverage: $(DEVELOPED)
 	$(BIN)/python -m pytest -n $(WORKERS) --cov=storescp --cov-branch --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
+fuzz: $(DEVELOPED) $(FUZZED)
+	PYTHONPATH=src:. $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(FUZZ_ARGS)
+
 bench: $(DEVELOPED) $(TOOLED)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
@@ -90,6 +96,11 @@ $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --group dev
 	@# pynetdicom, a client of the tests, brings a command of the same name: ours has the last word.
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall --editable .
+	@touch $@
+
+# There are no wheels of atheris for every Python: only who fuzzes needs it.
+$(FUZZED): $(DEVELOPED)
+	$(BIN)/python -m pip install --quiet --group fuzz
 	@touch $@
 
 $(TOOLED): scripts/system-tools $(INSTALLED)

@@ -37,15 +37,35 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in headings}
 
 
-def main() -> int:
-    """Write the option page and report broken links; 1 if there are any."""
+def made() -> dict[str, str]:
+    """Return what is made from the code: name of the file, content."""
+    from scripts import completion, manual
+    from storescp.config import conformance, settings
+    from storescp.config.choices import CommandLine
     from storescp.config.help import option_page
 
-    (ROOT / "docs" / "options.md").write_text(option_page(), encoding="utf-8")
+    defaults = CommandLine()
+    receiving = settings.receiving(defaults, settings.policy(defaults), None)
+    return {
+        "docs/options.md": option_page(),
+        "docs/conformance.md": conformance.statement(receiving, None),
+        "contrib/man/storescp.1": manual.page(),
+        "contrib/completion/storescp.bash": completion.bash(),
+        "contrib/completion/_storescp": completion.zsh(),
+        "contrib/completion/storescp.fish": completion.fish(),
+    }
+
+
+def main() -> int:
+    """Write what is made from the code and report broken links; 1 if there are any."""
+    for name, text in made().items():
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(text, encoding="utf-8")
     broken = [link for document in documents() for link in broken_links(document)]
     sys.stderr.writelines(f"broken link in {link}\n" for link in broken)
     return bool(broken)
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # to find the other scripts
     sys.exit(main())

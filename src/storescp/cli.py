@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from storescp.config import help as texts
 from storescp.config import logs
-from storescp.config.choices import CommandLine, Request
+from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
 from storescp.config.options import Stage
 from storescp.errors import ConfigurationError, NetworkUnavailable
@@ -69,6 +69,10 @@ def _answer(request: Request) -> str:
 def _receive(program: str, parsed: Parsed) -> int:
     evaluation = Evaluation(parsed)
     command_line = evaluation.run(Stage.PROCESSES)
+    if command_line.mode is not Mode.RECEIVE:
+        return _tell(evaluation, command_line.mode)
+    if command_line.umask is not None:
+        os.umask(command_line.umask)  # before any file is made, those of the log among them
     connected = None
     if command_line.inetd:
         try:
@@ -90,6 +94,29 @@ def _receive(program: str, parsed: Parsed) -> int:
     if unavailable := evaluation.unavailable():
         raise UsageError(f"{unavailable[0]} is not available yet", quiet=False)
     return settings.receiver(command_line, policy, connected).run()
+
+
+def _tell(evaluation: Evaluation, mode: Mode) -> int:
+    """Say what would be received, or whether it would be, and receive nothing."""
+    command_line = evaluation.run(Stage.LOGGING)
+    logs.configure(logs.LogSettings(level=command_line.log_level))
+    # A log configuration decides itself how much is logged.
+    verbose = command_line.log_level <= logging.INFO or command_line.log_config is not None
+    command_line = evaluation.run(Stage.SECURITY, verbose=verbose)
+    from storescp.config import settings
+
+    if mode is Mode.CHECK:
+        from storescp.config import check
+
+        report = check.examine(command_line)
+        sys.stdout.write(report.text())
+        return report.exit_code
+    from storescp.config import conformance
+
+    connected = 0 if command_line.inetd else None  # it is not looked at
+    receiving = settings.receiving(command_line, settings.policy(command_line), connected)
+    sys.stdout.write(conformance.statement(receiving, settings.tls(command_line)))
+    return 0
 
 
 def _configure_logging(command_line: CommandLine) -> None:

@@ -17,6 +17,7 @@ from storescp.config.options import (
     VERBOSE_MODE,
     Feature,
     Number,
+    Octal,
     Option,
     Stage,
     Word,
@@ -47,7 +48,7 @@ def every(option: Option) -> str:
 def values_for(option: Option) -> list[str]:
     """Return acceptable values."""
     has_range = option.long in {"--max-pdu", "--max-request-size", "--max-command-size"}
-    samples = {Number: "5000" if has_range else "7", Word: "info"}
+    samples = {Number: "5000" if has_range else "7", Word: "info", Octal: "027"}
     return [samples.get(type(kind), "text") for kind in option.takes]
 
 

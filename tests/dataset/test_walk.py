@@ -556,6 +556,15 @@ def test_a_nul_behind_an_odd_data_set_is_padding() -> None:
     [
         (element(0x00104000, "LT", b"abc"), ["Length of element (0010,4000) is odd"]),
         (
+            element(0x00100020, "X\x7f", b""),
+            [
+                (
+                    r"Non-standard VR 'X\x7f' (58\7f) encountered while parsing element (0010,0020),"
+                    " assuming 2 byte length field"
+                )
+            ],
+        ),
+        (
             element(0x00100020, "XX", b""),
             [
                 (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.docs import ROOT, broken_links, documents
+from scripts.docs import ROOT, broken_links, documents, made
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -23,6 +23,12 @@ def test_a_broken_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
 
     assert list(broken_links(document)) == ["a.md: b.md", "a.md: #two"]
+
+
+@pytest.mark.parametrize("name", made())
+def test_what_is_made_from_the_code_is_up_to_date(name: str) -> None:
+    """The files that `make docs` writes are as it would write them now."""
+    assert (ROOT / name).read_text(encoding="utf-8") == made()[name]
 
 
 def test_the_tests_that_pages_name_exist() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.errors import CannotUnderstand, ConfigurationError
+from storescp.printable import printable
 from storescp.storage.naming import (
     ByPatientName,
     ByStudyUID,
@@ -79,7 +80,7 @@ def test_default_name_is_prefix_and_sanitised_uid(
         logging.WARNING,
         (
             "Sanitized unusual characters in SOP Instance UID, "
-            f'converted from "{uid}" to "{name.removeprefix("CT.")}".'
+            f'converted from "{printable(uid)}" to "{name.removeprefix("CT.")}".'
         ),
     )
     assert name == result.text
@@ -197,6 +198,16 @@ def test_study_directory_follows_the_layout(
 ) -> None:
     """Prefix or patient, then UID or time."""
     assert name == study_directory(layout, uid, patient, None, NOW)
+
+
+def test_a_warning_forges_no_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Line ends and escape sequences in UIDs are spelled out in the warning."""
+    file_name(Rules(), CT, "1\r\nE: forged\x1b[2J", NOW)
+    study_directory(ByStudyUID("p"), "1\nE: forged\x9b2J", None, None, NOW)
+
+    instance, study = caplog.messages
+    assert r'from "1\r\nE: forged\x1b[2J" to "1__E: forged__2J"' in instance
+    assert r'from "1\nE: forged\x9b2J" to "1_E: forged_2J"' in study
 
 
 def test_sanitised_study_uid_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -173,6 +173,13 @@ def test_backslash_within_a_character_separates_nothing() -> None:
     assert directory_text("乗\\李".encode("gb18030"), b"GB18030") == "Cheng"
 
 
+def test_the_warning_forges_no_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Line ends and escape sequences in a character set are spelled out."""
+    directory_text(b"M\xfcller", b"X\nE: forged\x1b[2J")
+
+    assert r"(charset: X\nE: forged\x1b[2J)" in caplog.messages[0]
+
+
 @pytest.mark.parametrize("character_set", [b"ISO_IR 999", b"ISO_IR 6", b"?"])
 @pytest.mark.parametrize(
     ("name", "text"), [(b"M\xfcller", "Mueller"), ("Müller".encode(), "Mueller")]

@@ -39,6 +39,16 @@ class Request(Enum):
     LIST_PROFILES = "list profiles"
 
 
+class Mode(Enum):
+    """What is done with the settings."""
+
+    RECEIVE = "receive"
+    CONFORMANCE = "conformance"
+    """State what is received, PS3.2."""
+    CHECK = "check"
+    """Tell whether receiving would start."""
+
+
 class LogLevel(IntEnum):
     """Levels of the root logger, with the values that `logging` gives or would give them."""
 
@@ -218,6 +228,7 @@ class CommandLine(NamedTuple):
     eostudy_timeout: int | None = None
     exec_sync: bool = False
     # extensions of this implementation
+    mode: Mode = Mode.RECEIVE
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False
@@ -242,6 +253,9 @@ class CommandLine(NamedTuple):
     allow_called_files: tuple[str, ...] = ()
     allow_addresses: tuple[str, ...] = ()
     allow_address_files: tuple[str, ...] = ()
+    user: str | None = None
+    umask: int | None = None
+    """`None`: as inherited."""
 
     @property
     def file_names(self) -> FileNames:

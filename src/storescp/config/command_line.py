@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from storescp.config.choices import CommandLine, Request
+from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.features import tls_features
 from storescp.config.options import (
     BLOCKS,
@@ -20,7 +20,9 @@ from storescp.config.options import (
     UNAVAILABLE,
     VERBOSE_MODE,
     Features,
+    Kind,
     Number,
+    Octal,
     Option,
     Stage,
     Text,
@@ -196,7 +198,7 @@ def scan(text: str, *, prefixes: bool) -> int | None:
     return -number if negative else number
 
 
-def _read(kind: Text | Number | Word, text: str, option: Option) -> object:
+def _read(kind: Kind, text: str, option: Option) -> object:
     match kind:
         case Text():
             return text
@@ -207,6 +209,18 @@ def _read(kind: Text | Number | Word, text: str, option: Option) -> object:
                 if text.lower() == name:
                     return meaning
             raise UsageError(kind.complaint)
+        case Octal():
+            return _read_octal(kind, text, option)
+
+
+def _read_octal(kind: Octal, text: str, option: Option) -> int:
+    # Not what C reads: 27 must not be thirty-three, nor 0x1f or 9 anything at all.
+    if not text or text.strip("01234567"):
+        raise UsageError(f"Invalid value for option {option.long} ({text})")
+    number = int(text, 8)
+    if number > kind.maximum:
+        raise UsageError(f"Invalid value for option {option.long} (overflow: {text})")
+    return number
 
 
 def _read_number(kind: Number, text: str, option: Option) -> int:
@@ -339,5 +353,7 @@ class Evaluation:
         if self._fields.get("inetd"):
             return INETD_PORT
         if not self._parsed.parameters:
+            if self._fields.get("mode") is Mode.CONFORMANCE:
+                return 0  # what is received does not depend on it
             raise UsageError("Missing parameter port")
         return _read_port(self._parsed.parameters[0])

@@ -16,6 +16,7 @@ from storescp.config.options import (
     Features,
     Group,
     Number,
+    Octal,
     Option,
     Section,
     option_names,
@@ -205,7 +206,7 @@ def _table(section: Section) -> str:
             _default(option),
             letters.get(option.block_name, ""),
             " ".join(option.description.split()),
-            _conditions(option),
+            conditions(option),
         )
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return "\n".join((*lines, ""))
@@ -243,17 +244,19 @@ def _default(option: Option) -> str:
             return f"`{value}`"
 
 
-def _conditions(option: Option) -> str:
-    conditions = [_limits(kind) for kind in option.takes if isinstance(kind, Number)][:1]
+def conditions(option: Option) -> str:
+    """Return when an option can be given, and with which values, in Markdown."""
+    parts = [_limits(kind) for kind in option.takes if isinstance(kind, Number)][:1]
+    parts += [f"at most {kind.maximum:o}" for kind in option.takes if isinstance(kind, Octal)]
     if option.not_with:
         others = (name for condition in option.not_with for name in option_names(condition))
-        conditions.append(f"not with {', '.join(f'`{name}`' for name in others)}")
-    conditions += [f"only with {_code(others)}" for others in option.only_with]
+        parts.append(f"not with {', '.join(f'`{name}`' for name in others)}")
+    parts += [f"only with {_code(others)}" for others in option.only_with]
     if option.cumulative:
-        conditions.append("may be repeated")
+        parts.append("may be repeated")
     if option.feature is not None:
-        conditions.append(f"exists only if OpenSSL offers {option.feature.value}")
-    return "; ".join(conditions)
+        parts.append(f"exists only if OpenSSL offers {option.feature.value}")
+    return "; ".join(parts)
 
 
 def _limits(number: Number) -> str:

@@ -18,6 +18,32 @@ from storescp.config.log_complaints import Complaints
 from storescp.config.log_properties import Properties
 from storescp.config.logs import Appender, level_named, write_text
 
+ASYNC_CLASS = "log4cplus::AsyncAppender"
+FILE_CLASSES = frozenset(
+    {
+        "log4cplus::FileAppender",
+        "log4cplus::RollingFileAppender",
+        "log4cplus::DailyRollingFileAppender",
+    }
+)
+_NETWORK_CLASSES = frozenset(
+    {
+        "log4cplus::SysLogAppender",
+        "log4cplus::SocketAppender",
+        "log4cplus::Log4jUdpAppender",
+    }
+)
+CLASSES = frozenset(
+    {
+        "log4cplus::ConsoleAppender",
+        "log4cplus::NullAppender",
+        ASYNC_CLASS,
+        *FILE_CLASSES,
+        *_NETWORK_CLASSES,
+    }
+)
+"""All that `make` can make."""
+
 LOCK_PATIENCE = 1.0
 """Seconds to wait for other writers; after that an event is rather written out of turn than kept back."""
 
@@ -154,21 +180,13 @@ def _make(
             )
         case "log4cplus::NullAppender":
             return NullAppender(complaints)
-        case "log4cplus::AsyncAppender":
+        case _ if class_name == ASYNC_CLASS:
             return AsyncAppender(complaints, _wrapped(properties, complaints))
-        case (
-            "log4cplus::FileAppender"
-            | "log4cplus::RollingFileAppender"
-            | "log4cplus::DailyRollingFileAppender"
-        ):
+        case _ if class_name in FILE_CLASSES:
             from storescp.config import log_files
 
             return log_files.make(class_name, properties, complaints)
-        case (
-            "log4cplus::SysLogAppender"
-            | "log4cplus::SocketAppender"
-            | "log4cplus::Log4jUdpAppender"
-        ):
+        case _ if class_name in _NETWORK_CLASSES:
             from storescp.config import log_network
 
             return log_network.make(class_name, properties, complaints)

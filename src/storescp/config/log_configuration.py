@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 
 from storescp.config import log_appenders, log_layouts, log_properties
 from storescp.config.log_complaints import Complaints
@@ -38,14 +39,23 @@ def configure(path: str, program: str) -> None:
         ConfigurationError: the file cannot be read, its variables refer to themselves, or the root logger has no level.
     """
     complaints = Complaints.of_environment(os.environ)
-    variables = predefined(program, time.localtime())
-    written = Properties({**log_properties.read(path).values, **variables})
-    expanded = log_properties.expand(written, os.environ, complaints)
-    properties = expanded.below(log_properties.PREFIX)
+    properties = read(path, program, complaints)
     complaints.debugging = properties.boolean("configDebug", default=complaints.debugging)
     complaints.quiet = properties.boolean("quietMode", default=complaints.quiet)
     apply(properties, complaints)
     complaints.quiet = logging.getLogger().level > ERROR
+
+
+def read(path: str, program: str, complaints: Complaints) -> Properties:
+    """Return what a configuration file says, its variables replaced.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or its variables refer to themselves.
+    """
+    variables = predefined(program, time.localtime())
+    written = Properties({**log_properties.read(path).values, **variables})
+    expanded = log_properties.expand(written, os.environ, complaints)
+    return expanded.below(log_properties.PREFIX)
 
 
 def predefined(program: str, now: time.struct_time) -> dict[str, str]:
@@ -59,11 +69,14 @@ def predefined(program: str, now: time.struct_time) -> dict[str, str]:
     }
 
 
-def apply(properties: Properties, complaints: Complaints) -> None:
+Make = Callable[[str, Properties, Complaints], Appender | None]
+
+
+def apply(properties: Properties, complaints: Complaints, make: Make = log_appenders.make) -> None:
     """Make all appenders and set up all loggers."""
     root_value = properties.get("rootLogger")
     check_root_level(root_value)
-    appenders = make_appenders(properties.below("appender."), complaints)
+    appenders = make_appenders(properties.below("appender."), complaints, make)
     logging.lastResort = NoAppender(complaints)
     set_up(logging.getLogger(), root_value, appenders, complaints)
     loggers = properties.below("logger.")
@@ -88,7 +101,9 @@ def check_root_level(value: str) -> None:
         )
 
 
-def make_appenders(properties: Properties, complaints: Complaints) -> dict[str, Appender]:
+def make_appenders(
+    properties: Properties, complaints: Complaints, make: Make = log_appenders.make
+) -> dict[str, Appender]:
     """Make the appender of every name."""
     appenders = {}
     for name in properties:
@@ -96,7 +111,7 @@ def make_appenders(properties: Properties, complaints: Complaints) -> dict[str, 
             continue
         class_name = properties.get(name)
         complaints.debug(f"appender {name}: {class_name}")
-        appender = log_appenders.make(class_name, properties.below(f"{name}."), complaints)
+        appender = make(class_name, properties.below(f"{name}."), complaints)
         if appender is None:
             complaints.error(
                 "PropertyConfigurator::configureAppenders()- Cannot find AppenderFactory: "

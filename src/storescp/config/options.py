@@ -19,6 +19,7 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
+    Mode,
     PeerAuthentication,
     Request,
     SecurityProfile,
@@ -66,7 +67,13 @@ class Word(NamedTuple):
     complaint: str
 
 
-Kind = Text | Number | Word
+class Octal(NamedTuple):
+    """Permission bits in octal digits, as commands of the system take them."""
+
+    maximum: int
+
+
+Kind = Text | Number | Word | Octal
 
 TEXT = Text()
 
@@ -907,6 +914,21 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "before receiving:",
+            (
+                Option(
+                    "--check", "",
+                    "tell whether everything that the other\noptions need is there, and exit",
+                    "mode", sets=Mode.CHECK,
+                ),
+                Option(
+                    "--conformance", "",
+                    "print the DICOM Conformance Statement for the\nother options, and exit",
+                    "mode", sets=Mode.CONFORMANCE,
+                ),
+            ),
+        ),
+        Section(
             "limits:",
             (
                 Option(
@@ -959,6 +981,22 @@ _EXTENSIONS = Group(
                     "peer_connections",
                     values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
                     not_with=("--inetd",),
+                ),
+            ),
+        ),
+        Section(
+            "privileges:",
+            (
+                Option(
+                    "--user", "",
+                    "become user u, and group g, once the port is open",
+                    "user", values="[u]ser: string (u or u:g)", takes=(TEXT,),
+                ),
+                Option(
+                    "--umask", "",
+                    "take permissions m from all files that are made",
+                    "umask", values="[m]ask: octal digits (default: as inherited)",
+                    takes=(Octal(0o77),),
                 ),
             ),
         ),
@@ -1062,7 +1100,7 @@ class Stage(IntEnum):
 
 
 EVALUATION = {
-    Stage.PROCESSES: ("inetd", "fork", "max_associations"),
+    Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
     Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
@@ -1080,6 +1118,7 @@ EVALUATION = {
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
         "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
         "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
+        "user",
         "events",
     ),
     Stage.SECURITY: (

@@ -9,9 +9,9 @@ from storescp.config import choices, dictionaries
 from storescp.config.choices import CommandLine
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.serve.connection import Disturbances, Timeouts
-from storescp.serve.listener import IPVersion
+from storescp.serve.listener import IPVersion, Listening, bind
 from storescp.serve.receiver import Receiver, Receiving
 from storescp.storage.naming import (
     ByPatientName,
@@ -26,8 +26,12 @@ from storescp.storage.store_scp import Storing
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
+    import socket
+
     from storescp.serve.access import AccessControl
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
+    from storescp.serve.service_manager import Notify
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -72,48 +76,92 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
     Raises:
         ConfigurationError: something is not.
     """
-    if (
-        not command_line.inetd
-        and command_line.port < _FIRST_UNPRIVILEGED_PORT
-        and os.geteuid() != 0
-    ):
-        raise ConfigurationError(
-            f"cannot listen on port {command_line.port}, insufficient privileges"
-        )
-    dictionary = _dictionary()
+    listening, notify = _from_service_manager(command_line)
+    if listening is None:
+        check_privileges(command_line)
+    given_dictionary = dictionary()
     if command_line.max_pdu % 2:
         logging.getLogger("dcmtk.dcmnet").warning(
             "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
         )
-    storing = _storing(command_line)
-    _check_output_directory(storing)
+    chosen = receiving(command_line, accepted, connected)
+    check_output_directory(chosen.storing)
     return Receiver(
-        Receiving(
-            policy=accepted,
-            storing=storing,
-            port=command_line.port,
-            ip_version=_IP_VERSIONS[command_line.ip_version],
-            connected=connected,
-            fork=command_line.fork,
-            max_associations=command_line.max_associations,
-            timeouts=_timeouts(command_line),
-            maximum_command_length=command_line.max_command_size,
-            disturbances=Disturbances(
-                sleep_after=command_line.sleep_after,
-                sleep_during=command_line.sleep_during,
-                abort_after=command_line.abort_after,
-                abort_during=command_line.abort_during,
-            ),
-            host_lookup=command_line.host_lookup,
-            access_control=_access_control(command_line),
-            gate=_gate(command_line),
-            verbose_contexts=command_line.verbose_pc,
-            exec_sync=command_line.exec_sync or command_line.fork,
-            events=command_line.events,
-        ),
-        dictionary=dictionary,
+        chosen,
+        dictionary=given_dictionary,
         transport_security=lambda: _tls(command_line),
+        listening=listening,
+        notify=notify,
     )
+
+
+def _from_service_manager(
+    command_line: CommandLine,
+) -> "tuple[socket.socket | None, Notify | None]":
+    """Return the listening socket that was passed to us, and how to tell that we are ready, if that is wanted.
+
+    Raises:
+        ConfigurationError: what was passed is of no use.
+    """
+    if not {"LISTEN_FDS", "NOTIFY_SOCKET"} & os.environ.keys():
+        return None, None
+    from storescp.serve import service_manager
+
+    listening = None
+    if not command_line.inetd and service_manager.passes_socket(os.environ):
+        listening = service_manager.take_socket(os.environ)
+    return listening, service_manager.notifier(os.environ)
+
+
+def receiving(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiving:
+    """Return everything that steers reception; reads the lists of allowed peers, if there are any.
+
+    Raises:
+        ConfigurationError: a value would lead objects astray, or a list cannot be had.
+    """
+    return Receiving(
+        policy=accepted,
+        storing=_storing(command_line),
+        port=command_line.port,
+        ip_version=IP_VERSIONS[command_line.ip_version],
+        connected=connected,
+        fork=command_line.fork,
+        max_associations=command_line.max_associations,
+        timeouts=_timeouts(command_line),
+        maximum_command_length=command_line.max_command_size,
+        disturbances=Disturbances(
+            sleep_after=command_line.sleep_after,
+            sleep_during=command_line.sleep_during,
+            abort_after=command_line.abort_after,
+            abort_during=command_line.abort_during,
+        ),
+        host_lookup=command_line.host_lookup,
+        access_control=_access_control(command_line),
+        gate=_gate(command_line),
+        user=_user(command_line),
+        verbose_contexts=command_line.verbose_pc,
+        exec_sync=command_line.exec_sync or command_line.fork,
+        events=command_line.events,
+    )
+
+
+def check_privileges(command_line: CommandLine) -> None:
+    """Refuse a port that this user may not have.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    port = command_line.port
+    if command_line.inetd or port >= _FIRST_UNPRIVILEGED_PORT or os.geteuid() == 0:
+        return
+    try:
+        # A capability, or a setting of the system, may allow it to others than root: in containers that is usual.
+        bind(Listening(port, IP_VERSIONS[command_line.ip_version])).close()
+    except NetworkUnavailable as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise ConfigurationError(
+                f"cannot listen on port {port}, insufficient privileges"
+            ) from error
 
 
 class _UserDictionary(Dictionary):
@@ -131,16 +179,16 @@ class _UserDictionary(Dictionary):
         return self._entries.vr(tag)
 
 
-def _dictionary() -> Callable[[], Dictionary]:
+def dictionary() -> Callable[[], Dictionary]:
     """Return what gives the data dictionary; the built-in one is loaded when it is first needed."""
     entries = dictionaries.from_environment(os.environ)
     if entries is None:
         return standard
-    dictionary = _UserDictionary(entries)
-    return lambda: dictionary
+    of_user = _UserDictionary(entries)
+    return lambda: of_user
 
 
-_IP_VERSIONS = {
+IP_VERSIONS = {
     choices.IPVersion.IPV4: IPVersion.IPV4,
     choices.IPVersion.IPV6: IPVersion.IPV6,
     choices.IPVersion.DUAL: IPVersion.BOTH,
@@ -212,7 +260,12 @@ def _layout(sorting: choices.Sorting | None) -> Layout:
             return ByPatientName()
 
 
-def _check_output_directory(storing: Storing) -> None:
+def check_output_directory(storing: Storing) -> None:
+    """Refuse an output directory that is none, or that objects cannot be written to.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
     directory = storing.rules.directory
     if not os.path.isdir(directory):
         raise ConfigurationError("specified output directory does not exist")
@@ -258,12 +311,26 @@ def _gate(command_line: CommandLine) -> "Gate | None":
     return Gate(AllowLists(lists), limits)
 
 
+def _user(command_line: CommandLine) -> "User | None":
+    if command_line.user is None:
+        return None
+    from storescp.serve import privileges
+
+    return privileges.find(command_line.user)
+
+
 def _tls(command_line: CommandLine) -> "Reloadable | None":
-    if command_line.tls is None:
+    chosen = tls(command_line)
+    if chosen is None:
         return None
     from storescp.serve.tls import Reloadable
 
-    return Reloadable(_tls_settings(command_line, *command_line.tls))
+    return Reloadable(chosen)
+
+
+def tls(command_line: CommandLine) -> "TLSSettings | None":
+    """Return what was chosen about TLS; None: plain TCP."""
+    return None if command_line.tls is None else _tls_settings(command_line, *command_line.tls)
 
 
 def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLSSettings":

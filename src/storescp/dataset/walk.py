@@ -68,6 +68,7 @@ from storescp.dataset.element import (
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
 from storescp.dataset.plan import (
+    FOREIGN_GROUPS,
     LONG,
     LONG_TEXT,
     LOOK_CLOSELY,
@@ -85,6 +86,7 @@ from storescp.dataset.remarks import Remarks
 from storescp.dataset.shapes import LONGEST_ITEM, Shapes
 from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
+from storescp.printable import printable
 
 MOST_NESTED_SEQUENCES = 64
 LONGEST_SEEN_WHOLE = 4096  # bytes of a value that a rule wants to see as a whole
@@ -724,6 +726,12 @@ class Walk:
         if length & 1 and length != UNDEFINED_LENGTH:
             self._remarks.warn("Length of element %s is odd", tag_name(tag))
 
+        if group in FOREIGN_GROUPS and len(self._levels) == 1:
+            self._head = None  # this data set is no model for others
+            if length != UNDEFINED_LENGTH and vr is not SQ:
+                self._remarks.warn("Invalid Element %s found in data set, left out", tag_name(tag))
+                return self._discard(position, size, length)
+            self._note_damage(f"Invalid Element {tag_name(tag)} found in data set")
         if self._head is not None and len(self._levels) == 1:
             self._head.starts.append(self._offset + position)
 
@@ -1210,7 +1218,7 @@ class Walk:
         self._remarks.warn(
             "Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s, assuming %d"
             " byte length field",
-            code.decode("ascii"),
+            printable(code.decode("ascii")),
             code[0],
             code[1],
             tag_name(tag),

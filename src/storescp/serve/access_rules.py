@@ -79,6 +79,17 @@ def decide(client: Client, allow: str, deny: str, surroundings: Surroundings) ->
     return Decision(granted, tuple(evaluation.complaints))
 
 
+def examine(path: str, surroundings: Surroundings) -> tuple[int, tuple[str, ...]]:
+    """Return how many rules of a file are about this service, and what is wrong with them for whomever.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    evaluation = _Evaluation(Client("unknown", "0.0.0.0"), surroundings)
+    rules = sum(evaluation.examine(path, surroundings.read(path)))
+    return rules, tuple(evaluation.complaints)
+
+
 class _LineCut(Exception):
     """The rest of a file cannot be understood."""
 
@@ -110,6 +121,33 @@ class _Evaluation:
             self._complain("error", str(error))
             return False
         return True if verdict is None else verdict
+
+    def examine(self, path: str, data: bytes) -> Iterator[bool]:
+        """Yield for each rule whether it is about this service; complain about those that are."""
+        self._file, self._line = path, 0
+        try:
+            for line in self._lines(data):
+                if line.startswith(b"#") or not line.strip(b" \t\r\n"):
+                    continue
+                daemons, rest = split_at(line, b":")
+                if rest is None:
+                    self._complain("warning", 'missing ":" separator')
+                    continue
+                concerned = list_matches(daemons, matches_daemon)
+                options = split_at(rest, b":")[1]
+                if concerned and options:
+                    self._examine_options(options)
+                yield concerned
+        except _LineCut:
+            self._complain("warning", "missing newline or line too long")
+            self._complain("warning", "all the subsequent rules will be ignored")
+
+    def _examine_options(self, options: bytes) -> None:
+        try:
+            for keyword, value, is_last in _options(options):
+                check_option(keyword, value, is_last=is_last)
+        except BrokenRule as error:
+            self._complain("error", str(error))
 
     def _search(self, path: str, *, granted: bool) -> bool | None:
         """Return the verdict of the first matching rule of a file, None if there is none."""
@@ -240,13 +278,10 @@ class _Evaluation:
         Raises:
             BrokenRule: an option is wrong, or asks for what is not done here.
         """
-        fields = [part.replace(b"\\:", b":") for part in re.split(rb"(?<!\\):", options)]
         environment: dict[bytes, bytes] = {}
         status = 0
-        for number, text in enumerate(fields, 1):
-            option = _OPTION(text.strip(_SPACE))
-            keyword, value = option.groups() if option else (b"", b"")
-            kind = check_option(keyword, value, is_last=number == len(fields))
+        for keyword, value, is_last in _options(options):
+            kind = check_option(keyword, value, is_last=is_last)
             if kind.expands:
                 value = self._expand(value).strip(_SPACE)
             match keyword.lower():
@@ -326,6 +361,15 @@ class _Evaluation:
     def _complain(self, kind: str, text: str) -> None:
         where = f"{self._file}, line {self._line}: " if self._file else ""
         self.complaints.append(f"{kind}: {where}{text}")
+
+
+def _options(text: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Yield keyword and value of each option of a rule, and whether it is the last one."""
+    fields = [part.replace(b"\\:", b":") for part in re.split(rb"(?<!\\):", text)]
+    for number, field_text in enumerate(fields, 1):
+        option = _OPTION(field_text.strip(_SPACE))
+        keyword, value = option.groups() if option else (b"", b"")
+        yield keyword, value, number == len(fields)
 
 
 class FileTooLarge(OSError):

@@ -80,14 +80,14 @@ class AllowLists:
         networks = _load(allowing.addresses, network)
         self._calling = None if calling is None else frozenset(calling)
         self._called = None if called is None else frozenset(called)
-        self._networks = networks
+        self.networks = networks
 
     def has_address(self, address: str) -> bool:
         """Tell whether an address is in an allowed network."""
-        if self._networks is None:
+        if self.networks is None:
             return True
         host = plain(address)
-        return any(host in allowed for allowed in self._networks)
+        return any(host in allowed for allowed in self.networks)
 
     def admission(self, address: str) -> Admission:
         """Return what is asked of a requester at an address."""

@@ -28,25 +28,25 @@ class Gate:
     """Lets connections and associations in, and counts those that other processes serve."""
 
     def __init__(self, lists: AllowLists, limits: PeerLimits) -> None:
-        self._lists = lists
-        self._limits = limits
+        self.lists = lists
+        self.limits = limits
         # From something unique to an address, and whether it may become an association. Children end in a signal
         # handler, in the middle of anything: entries are put in and taken out at one stroke, not counted up and down.
         self._served: dict[object, tuple[str, bool]] = {}
 
     def expire(self) -> None:
         """Have files read again before they are used. Safe in a signal handler."""
-        self._lists.expire()
+        self.lists.expire()
 
     def objection(self, address: str, waiting: int) -> Objection | None:
         """Return why a connection from an address is not let in, None if it is.
 
         `waiting` tells how many connections it has that nobody serves at the moment.
         """
-        self._lists.renew()
-        if not self._lists.has_address(address):
+        self.lists.renew()
+        if not self.lists.has_address(address):
             return Objection("address", "the address is not on the list of those that are allowed")
-        limit = self._limits.connections
+        limit = self.limits.connections
         if limit is None:
             return None
         there = waiting + sum(1 for peer, _ in list(self._served.values()) if peer == address)
@@ -58,9 +58,9 @@ class Gate:
 
     def admission(self, address: str) -> Admission:
         """Return what is asked of the requester on a connection that is going to be served."""
-        self._lists.renew()
-        admission = self._lists.admission(address)
-        limit = self._limits.associations
+        self.lists.renew()
+        admission = self.lists.admission(address)
+        limit = self.limits.associations
         if limit is not None:
             there = sum(1 for peer, may in list(self._served.values()) if may and peer == address)
             if there >= limit:

@@ -48,6 +48,22 @@ def open_port(listening: Listening) -> socket.socket:
     Raises:
         NetworkUnavailable: the port cannot be had.
     """
+    listener = bind(listening)
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _unavailable(error) from error
+    listener.settimeout(0)
+    return listener
+
+
+def bind(listening: Listening) -> socket.socket:
+    """Return a socket that has the port, but does not listen yet.
+
+    Raises:
+        NetworkUnavailable: the port cannot be had.
+    """
     family = socket.AF_INET if listening.ip_version is IPVersion.IPV4 else socket.AF_INET6
     listener = None
     try:
@@ -57,15 +73,17 @@ def open_port(listening: Listening) -> socket.socket:
             only = listening.ip_version is IPVersion.IPV6
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
         listener.bind(("" if family == socket.AF_INET else "::", listening.port))
-        listener.listen(_BACKLOG)
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise NetworkUnavailable(
-            f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
-        ) from error
-    listener.settimeout(0)
+        raise _unavailable(error) from error
     return listener
+
+
+def _unavailable(error: OSError) -> NetworkUnavailable:
+    return NetworkUnavailable(
+        f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
+    )
 
 
 def prepare(connected: socket.socket) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.errors import ConfigurationError
+from storescp.printable import printable
 from storescp.serve import client_names
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.listener import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
     from storescp.serve.gate import Gate
+    from storescp.serve.privileges import User
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
 
@@ -73,6 +76,8 @@ class Receiving:
     """The rules about hosts; None: everybody is let in."""
     gate: "Gate | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
+    user: "User | None" = None
+    """Whom to become once the port is open; None: nobody else."""
     verbose_contexts: bool = False
     exec_sync: bool = False
     events: str | None = None
@@ -88,6 +93,8 @@ class Receiver:
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
+        listening: socket.socket | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare to receive.
 
@@ -95,12 +102,17 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+            listening: a socket that listens already, in place of one on the port of the settings.
+            notify: tells a service manager how we are, sd_notify(3).
 
         Raises:
             ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._listening = listening
+        self._notify = notify or (lambda _: None)
+        self._is_managed = notify is not None
         self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
@@ -125,8 +137,12 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
-        listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
+        listening = self._listening or open_port(
+            Listening(self._receiving.port, self._receiving.ip_version)
+        )
+        port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
+        self._give_privileges_up()
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
@@ -144,10 +160,12 @@ class Receiver:
             admits=None if self._receiving.gate is None else self._admits,
             on_silent=self._tell_silent,
         )
-        self._open_hub(self._listener)
+        self._open_hub(self._listener, port)
+        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         try:
             self._listener.run()
         except Stopped as stopped:
+            self._notify("STOPPING=1")
             self._listener.close()
             self._store.close()
             self._close_hub(stopped)
@@ -156,7 +174,7 @@ class Receiver:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: Listener) -> None:
+    def _open_hub(self, listener: Listener, port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
@@ -168,7 +186,7 @@ class Receiver:
         if self._hub.descriptor >= 0:
             listener.watch(self._hub.descriptor, self._hub.receive)
         processes = "fork" if receiving.fork else "single"
-        self._hub.tell(NowListening(receiving.port, __version__, processes))
+        self._hub.tell(NowListening(port, __version__, processes))
 
     def _close_hub(self, stopped: Stopped) -> None:
         if self._hub is None:
@@ -196,6 +214,24 @@ class Receiver:
             if (teller := self._teller(connected.getpeername()[0])) is not None:
                 teller.refused("timeout", "the peer said nothing")
 
+    def _give_privileges_up(self) -> None:
+        """Become whom the user wants; root was needed for the port and the keys.
+
+        Raises:
+            ConfigurationError: that failed, or that user can do nothing here.
+        """
+        user, storing = self._receiving.user, self._receiving.storing
+        if user is None:
+            return
+        from storescp.serve import privileges
+
+        privileges.become(user)
+        directory = storing.rules.directory
+        if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"user {user.name} may not write to the output directory {directory}"
+            )
+
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
@@ -204,7 +240,8 @@ class Receiver:
             renewals.append(self._tls.reload)
         if self._receiving.gate is not None:
             renewals.append(self._receiving.gate.expire)
-        if renewals:
+        # A service manager may ask to reload what has nothing to reload: that must not end it.
+        if renewals or self._is_managed:
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _prepare_for_children(self) -> None:
@@ -317,6 +354,7 @@ class Receiver:
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
         self._tls = self._transport_security()
+        self._give_privileges_up()
         self._prepare_process()
         try:
             connected = socket.socket(fileno=descriptor)
@@ -367,7 +405,7 @@ class Receiver:
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
         _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else name
+            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
         )
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)

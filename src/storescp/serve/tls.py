@@ -16,7 +16,7 @@ from storescp.serve.tls_callbacks import Callbacks
 from storescp.serve.tls_certificates import check_own
 from storescp.serve.tls_files import Passphrase
 from storescp.serve.tls_findings import FATAL, Finding
-from storescp.serve.tls_offer import offered_suites
+from storescp.serve.tls_offer import offered_suites, preferred_suites
 from storescp.serve.tls_openssl import (
     CTRL_MODE,
     CTRL_SET_GROUPS_LIST,
@@ -39,7 +39,6 @@ from storescp.serve.tls_profiles import (
     GROUPS,
     OPENSSL_NAMES,
     TLS_1_2,
-    by_strength,
     check_addition,
 )
 from storescp.serve.tls_settings import CRLChecks, PeerAuthentication, TLSSettings
@@ -185,8 +184,8 @@ class ServerContext:
     def _choose_suites(self) -> None:
         openssl, context, profile = self.openssl, self.pointer, self.settings.profile
         offered = offered_suites()
-        suites = profile.suites.intersection(offered) | self._additional_suites(offered)
-        names = ":".join(OPENSSL_NAMES[name] for name in by_strength(suites))
+        suites = preferred_suites(profile, self._additional_suites(offered), offered)
+        names = ":".join(OPENSSL_NAMES[name] for name in suites)
         if not openssl.SSL_CTX_set_cipher_list(context, names.encode()):
             openssl.ERR_clear_error()
             raise _problem(

@@ -47,7 +47,7 @@ def _key_name(openssl: Library, key: int | None) -> str:
 
 def subject(openssl: Library, certificate: int) -> str:
     """The subject's name in OpenSSL's one-line form; what is not ASCII is escaped."""
-    return _one_line(openssl, openssl.X509_get_subject_name(certificate))
+    return one_line(openssl, openssl.X509_get_subject_name(certificate))
 
 
 def details(openssl: Library, certificate: int) -> Iterator[str]:
@@ -62,14 +62,15 @@ def details(openssl: Library, certificate: int) -> Iterator[str]:
     end = printed(openssl.ASN1_TIME_print, openssl.X509_get0_notAfter(certificate))
     yield f"Peer X.509v{openssl.X509_get_version(certificate) + 1} Certificate"
     yield f"  Subject     : {subject(openssl, certificate)}"
-    yield f"  Issued by   : {_one_line(openssl, openssl.X509_get_issuer_name(certificate))}"
+    yield f"  Issued by   : {one_line(openssl, openssl.X509_get_issuer_name(certificate))}"
     yield f"  Serial no.  : {serial}"
     yield f"  Validity    : not before {begin}, not after {end}"
     bits = openssl.EVP_PKEY_bits(key) if key else 0
     yield f"  Public key  : {_key_name(openssl, key)}, {bits} bits"
 
 
-def _one_line(openssl: Library, name: int) -> str:
+def one_line(openssl: Library, name: int) -> str:
+    """Return a distinguished name in OpenSSL's one-line form; what is not ASCII is escaped."""
     room = ctypes.create_string_buffer(4096)
     openssl.X509_NAME_oneline(name, room, len(room))
     return room.value.decode("ascii", "replace")

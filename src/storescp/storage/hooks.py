@@ -8,7 +8,9 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from storescp.printable import printable
 from storescp.storage.sanitising import sanitise
 from storescp.storage.study import Study
 
@@ -25,8 +27,7 @@ class Peer:
     """Calling presentation address: a host name up to its first dot, or a numeric address."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedObject:
+class ReceivedObject(NamedTuple):
     """An object that was received, and unless objects are ignored, stored."""
 
     sop_class_uid: str
@@ -102,7 +103,7 @@ def _with_peer(line: str, peer: Peer) -> str:
             _logger.warning(
                 'Sanitized unusual characters in %s, converted from "%s" to "%s".',
                 name,
-                value,
+                printable(value),
                 clean,
             )
         line = line.replace(placeholder, f'"{clean}"')

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from storescp.errors import CannotUnderstand, ConfigurationError
+from storescp.printable import printable
 from storescp.storage.person_name import directory_text
 from storescp.storage.sanitising import sanitise
 from storescp.storage.unique_uid import unique_uid
@@ -98,8 +100,7 @@ class Rules:
         object.__setattr__(self, "directory", directory)
 
 
-@dataclass(frozen=True, slots=True)
-class FileName:
+class FileName(NamedTuple):
     """The name that a file shall have, and what to do when it is taken."""
 
     text: str
@@ -152,7 +153,9 @@ def _from_instance_uid(prefix: str, uid: str, extension: str) -> FileName:
     if not changed:
         return FileName(stem + extension, prefix)
     _logger.warning(
-        'Sanitized unusual characters in SOP Instance UID, converted from "%s" to "%s".', uid, clean
+        'Sanitized unusual characters in SOP Instance UID, converted from "%s" to "%s".',
+        printable(uid),
+        clean,
     )
     # Another instance may have been sanitised to the same name: it must not be lost.
     return FileName(stem + extension, prefix, stem, uid)
@@ -211,7 +214,7 @@ def _by_study_uid(prefix: str, uid: str) -> str:
     if changed:
         _logger.warning(
             'Sanitized unusual characters in Study Instance UID, converted from "%s" to "%s".',
-            uid,
+            printable(uid),
             clean,
         )
     name = _prefixed(prefix, clean)

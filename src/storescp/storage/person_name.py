@@ -9,6 +9,7 @@ import logging
 import re
 import unicodedata
 
+from storescp.printable import printable
 from storescp.storage.character_sets import decode
 from storescp.storage.kana import romanise_kana
 
@@ -82,7 +83,8 @@ def _ascii_text(value: bytes, character_set: str) -> str:
         name = decode(value, character_set)
     except (LookupError, UnicodeError):
         _logger.warning(
-            "Patient name not in Latin-1 (charset: %s), ASCII dir name may be broken", character_set
+            "Patient name not in Latin-1 (charset: %s), ASCII dir name may be broken",
+            printable(character_set),
         )
         name = _guess(value, character_set)
     return transliterate(_readable_group(_first_value(name)))

@@ -330,7 +330,7 @@ class _BitPreserving(_InstanceReception):
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
         directory = self._storing.rules.directory
         try:
-            stored = self._file.commit(directory, self._name)
+            stored = self._file.commit(directory, self._name, look=False)
         except OutOfResources as error:
             return self._refused(error)
         received = self._received(SUCCESS, directory, stored.name)

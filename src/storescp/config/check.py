@@ -1,0 +1,436 @@
+"""Whether the program would start with these options, in sentences, without starting it: `--check`.
+
+What can be tried is tried with the code that the start runs: files are loaded, the port is taken and given back. Nothing
+is listened on, written, run or removed.
+"""
+
+import logging
+import os
+import re
+import shlex
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+
+from storescp.config import logs, settings
+from storescp.config.choices import CommandLine
+from storescp.errors import ConfigurationError
+from storescp.printable import printable
+from storescp.serve.event_file import STANDARD_OUTPUT
+from storescp.serve.gate import Gate
+from storescp.serve.listener import IPVersion, Listening, bind
+from storescp.serve.privileges import User
+from storescp.serve.receiver import Receiving
+from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, Flat
+from storescp.storage.store_scp import Storing
+from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
+from storescp.upper_layer.negotiation import Policy
+
+LITTLE_SPACE = 1 << 30
+"""Bytes; an output directory with less room is worth a warning: a few CT studies."""
+
+_CONDITION = re.compile("^[0-9a-f]{4}:[0-9a-f]{4} ")
+_GIGABYTE = 1 << 30
+_SHELL = frozenset("$`(){};&|<>*?!\\\"'~")
+_SHELL_WORDS = frozenset(
+    [
+        ".",
+        ":",
+        "alias",
+        "case",
+        "cd",
+        "command",
+        "echo",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "for",
+        "if",
+        "printf",
+        "read",
+        "set",
+        "shift",
+        "test",
+        "time",
+        "trap",
+        "true",
+        "type",
+        "ulimit",
+        "umask",
+        "until",
+        "wait",
+        "while",
+    ]
+)
+
+
+class Weight(Enum):
+    """What a remark means for the start."""
+
+    FINE = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was found."""
+
+    remarks: tuple[tuple[Weight, str], ...]
+
+    def count(self, weight: Weight) -> int:
+        return sum(found is weight for found, _ in self.remarks)
+
+    @property
+    def exit_code(self) -> int:
+        """0: it would start; 1: it would not; 2: it would, but there are warnings."""
+        if self.count(Weight.ERROR):
+            return 1
+        return 2 if self.count(Weight.WARNING) else 0
+
+    def text(self) -> str:
+        """Return a line for each remark and a conclusion."""
+        lines = [f"{weight.value + ':':<9}{text}" for weight, text in self.remarks]
+        return "\n".join((*lines, self._conclusion(), ""))
+
+    def _conclusion(self) -> str:
+        errors, warnings = self.count(Weight.ERROR), self.count(Weight.WARNING)
+        if errors:
+            return (
+                f"It would not start: {_number(errors, 'error')}, {_number(warnings, 'warning')}."
+            )
+        if warnings:
+            return f"It would start, with {_number(warnings, 'warning')}."
+        return "It would start."
+
+
+@dataclass(slots=True)
+class _Findings:
+    remarks: list[tuple[Weight, str]] = field(default_factory=list)
+
+    def fine(self, text: str) -> None:
+        self.remarks.append((Weight.FINE, text))
+
+    def warn(self, text: str) -> None:
+        self.remarks.append((Weight.WARNING, text))
+
+    def fail(self, text: str) -> None:
+        self.remarks.append((Weight.ERROR, text))
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Make remarks of what is logged and raised meanwhile."""
+        listener = _Listener(self)
+        top = logging.getLogger("dcmtk")
+        propagates, top.propagate = top.propagate, False
+        top.addHandler(listener)
+        try:
+            yield
+        except ConfigurationError as error:
+            self.fail(" ".join((_sentence(str(error)), *getattr(error, "__notes__", ()))))
+        finally:
+            top.removeHandler(listener)
+            top.propagate = propagates
+
+
+class _Listener(logging.Handler):
+    """Makes warnings of what the start would log."""
+
+    def __init__(self, findings: _Findings) -> None:
+        super().__init__(logging.WARNING)
+        self._findings = findings
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._findings.warn(_sentence(record.getMessage()))
+
+
+def examine(command_line: CommandLine, now: float | None = None) -> Report:
+    """Look at everything that the options name, as of `now`, seconds since 1970."""
+    findings = _Findings()
+    _examine_log(command_line, findings)
+    policy = None
+    with findings.trying():
+        policy = settings.policy(command_line)
+        _tell_policy(policy, command_line, findings)
+    with findings.trying():
+        settings.dictionary()
+        if path := os.environ.get("DCMDICTPATH"):
+            findings.fine(f"Data dictionaries are read from {printable(path)} (DCMDICTPATH).")
+    _examine_port(command_line, findings)
+    with findings.trying():
+        receiving = settings.receiving(command_line, policy or Policy({}), None)
+        _examine_output(receiving.storing, findings)
+        _examine_user(receiving, findings)
+        _examine_commands(receiving.storing, findings)
+        _examine_access(receiving, findings)
+        _examine_events(receiving.events, findings)
+    with findings.trying():
+        if (chosen := settings.tls(command_line)) is not None:
+            from storescp.config import check_tls
+
+            moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+            check_tls.examine(chosen, moment, findings)
+    return Report(tuple(findings.remarks))
+
+
+# What is accepted, where from
+
+
+def _tell_policy(policy: Policy, command_line: CommandLine, findings: _Findings) -> None:
+    classes = [uid for uid in policy.transfer_syntaxes if uid != VERIFICATION]
+    echo = " and Verification" if VERIFICATION in policy.transfer_syntaxes else ""
+    more = ", and whatever nobody knows" if policy.unknown_abstract_syntaxes is not None else ""
+    source = ""
+    if command_line.config_file is not None:
+        path, name = command_line.config_file
+        source = f" by profile {printable(name)} of {printable(path)}"
+    findings.fine(
+        f"It accepts {_number(len(classes), 'storage SOP class', 'es')}{echo}{more}{source}."
+    )
+    used = {uid for syntaxes in policy.transfer_syntaxes.values() for uid in syntaxes}
+    for uid in sorted(used - TRANSFER_SYNTAXES.keys()):
+        findings.warn(
+            f"The profile accepts transfer syntax {printable(uid)}, which is not known here: objects in it abort"
+            " their association."
+        )
+    if policy.refuse:
+        findings.warn("Every association would be refused (--refuse).")
+
+
+def _examine_port(command_line: CommandLine, findings: _Findings) -> None:
+    if command_line.inetd:
+        findings.fine("It serves the connection that a super server gives it (--inetd).")
+        return
+    with findings.trying():
+        settings.check_privileges(command_line)
+        version = settings.IP_VERSIONS[command_line.ip_version]
+        bind(Listening(command_line.port, version)).close()
+        names = {IPVersion.IPV4: "IPv4", IPVersion.IPV6: "IPv6", IPVersion.BOTH: "IPv6 and IPv4"}
+        findings.fine(f"Port {command_line.port} is free ({names[version]}, all interfaces).")
+
+
+# Where objects go
+
+
+def _examine_output(storing: Storing, findings: _Findings) -> None:
+    directory = storing.rules.directory
+    with findings.trying():
+        settings.check_output_directory(storing)
+        if storing.ignore:
+            findings.warn("Objects would be received and forgotten (--ignore).")
+            return
+        findings.fine(f"Objects are stored below {_path(directory)}, {_layout(storing)}.")
+        _examine_room(storing, findings)
+
+
+def _examine_user(receiving: Receiving, findings: _Findings) -> None:
+    user, storing = receiving.user, receiving.storing
+    if user is None:
+        return
+    if os.geteuid() not in {0, user.uid}:
+        findings.fail(f"Only root can become user {printable(user.name)}.")
+        return
+    findings.fine(f"It becomes user {printable(user.name)} once the port is open.")
+    directory = storing.rules.directory
+    if os.path.isdir(directory) and not storing.ignore and not _may_write(user, directory):
+        findings.fail(
+            f"User {printable(user.name)} may not write to {_path(directory)}, by its owner and mode."
+        )
+
+
+def _may_write(user: User, directory: str) -> bool:
+    """Tell whether owner, group and mode of a directory let a user make files in it."""
+    status = os.stat(directory)
+    if user.uid == 0:
+        return True
+    if status.st_uid == user.uid:
+        needed = stat.S_IWUSR | stat.S_IXUSR
+    elif status.st_gid in user.groups:
+        needed = stat.S_IWGRP | stat.S_IXGRP
+    else:
+        needed = stat.S_IWOTH | stat.S_IXOTH
+    return status.st_mode & needed == needed
+
+
+def _layout(storing: Storing) -> str:
+    match storing.rules.layout:
+        case Flat():
+            return "in one directory"
+        case ByStudyUID():
+            return "in a directory for each study, named by its UID"
+        case ByTimestamp():
+            return "in a directory for each study, named by the time"
+        case ByPatientName():
+            return "in a directory for each study, named by the patient"
+
+
+def _examine_room(storing: Storing, findings: _Findings) -> None:
+    directory = storing.rules.directory
+    room = os.statvfs(directory)
+    free = room.f_bavail * room.f_frsize
+    if free < storing.reserve:
+        findings.warn(
+            f"Only {free >> 20} megabytes are free in {_path(directory)}: objects are refused with status A700 until there"
+            f" are {storing.reserve >> 20} (--min-free-space)."
+        )
+        return
+    text = f"{free / _GIGABYTE:.1f} GB are free in {_path(directory)}."
+    if free < LITTLE_SPACE:
+        findings.warn(f"Only {text} When the disk is full, objects are refused with status A700.")
+    else:
+        findings.fine(text)
+    if room.f_files and not room.f_favail:  # some file systems do not count them
+        findings.warn(
+            f"{_path(directory)} can take no more files: the file system has no inodes left."
+        )
+
+
+def _examine_commands(storing: Storing, findings: _Findings) -> None:
+    for option, command in (
+        ("--exec-on-reception", storing.exec_on_reception),
+        ("--exec-on-eostudy", storing.exec_on_eostudy),
+    ):
+        if command is None:
+            continue
+        program = _program(command)
+        if program is None:
+            findings.fine(f"The shell runs the command of {option}: {printable(command)}")
+        elif shutil.which(program) is not None:
+            findings.fine(f"The command of {option} is there: {printable(program)}.")
+        else:
+            findings.warn(
+                f"The command of {option} cannot be run: {printable(program)} is not there or not executable."
+            )
+
+
+def _program(command: str) -> str | None:
+    """Return the program that a command line names; None where only a shell can tell."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    if not words or "=" in words[0] or words[0] in _SHELL_WORDS or _SHELL.intersection(words[0]):
+        return None
+    return None if "#" in words[0] else words[0]
+
+
+# Who may connect
+
+
+def _examine_access(receiving: Receiving, findings: _Findings) -> None:
+    if receiving.gate is not None:
+        _tell_lists(receiving.gate, findings)
+    elif receiving.access_control is None:
+        findings.fine("Any host may connect.")
+    if receiving.access_control is None:
+        return
+    from storescp.serve.access import in_netgroup, read
+    from storescp.serve.access_rules import Client, Surroundings, decide, examine
+
+    commands = []
+
+    def note(command: bytes, _environment: object) -> int:
+        commands.append(command)
+        return 0
+
+    control = receiving.access_control
+    surroundings = Surroundings(read, note, in_netgroup)
+    for path, missing in ((control.allow, "allows nobody"), (control.deny, "refuses nobody")):
+        try:
+            rules, complaints = examine(path, surroundings)
+        except FileNotFoundError:
+            findings.warn(f"There is no file {_path(path)}, which therefore {missing}.")
+            continue
+        except OSError as error:
+            findings.warn(f"{_path(path)} cannot be read: {error.strerror}.")
+            continue
+        verb = "is" if rules == 1 else "are"
+        findings.fine(f"{_number(rules, 'rule')} of {_path(path)} {verb} about storescp.")
+        for complaint in complaints:
+            findings.warn(f"Host access rules: {printable(complaint)}.")
+    # An address for documentation, RFC 5737, which no rule of anybody names.
+    decision = decide(Client("192.0.2.1", "192.0.2.1"), control.allow, control.deny, surroundings)
+    if not commands:
+        fate = "let in" if decision.granted else "refused"
+        findings.fine(f"A host that no rule names, such as 192.0.2.1, is {fate}.")
+
+
+def _tell_lists(gate: Gate, findings: _Findings) -> None:
+    admission = gate.admission("")
+    networks = gate.lists.networks
+    for what, allowed in (
+        ("calling AE titles", admission.calling_ae_titles),
+        ("called AE titles", admission.called_ae_titles),
+        ("addresses", None if networks is None else map(str, networks)),
+    ):
+        if allowed is None:
+            continue
+        if names := ", ".join(sorted(allowed)):
+            findings.fine(f"Only these {what} are let in: {names}.")
+        else:
+            findings.warn(f"The list of {what} is empty: everybody would be refused.")
+
+
+# The log
+
+
+def _examine_log(command_line: CommandLine, findings: _Findings) -> None:
+    if command_line.log_config is None:
+        return
+    if (complaint := logs.check_file(command_line.log_config)) is not None:
+        findings.fail(f"{complaint}: {_path(command_line.log_config)}.")
+        return
+    from storescp.config import log_rehearsal
+
+    with findings.trying():
+        rehearsal = log_rehearsal.rehearse(command_line.log_config)
+        for complaint in rehearsal.complaints:
+            findings.warn(f"{_path(command_line.log_config)}: {printable(complaint)}")
+        for path in rehearsal.files:
+            _examine_written("The log", path, findings, findings.warn)  # it is lost then
+
+
+def _examine_events(path: str | None, findings: _Findings) -> None:
+    if path == STANDARD_OUTPUT:
+        findings.fine("Events are written to standard output.")
+    elif path is not None:
+        _examine_written("The stream of events", path, findings, findings.fail)
+
+
+def _examine_written(
+    what: str, path: str, findings: _Findings, complain: Callable[[str], None]
+) -> None:
+    """Look whether something can be written to a file, which need not exist yet."""
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        complain(f"{what} cannot go to {_path(path)}, which is a directory.")
+    elif not os.path.isdir(directory):
+        complain(f"{what} cannot go to {_path(path)}: there is no directory {_path(directory)}.")
+    elif not os.access(path if os.path.exists(path) else directory, os.W_OK):
+        complain(f"{what} cannot go to {_path(path)}, which this user cannot write.")
+    else:
+        findings.fine(f"{what} goes to {_path(path)}.")
+
+
+# Words
+
+
+def _path(path: str) -> str:
+    """Return a path that can be read without knowing where the program was started."""
+    return printable(os.path.abspath(path))
+
+
+def _number(number: int, what: str, plural: str = "s") -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}{plural}"
+
+
+def _sentence(text: str) -> str:
+    """Return a message of the log as a sentence, without the reference's numbers of conditions."""
+    text = _CONDITION.sub("", printable(text.strip()))
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

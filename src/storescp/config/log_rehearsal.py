@@ -1,0 +1,66 @@
+"""A logging configuration file put into force for a moment, without opening what it names: for `--check`."""
+
+import logging
+from dataclasses import dataclass, field
+
+from storescp.config import log_appenders, log_configuration, logs
+from storescp.config.log_complaints import Complaints
+from storescp.config.log_properties import Properties
+from storescp.config.logs import Appender
+
+_SIDE_EFFECTS = frozenset({"UseLockFile", "LockFile"})
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What a file would do, and what is wrong with it."""
+
+    complaints: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    """Names of the files that would be written to."""
+
+    def make(
+        self, class_name: str, properties: Properties, complaints: Complaints
+    ) -> Appender | None:
+        """Make an appender that goes nowhere but has the properties of the one asked for."""
+        if class_name not in log_appenders.CLASSES:
+            return None
+        if class_name in log_appenders.FILE_CLASSES:
+            if path := properties.get("File"):
+                self.files.append(path)
+            else:
+                complaints.error("Invalid filename")
+        if class_name == log_appenders.ASYNC_CLASS and (wrapped := properties.get("Appender")):
+            self.make(wrapped, properties.below("Appender."), complaints)
+        harmless = {key: properties.get(key) for key in properties if key not in _SIDE_EFFECTS}
+        return log_appenders.make("log4cplus::NullAppender", Properties(harmless), complaints)
+
+
+class _Listener(Complaints):
+    """Keeps complaints instead of writing them."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__()
+        self._kept = complaints
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in {"ERROR", "WARN"}:
+            self._kept.append(text)
+
+
+def rehearse(path: str) -> Rehearsal:
+    """Read a file and set up logging by it; then log as before, with the default set-up.
+
+    Raises:
+        ConfigurationError: the program would not start with it.
+    """
+    rehearsal = Rehearsal()
+    complaints = _Listener(rehearsal.complaints)
+    last_resort, level = logging.lastResort, logging.getLogger().level
+    try:
+        properties = log_configuration.read(path, logs.program_name(), complaints)
+        log_configuration.apply(properties, complaints, rehearsal.make)
+    finally:
+        logging.lastResort = last_resort
+        logs.configure(logs.LogSettings(level=level))
+    return rehearsal

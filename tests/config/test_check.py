@@ -1,0 +1,425 @@
+"""`--check` finds what would keep the program from starting, or from being of use, and touches nothing."""
+
+import datetime
+import errno
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from storescp.config import check
+from storescp.config.check import Report, Weight
+from storescp.config.command_line import Evaluation, parse
+from storescp.config.options import Stage
+from tests.peers.authority import CLIENT, Authority, save
+from tests.peers.servers import our_command, our_environment
+
+DAY = 86400
+PROFILE = """\
+[[TransferSyntaxes]]
+[Some]
+TransferSyntax1 = LittleEndianImplicit
+TransferSyntax2 = 1.2.3.77
+[[PresentationContexts]]
+[Archive]
+PresentationContext1 = CTImageStorage\\Some
+[[Profiles]]
+[Default]
+PresentationContexts = Archive
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DCMDICTPATH", raising=False)
+
+
+def examined(*arguments: str, port: int | None = None, now: float | None = None) -> Report:
+    """Examine a command line; without a port with one that is free."""
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as some:
+            port = some.getsockname()[1]
+    return check.examine(Evaluation(parse([*arguments, str(port)])).run(Stage.SECURITY), now)
+
+
+def of(report: Report, weight: Weight) -> list[str]:
+    return [text for found, text in report.remarks if found is weight]
+
+
+def test_everything_is_fine(tmp_path: Path) -> None:
+    """Then it is told what would happen, and the exit code is 0."""
+    report = examined("-su", "study")
+    text = report.text()
+
+    assert report.exit_code == 0
+    assert "accepts 202 storage SOP classes and Verification." in text
+    assert f"stored below {tmp_path}, in a directory for each study, named by its UID" in text
+    assert "Any host may connect." in text
+    assert text.endswith("It would start.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_port_is_taken() -> None:
+    """A port on which somebody listens is an error."""
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        report = examined(port=other.getsockname()[1])
+
+    assert report.exit_code == 1
+    assert of(report, Weight.ERROR) == [
+        "Cannot create network: 0006:031c TCP Initialization Error: Address already in use."
+    ]
+    assert report.text().endswith("It would not start: 1 error, 0 warnings.\n")
+
+
+def refuse(*_: object) -> None:
+    """Do as the system does where port 104 is for root only."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Privileged ports and directories of others are errors for an ordinary user; the system decides which ports."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    assert of(examined(port=104), Weight.ERROR) == [
+        "Cannot listen on port 104, insufficient privileges.",
+        "Specified output directory is not writeable.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "weight", "expected"),
+    [
+        (("-od", "/nowhere"), Weight.ERROR, "Specified output directory does not exist."),
+        (("-su", "../up"), Weight.ERROR, "would lead out of the output directory"),
+        (("-xf", "/nowhere", "p"), Weight.ERROR, "/nowhere"),
+        (("-xf", "profile.cfg", "other"), Weight.ERROR, "Unknown configuration profile name"),
+        (("-xf", "profile.cfg", "default"), Weight.FINE, "1 storage SOP class by profile default"),
+        (("-xf", "profile.cfg", "default"), Weight.WARNING, "transfer syntax 1.2.3.77"),
+        (("-pm",), Weight.FINE, "and whatever nobody knows"),
+        (("--refuse",), Weight.WARNING, "Every association would be refused"),
+        (("--ignore",), Weight.WARNING, "received and forgotten"),
+        (("--min-free-space", "99999999"), Weight.WARNING, "until there are 99999999"),
+        (("-xcr", "/bin/true #p"), Weight.FINE, "is there: /bin/true"),
+        (("-xcr", "./nothing #p"), Weight.WARNING, "./nothing is not there"),
+        (("-xcr", "not-executable #p"), Weight.WARNING, "not-executable is not there or not exec"),
+        (("-xcr", "cd #p && ls"), Weight.FINE, "The shell runs the command"),
+        (("-xcr", "$TOOL #p"), Weight.FINE, "The shell runs the command"),
+        (("-xcr", "'"), Weight.FINE, "The shell runs the command"),
+        (("-su", "s", "-xcs", "/no/such"), Weight.WARNING, "--exec-on-eostudy cannot be run"),
+        (("--events", "/nowhere/e"), Weight.ERROR, "there is no directory /nowhere"),
+        (("--events", "/"), Weight.ERROR, "which is a directory"),
+        (("--events", "-"), Weight.FINE, "standard output"),
+        (("--inetd",), Weight.FINE, "a super server"),
+        (("--allow-calling", "CT1"), Weight.FINE, "Only these calling AE titles are let in: CT1."),
+        (("--allow-address", "::1"), Weight.FINE, "addresses are let in: ::1/128."),
+        (("--allow-called-file", "not-executable"), Weight.WARNING, "list of called AE titles is empty"),
+        (("--allow-called-file", "/nowhere"), Weight.ERROR, "/nowhere"),
+        (("-lc", "/nowhere"), Weight.ERROR, "file does not exist: /nowhere"),
+    ],
+)  # fmt: skip
+def test_remarks(arguments: tuple[str, ...], weight: Weight, expected: str) -> None:
+    """Each thing that an option names is looked at, and the remark says what is the matter."""
+    Path("profile.cfg").write_text(PROFILE)
+    Path("not-executable").touch()
+
+    report = examined(*arguments)
+
+    assert any(expected in text for text in of(report, weight)), report.text()
+    assert (
+        report.exit_code
+        == {Weight.FINE: report.exit_code, Weight.WARNING: 2, Weight.ERROR: 1}[weight]
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "fate"),
+    [(0o700, Weight.ERROR), (0o770, Weight.FINE), (0o707, Weight.ERROR), (0o750, Weight.ERROR)],
+)
+def test_user(mode: int, fate: Weight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever receives must be able to write, by owner, group and mode of the output directory."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    os.chmod(".", mode)
+
+    report = examined("--user", f"4444:{os.getgid()}")
+
+    assert "It becomes user 4444 once the port is open." in of(report, Weight.FINE)
+    assert any("may not write" in text for text in of(report, Weight.ERROR)) == (
+        fate is Weight.ERROR
+    )
+
+
+def test_users_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who does not exist is an error; so is any other for whoever is not root."""
+    assert any(
+        "there is no user" in text for text in of(examined("--user", "no-such"), Weight.ERROR)
+    )
+
+    nowhere = examined("--user", "4444:44", "-od", "nowhere")
+    assert of(nowhere, Weight.ERROR) == ["Specified output directory does not exist."]
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "Only root can become user 4444." in of(examined("--user", "4444:44"), Weight.ERROR)
+
+
+def test_little_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is nearly full, or has no inodes left, is a warning."""
+    fields = list(os.statvfs("."))
+    fields[1], fields[4], fields[5], fields[7] = (
+        4096,
+        1000,
+        100,
+        0,
+    )  # f_frsize, f_bavail, f_files, f_favail
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(fields))
+
+    warnings = of(examined(), Weight.WARNING)
+
+    assert warnings[0].startswith("Only 0.0 GB are free in ")
+    assert warnings[1].endswith("the file system has no inodes left.")
+
+
+def test_dictionaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the start would say about data dictionaries is said."""
+    monkeypatch.setenv("DCMDICTPATH", "/no/dictionary")
+
+    report = examined()
+
+    assert "DcmDataDictionary: Cannot open file: /no/dictionary." in of(report, Weight.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "fate"),
+    [
+        ("storescp: 10.0.0.1\n", "storescp: ALL\n", "refused"),
+        ("storescp: 10.0.0.1\n", "", "let in"),
+        ("ALL: ALL\n", "storescp: ALL\n", "let in"),
+    ],
+)
+def test_host_rules(allow: str, deny: str, fate: str) -> None:
+    """The rules are counted, and it is told what becomes of a host that none of them names."""
+    Path("allow").write_text(allow)
+    Path("deny").write_text(deny)
+
+    report = examined("+ac", "--hosts-allow", "allow", "--hosts-deny", "deny")
+
+    assert report.exit_code == 0
+    assert (
+        of(report, Weight.FINE)[-1] == f"A host that no rule names, such as 192.0.2.1, is {fate}."
+    )
+
+
+def test_wrong_host_rules(tmp_path: Path) -> None:
+    """Mistakes are found in all rules, not only in those that concern somebody; no command of theirs is run."""
+    Path("allow").write_text(
+        f"# comment\nsshd: ALL: nonsense\nstorescp: 10.0.0.1: nonsense\n"
+        f"storescp: ALL: spawn touch {tmp_path}/ran\nstorescp\nstorescp: 10.0.0.2"
+    )
+
+    report = examined("+ac", "--hosts-allow", "allow", "--hosts-deny", "nothing")
+    warnings = of(report, Weight.WARNING)
+
+    assert report.exit_code == 2
+    assert "line 3" in warnings[0]
+    assert 'missing ":" separator' in warnings[1]
+    assert "missing newline" in warnings[2]
+    assert "all the subsequent rules" in warnings[3]
+    assert warnings[4].startswith(f"There is no file {tmp_path}/nothing, ")
+    assert not Path("ran").exists()
+    assert not any("192.0.2.1" in text for text in of(report, Weight.FINE))  # the command decides
+
+
+def test_log_configuration(tmp_path: Path) -> None:
+    """Where the log goes is told, mistakes are found, and no log file is made."""
+    Path("log.cfg").write_text(
+        "log4cplus.rootLogger = INFO, A, B, C\n"
+        "log4cplus.appender.A = log4cplus::FileAppender\nlog4cplus.appender.A.File = a.log\n"
+        "log4cplus.appender.B = log4cplus::FileAppender\nlog4cplus.appender.B.File = no/b.log\n"
+    )
+
+    report = examined("-lc", "log.cfg")
+
+    assert f"The log goes to {tmp_path}/a.log." in of(report, Weight.FINE)
+    warnings = of(report, Weight.WARNING)
+    assert warnings[0].endswith("Invalid appender: C")
+    assert (
+        warnings[1]
+        == f"The log cannot go to {tmp_path}/no/b.log: there is no directory {tmp_path}/no."
+    )
+    assert not Path("a.log").exists()
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> list[str]:
+    """A key, a certificate below an intermediate authority, and the trusted authority."""
+    root = Authority("Root CA")
+    key, certificate = Authority("Middle CA", issuer=root).issue("server").save(tmp_path)
+    return ["+tls", key, certificate, "+cf", save(tmp_path / "ca.pem", root.certificate)]
+
+
+def days(number: float) -> float:
+    return time.time() + number * DAY
+
+
+def test_certificates_expire(tls: list[str]) -> None:
+    """Days that are left are counted, for every certificate; the test's are good for 10 days."""
+    warnings = of(examined(*tls, now=days(0)), Weight.WARNING)
+
+    assert len(warnings) == 3
+    for warning, whose in zip(
+        warnings,
+        (
+            "The certificate /",
+            "The intermediate certificate /CN=Middle CA",
+            "The trusted certificate /CN=Root CA",
+        ),
+        strict=True,
+    ):
+        assert warning.startswith(whose)
+        assert "(9 days left): have a new one made in time." in warning
+    until = datetime.datetime.fromtimestamp(days(10), datetime.UTC)
+    assert f"expires on {until:%Y-%m-%d %H:}" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (11, "has expired on"),
+        (-11, "is not good before"),
+        (9.5, "(0 days left)"),
+        (8.5, "(1 day left)"),
+    ],
+)
+def test_dates_of_certificates(tls: list[str], now: float, expected: str) -> None:
+    """What has expired or is not yet good is told, with the consequence."""
+    report = examined(*tls, now=days(now))
+
+    assert report.exit_code == 2
+    assert all(expected in text for text in of(report, Weight.WARNING))
+
+
+def test_certificates_are_good_for_long(tls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is wrong with a certificate that expires later than soon."""
+    monkeypatch.setattr("storescp.config.check_tls.SOON", 5)
+
+    report = examined(*tls)
+
+    assert report.exit_code == 0
+    assert "fits the certificate" in report.text()
+
+
+def test_key_of_another_certificate(tls: list[str], tmp_path: Path) -> None:
+    """Then it would not start, and the remark says what to do."""
+    other, _ = Authority().issue("other", key="p384").save(tmp_path)
+
+    report = examined("+tls", other, *tls[2:])
+
+    assert report.exit_code == 1
+    assert "do not match. These must print the same: openssl" in of(report, Weight.ERROR)[0]
+    assert "000b:" not in report.text()
+
+
+def test_missing_key(tls: list[str]) -> None:
+    """The reason of the library is beside the error."""
+    report = examined("+tls", "/no/key", *tls[2:])
+
+    assert "Unable to load private TLS key from '/no/key'. Check the name" in report.text()
+    assert any("No such file" in text for text in of(report, Weight.WARNING))
+
+
+def test_key_with_password(tmp_path: Path) -> None:
+    """Nobody is asked for a password; with the right one everything is examined, with a wrong one it would not start."""
+    identity = Authority().issue("server")
+    key, certificate = identity.save(tmp_path, password=b"secret")
+    options = ["+tls", key, certificate, "-ic"]
+
+    assert any("asked for at the start" in text for text in of(examined(*options), Weight.WARNING))
+    assert "fits the certificate" in examined(*options, "+pw", "secret").text()
+    assert examined(*options, "+pw", "wrong").exit_code == 1
+
+
+def test_wrong_order_of_chain(tmp_path: Path) -> None:
+    """A certificate that is not followed by its issuer's is told; so is one that is not for servers."""
+    identity = Authority("CA", key="p384").issue("server", usage=CLIENT)
+    key, _ = identity.save(tmp_path)
+    chain = save(tmp_path / "chain.pem", identity.certificate, Authority("Other").certificate)
+
+    warnings = of(examined("+tls", key, chain, "-ic"), Weight.WARNING)
+
+    assert any(
+        "/CN=server is followed by /CN=Other, which is not its issuer (/CN=CA)" in text
+        for text in warnings
+    )
+    assert any("is not made for servers" in text for text in warnings)
+
+
+def test_trust(tls: list[str]) -> None:
+    """Without an authority nobody gets in; a directory needs hashed names; files that cannot be loaded are told."""
+    Path("empty").mkdir()
+    Path("hashed").mkdir()
+    Path("hashed/0123abcd.0").touch()
+
+    def text(*options: str) -> str:
+        return examined(*tls[:3], *options).text()
+
+    assert "No authority is trusted" in text()
+    assert "Clients need no certificate." in text("-ic")
+    assert "has no hashed names" in text("+cd", "empty")
+    assert "1 names of certificates" in text("+cd", "hashed")
+    assert "cannot be read: No such file" in text("+cd", "nothing")
+    assert "Unable to load certificate file '/no/ca', ignoring." in text("+cf", "/no/ca")
+
+
+def test_revocation_lists(tmp_path: Path, tls: list[str]) -> None:
+    """Until when a list is good is told; one that is out of date is a warning."""
+    authority = Authority("Revoking")
+    good = save(tmp_path / "good.crl", authority.revoke())
+    old = save(tmp_path / "old.crl", authority.revoke(expired=True))
+
+    assert "The revocation list of /CN=Revoking in " in examined(*tls, "+crl", good).text()
+    assert "(0 days left)." in examined(*tls, "+crl", good).text()
+    assert "is out of date since" in examined(*tls, "+crl", old).text()
+    assert (
+        "Unable to load CRL file '/no/crl', ignoring." in examined(*tls, "+crl", "/no/crl").text()
+    )
+
+
+# -- the program -------------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*our_command(), *arguments],
+        capture_output=True,
+        text=True,
+        env=our_environment(),
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    """0: it would start; 1: it would not; 2: it would, with warnings. A usage error is one as always."""
+    fine = run("--check", "--inetd", "-v", "-d", directory=tmp_path)
+    warned = run("--check", "--inetd", "--ignore", directory=tmp_path)
+    failed = run("--check", "--inetd", "-od", "nowhere", directory=tmp_path)
+    misspelt = run("--check", "--fork", "--inetd", "11112", directory=tmp_path)
+    portless = run("--check", directory=tmp_path)
+
+    codes = [process.returncode for process in (fine, warned, failed, misspelt, portless)]
+    assert codes == [0, 2, 1, 1, 1]
+    assert not fine.stderr
+    assert not failed.stderr
+    assert "error: --inetd not allowed with --fork\n" in misspelt.stderr
+    assert "Missing parameter port" in portless.stderr
+    assert not list(tmp_path.iterdir())
