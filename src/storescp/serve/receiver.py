@@ -280,7 +280,7 @@ class Receiver:
         """Serve a connection whose peer has begun to speak."""
         policy, leave = self._admit(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected, policy)
+            return self._serve_in_turn(connected, policy)
         try:
             in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
@@ -297,6 +297,15 @@ class Receiver:
                 "Maximum number of associations reached, waiting for child process to terminate"
             )
         return Reception.DONE
+
+    def _serve_in_turn(self, connected: socket.socket, policy: Policy) -> Reception:
+        """Serve here; what goes wrong in our own code ends this association, and not the service."""
+        try:
+            return self._serve_here(connected, policy)
+        except Exception:  # the outermost loop of this process
+            _logger.exception("internal error, association dropped")
+            connected.close()
+            return Reception.DONE
 
     def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
         """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""

@@ -195,6 +195,8 @@ class StoreSCP:
         uid = study_uid(attributes.study_instance_uid)
         directory = self._studies.directory_of(uid)
         if directory is not None:
+            # Somebody may have moved it away, with what was in it.
+            self.output.restore_study_directory(directory)
             return directory, uid, None
         name = study_directory(
             rules.layout,
