@@ -248,7 +248,7 @@ class CommandLine(NamedTuple):
     exec_attempts: int = 6
     exec_pause: int = 10
     """Seconds."""
-    inflate_limit: int = 65536 * MEGABYTE
+    inflate_limit: int = 4096 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
     idle_timeout: int | None = None
     """0: unlimited; `None`: as the reference has it, which depends on other options."""

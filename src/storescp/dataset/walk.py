@@ -68,7 +68,6 @@ from storescp.dataset.element import (
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
 from storescp.dataset.plan import (
-    FOREIGN_GROUPS,
     LONG,
     LONG_TEXT,
     LOOK_CLOSELY,
@@ -726,12 +725,6 @@ class Walk:
         if length & 1 and length != UNDEFINED_LENGTH:
             self._remarks.warn("Length of element %s is odd", tag_name(tag))
 
-        if group in FOREIGN_GROUPS and len(self._levels) == 1:
-            self._head = None  # this data set is no model for others
-            if length != UNDEFINED_LENGTH and vr is not SQ:
-                self._remarks.warn("Invalid Element %s found in data set, left out", tag_name(tag))
-                return self._discard(position, size, length)
-            self._note_damage(f"Invalid Element {tag_name(tag)} found in data set")
         if self._head is not None and len(self._levels) == 1:
             self._head.starts.append(self._offset + position)
 
