@@ -84,8 +84,8 @@ class Simulation:
 
     def run(self, steps: int) -> None:
         """Act so many times, then let everything come to its end, and check that nothing is missing."""
-        acts: list[Callable[[], object]]
-        acts = [self.store_object] * 10 + [self.end_association, self.pass_time, self.finish] * 3
+        acts: list[Callable[[], object]] = [self.store_object] * 10
+        acts += [self.end_association, self.pass_time, self.finish] * 3
         acts += [self.lose_process, self.run_command, self.run_command]
         for _ in range(steps):
             if self.random.random() < 0.01:
