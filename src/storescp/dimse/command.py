@@ -45,6 +45,9 @@ _OTHER_REQUESTS = frozenset(
 """C-GET, C-FIND, C-MOVE and the N services; their responses have the highest bit set."""
 _RESPONSE = 0x8000
 
+DIMSE_WARNING = "DIMSE Warning: "
+"""Begins the reference's warnings about messages; it puts the peer's titles behind it, who logs them."""
+
 NO_DATA_SET = 0x0101
 DATA_SET_FOLLOWS = 0x0001
 
@@ -233,7 +236,7 @@ def _elements(command_set: bytes) -> tuple[dict[int, bytes], list[Note]]:
         if tag <= previous and len(notes) < _MAXIMUM_NOTES:
             notes.append(_note_on_order(tag, found_before=tag in elements))
         elements.setdefault(tag, command_set[start:position])
-        previous = tag
+        previous = max(previous, tag)
     return elements, notes
 
 
@@ -291,7 +294,7 @@ def _missing(tag: int, notes: list[Note]) -> RefusedCommand:
 
 
 def _badly_formed(reason: str, notes: list[Note]) -> RefusedCommand:
-    warning = network(WARN, f"DIMSE Warning: {reason}")
+    warning = network(WARN, f"{DIMSE_WARNING}{reason}")
     return RefusedCommand("0006:0203 DIMSE Badly formed message", (*notes, warning))
 
 

@@ -13,13 +13,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from storescp.dimse.command import (
+    DIMSE_WARNING,
     CEchoRQ,
     CStoreRQ,
     encode_echo_response,
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
+from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
+from storescp.printable import printable
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
@@ -28,7 +30,7 @@ from storescp.storage.store_scp import Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
-from storescp.upper_layer.notes import Note
+from storescp.upper_layer.notes import Note, network
 from storescp.upper_layer.pdu import (
     PDU,
     AAbort,
@@ -141,6 +143,7 @@ class Connection:
         self._request: CStoreRQ | None = None
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
+        self._wakes_for_study = False
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
 
     def serve(self) -> End:
@@ -243,11 +246,17 @@ class Connection:
 
     def _fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        _log_notes(getattr(error, "notes", ()))
         if not self._association.was_established:
+            _log_notes(getattr(error, "notes", ()))
             _logger.error("Receiving Association failed: %s", error)
         else:
+            self._log_dimse_notes(getattr(error, "notes", ()))
             text = self._messages.explain(error)
+            if isinstance(error, InvalidDataSet):
+                # The reference tells the reason in a warning of its network layer.
+                reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({text})"
+                self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
+                text = "0006:020d DIMSE Failed to receive message"
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
@@ -260,36 +269,47 @@ class Connection:
     def _set_limit(self) -> None:
         """Tell the transport how long to wait for the next bytes."""
         timeouts = self._timeouts
-        if self._reception is not None:
-            limit = _least(timeouts.socket, timeouts.dimse)
-        elif self._artim is not None:
+        self._wakes_for_study = False
+        if self._artim is not None:
             limit = _least(timeouts.socket, self._artim - self._clock())
+        elif self._reception is not None:
+            # As the reference, which looks for the next fragment's PDU first, and then reads it.
+            is_own = timeouts.dimse is not None and not self._association.within_pdu
+            limit = timeouts.dimse if is_own else timeouts.socket
         else:
-            limit = timeouts.idle
+            limit = timeouts.socket if self._association.within_pdu else timeouts.idle
             if (deadline := self._store.deadline()) is not None:
-                limit = _least(limit, deadline - self._clock())
+                left = deadline - self._clock()
+                if limit is None or left < limit:
+                    limit, self._wakes_for_study = left, True
         self._transport.set_timeout(None if limit is None else max(limit, 0.001))
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
-        if self._reception is not None:
-            limit = self._timeouts.dimse
-            if limit is not None and limit <= (self._timeouts.socket or limit):
-                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
-                _logger.error("Store SCP Failed: %s", text)
-            else:
-                text = "0006:0310 DUL network read timeout"
-            _logger.error("DIMSE failure (aborting association): %s", text)
-            self._tell_end("us", "the data set does not go on in time")
-            self._abort()
-            return True
         if self._artim is not None:
             self._never_asked()
             return True
-        now = self._clock()
-        self._store.expire()
+        if self._reception is None:
+            self._store.expire()
+        if self._association.within_pdu:
+            if not self._wakes_for_study:
+                self._fail(
+                    InvalidPDU("0006:0310 DUL network closed")
+                )  # what the reference calls it
+            return not self._wakes_for_study
+        if self._reception is not None:
+            if self._timeouts.dimse is not None:
+                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
+                _logger.error("Store SCP Failed: %s", text)
+                _logger.error("DIMSE failure (aborting association): %s", text)
+            else:
+                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
+                _logger.info("Association Aborted")
+            self._tell_end("us", "the data set does not go on in time")
+            self._abort()
+            return True
         idle = self._timeouts.idle
-        if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
+        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
         _logger.info("Association Aborted")
         self._tell_end("us", "the peer is idle for too long")
@@ -384,7 +404,7 @@ class Connection:
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
-        _log_notes(command.notes)
+        self._log_dimse_notes(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
@@ -410,24 +430,34 @@ class Connection:
             _print_progress("RECV: ")
         self._sleep_during()
 
+    def _log_dimse_notes(self, notes: Iterable[Note]) -> None:
+        """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
+        titles = f"{self._peer.calling_ae_title},{self._peer.called_ae_title}"
+        for note in notes:
+            text = note.text
+            if text.startswith(DIMSE_WARNING):
+                text = f"{DIMSE_WARNING}({printable(titles)}): {text.removeprefix(DIMSE_WARNING)}"
+            logging.getLogger(note.logger).log(note.level, "%s", text)
+
     def _disturb(self) -> bool:
         """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
-        if self._progress:
-            _print_progress(".")
-        self._sleep_during()
         if self._disturbances.abort_during:
             self._abort_by_option()
-        return self._disturbances.abort_during
+            return True
+        self._sleep_during()
+        if self._progress:
+            _print_progress(".")
+        return False
 
     def _finish(self, reception: Reception) -> bool:
         """The data set is complete: store it and answer; True when the association has ended."""
-        if self._progress:
-            _print_progress("\n")
         if self._disturbing:
-            self._sleep_during()
             if self._disturbances.abort_after:
                 self._abort_by_option()
                 return True
+            self._sleep_during()
+        if self._progress:
+            _print_progress("\n")
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -478,8 +508,6 @@ class Connection:
         if self._reception is not None:
             self._reception.discard()
             self._reception = None
-            if self._progress:
-                _print_progress("\n")
 
 
 def _least(*limits: float | None) -> float | None:
