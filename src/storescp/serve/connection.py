@@ -171,7 +171,7 @@ class Connection:
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
         while True:
-            if association.views_expire and self._reception is not None:
+            if self._reception is not None and association.views_expire:
                 self._reception.flush()
             room = association.buffer()
             if self._artim is not None and self._clock() >= self._artim:
@@ -277,7 +277,7 @@ class Connection:
         timeouts = self._timeouts
         self._wakes_for_study = False
         if self._artim is not None:
-            limit = _least(timeouts.socket, self._artim - self._clock())
+            limit = _least(timeouts.socket, self._until(self._artim))
         elif self._reception is not None:
             # As the reference, which looks for the next fragment's PDU first, and then reads it.
             is_own = timeouts.dimse is not None and not self._association.within_pdu
@@ -285,10 +285,14 @@ class Connection:
         else:
             limit = timeouts.socket if self._association.within_pdu else timeouts.idle
             if (deadline := self._store.deadline()) is not None:
-                left = deadline - self._clock()
+                left = self._until(deadline)
                 if limit is None or left < limit:
                     limit, self._wakes_for_study = left, True
-        self._transport.set_timeout(None if limit is None else max(limit, 0.001))
+        self._transport.set_timeout(limit)
+
+    def _until(self, deadline: float) -> float:
+        """Return the seconds that are left; never so few that they would mean no limit."""
+        return max(deadline - self._clock(), 0.001)
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
@@ -426,7 +430,8 @@ class Connection:
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
-        self._log_dimse_notes(command.notes)
+        if command.notes:
+            self._log_dimse_notes(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
@@ -450,7 +455,8 @@ class Connection:
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             _print_progress("RECV: ")
-        self._sleep_during()
+        if self._disturbing:
+            self._sleep_during()
 
     def _log_dimse_notes(self, notes: Iterable[Note]) -> None:
         """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
@@ -495,7 +501,7 @@ class Connection:
         self._send()
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
-        if self._disturbances.sleep_after:
+        if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False
 
@@ -532,8 +538,11 @@ class Connection:
             self._reception = None
 
 
-def _least(*limits: float | None) -> float | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _least(one: float | None, other: float | None) -> float | None:
+    """Return the lesser of two limits, of which None is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _log_notes(notes: Iterable[Note]) -> None:
