@@ -78,6 +78,8 @@ class Outcome(NamedTuple):
     """Of the file, in bytes."""
     why: str = ""
     """If nothing was stored: the reason, in words."""
+    study_round: int | None = None
+    """How often its study has begun, where that is known."""
 
 
 class Reception(Protocol):
@@ -195,6 +197,8 @@ class StoreSCP:
         uid = study_uid(attributes.study_instance_uid)
         directory = self._studies.directory_of(uid)
         if directory is not None:
+            # Somebody may have moved it away, with what was in it.
+            self.output.restore_study_directory(directory)
             return directory, uid, None
         name = study_directory(
             rules.layout,
