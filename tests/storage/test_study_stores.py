@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import OutOfResources
+from storescp.storage.hooks import Peer
 from storescp.storage.memory_store import MemoryStore
 from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study_store import (
@@ -21,6 +22,7 @@ from storescp.storage.study_store import (
     first_attempts,
 )
 
+PEER = Peer("", "", "")
 ROUND = Round(0, "1.2", 1, "out/s_1.2", "token", 10.0)
 JOB = Job("job", "object", None, "echo #f", (("file", "CT.1"), ("calling", "Ä\0\x1b")), 5.0)
 
@@ -77,7 +79,7 @@ def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
     with store.transaction():
         first = store.add_round(ROUND._replace(state=RoundState.COMPLETE))
         second = store.add_round(ROUND._replace(number=2))
-        store.add_file(second.key, StoredFile("CT.1", "CT"))
+        store.add_file(second.key, StoredFile("CT.1", "CT"), 1.0, PEER)
         store.hold(second.key, "a", "1")
         store.remove_round(second.key)
 
@@ -93,11 +95,10 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
     """A name counts once in a round; final names are noted; any bytes may be in a name."""
     with store.transaction():
         one, other = store.add_round(ROUND), store.add_round(ROUND._replace(study="1.3"))
-        names = ["CT.9", "CT.1", "odd\udcff\n"]
-        for name in names:
-            assert store.add_file(one.key, StoredFile(name, "CT"))
-        assert not store.add_file(one.key, StoredFile("CT.9", "MR"))
-        assert store.add_file(other.key, StoredFile("CT.9", "MR"))
+        for now, name in enumerate(["CT.9", "CT.1", "odd\udcff\n"]):
+            assert store.add_file(one.key, StoredFile(name, "CT"), 11.0 + now, PEER)
+        assert store.add_file(one.key, StoredFile("CT.9", "MR"), 20.0, Peer("MR1", "", ""))
+        assert store.add_file(other.key, StoredFile("CT.9", "MR"), 15.0, PEER)
         store.name_file(one.key, "odd\udcff\n", "CT000003")
 
         assert store.files(one.key) == [
@@ -105,11 +106,33 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
             StoredFile("CT.1", "CT"),
             StoredFile("odd\udcff\n", "CT", "CT000003"),
         ]
+        assert store.find_round("1.2") == one._replace(
+            last_object=20.0, objects=3, calling_ae_title="MR1"
+        )
+        assert store.time() == 20.0
         store.hold(one.key, "a", "1")
         store.empty_round(one.key)
         assert store.files(one.key) == []
         assert not store.is_held(one.key)
         assert store.files(other.key) == [StoredFile("CT.9", "MR")]
+
+
+@pytest.mark.parametrize("state", [RoundState.ENDING, RoundState.COMPLETE])
+def test_a_round_that_is_not_open_takes_no_files(store: StudyStore, state: RoundState) -> None:
+    """Nor does one that does not exist; nothing of it is kept."""
+    with store.transaction():
+        one = store.add_round(ROUND)
+        store.add_file(one.key, StoredFile("CT.1", "CT"), 11.0, PEER)
+        found = store.find_round("1.2")
+        assert found is not None
+        store.save_round(found._replace(state=state))
+
+        for name in ("CT.1", "CT.2"):
+            assert not store.add_file(one.key, StoredFile(name, "CT"), 99.0, PEER)
+        assert not store.add_file(one.key + 1, StoredFile("CT.1", "CT"), 99.0, PEER)
+        assert store.find_round("1.2") == found._replace(state=state)
+        assert store.files(one.key) == [StoredFile("CT.1", "CT")]
+        assert store.files(one.key + 1) == []
 
 
 def test_holds_are_dropped_by_association_by_process_and_all(store: StudyStore) -> None:
@@ -159,17 +182,17 @@ def test_jobs_are_kept_in_their_order(store: StudyStore) -> None:
 def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
     """What an exception leaves counts as never having happened."""
     with store.transaction():
-        kept = store.add_round(ROUND)
-        store.add_file(kept.key, StoredFile("CT.1", "CT"))
+        kept = store.add_round(ROUND)._replace(last_object=20.0, objects=1)
+        store.add_file(kept.key, StoredFile("CT.1", "CT"), 20.0, PEER)
         store.add_job(JOB)
         store.hold(kept.key, "a", "1")
 
     def fail() -> None:
         with store.transaction():
-            store.save_time(9.0)
+            store.save_time(99.0)
             store.add_round(ROUND._replace(study="1.3"))
             store.save_round(kept._replace(state=RoundState.COMPLETE))
-            store.add_file(kept.key, StoredFile("CT.2", "CT"))
+            store.add_file(kept.key, StoredFile("CT.2", "CT"), 30.0, PEER)
             store.name_file(kept.key, "CT.1", "CT000001")
             store.remove_job(JOB.key)
             store.add_job(JOB._replace(key="other"))
@@ -181,7 +204,7 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
         fail()
 
     with store.transaction():
-        assert store.time() == 0
+        assert store.time() == 20.0
         assert store.find_round("1.3") is None
         assert store.unfinished() == [kept]
         assert store.files(kept.key) == [StoredFile("CT.1", "CT")]

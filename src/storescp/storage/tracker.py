@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from storescp.storage.hooks import Peer
 from storescp.storage.schedule import Retries
 from storescp.storage.study_store import (
     Job,
@@ -43,9 +44,7 @@ class Sender(NamedTuple):
 
     association: str
     owner: str
-    calling_ae_title: str = ""
-    called_ae_title: str = ""
-    calling_address: str = ""
+    peer: Peer = Peer("", "", "")
 
 
 class Tracker:
@@ -135,25 +134,22 @@ class Tracker:
         Usually that is the round that was entered. If that has ended nevertheless, because it was held for too long,
         it is the one that is open now, or a new one in the same directory; the sender holds it open, too.
         """
+        current = entered
         with self._store.transaction():
-            self._store.save_time(now)
-            current = self._store.find_round(entered.study)
-            if current is None or current.state is not RoundState.OPEN:
-                current = self._begin(entered.study, current, entered.directory, now)
-            if current.key != entered.key:
-                self._store.hold(current.key, sender.association, sender.owner)
-            new = self._store.add_file(current.key, file)
-            current = current._replace(
-                last_object=now,
-                objects=current.objects + new,
-                calling_ae_title=sender.calling_ae_title,
-                called_ae_title=sender.called_ae_title,
-                calling_address=sender.calling_address,
-            )
-            self._store.save_round(current)
+            if not self._store.add_file(current.key, file, now, sender.peer):
+                current = self._enter_again(entered, sender, now)
+                self._store.add_file(current.key, file, now, sender.peer)
             if (job := make_job(current)) is not None:
                 self._store.add_job(job)
             return current
+
+    def _enter_again(self, entered: Round, sender: Sender, now: float) -> Round:
+        """Return the round in place of one that has ended since it was entered."""
+        current = self._store.find_round(entered.study)
+        if current is None or current.state is not RoundState.OPEN:
+            current = self._begin(entered.study, current, entered.directory, now)
+        self._store.hold(current.key, sender.association, sender.owner)
+        return current
 
     def released(self, association: str) -> None:
         """Note that an association is over."""
