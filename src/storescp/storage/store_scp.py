@@ -78,6 +78,8 @@ class Outcome(NamedTuple):
     """Of the file, in bytes."""
     why: str = ""
     """If nothing was stored: the reason, in words."""
+    study_round: int | None = None
+    """How often its study has begun, where that is known."""
 
 
 class Reception(Protocol):
