@@ -58,9 +58,10 @@ def test_rounds_are_found_by_study(store: StudyStore) -> None:
         assert store.find_round("1.3") == changed
 
 
-def test_unfinished_rounds_come_oldest_first(store: StudyStore) -> None:
-    """By their last object; complete ones are left out, also when a time is asked for."""
+def test_rounds_come_oldest_first(store: StudyStore) -> None:
+    """Those that are open, or ending, by their last object; complete ones until they are forgotten."""
     with store.transaction():
+        assert not store.has_unfinished()
         late = store.add_round(ROUND._replace(study="late", last_object=30.0))
         early = store.add_round(ROUND._replace(study="early", last_object=10.0))
         done = store.add_round(ROUND._replace(study="done", last_object=5.0))
@@ -69,9 +70,18 @@ def test_unfinished_rounds_come_oldest_first(store: StudyStore) -> None:
         )
         store.save_round(done._replace(state=RoundState.COMPLETE))
 
-        assert store.unfinished() == [early, ending, late]
-        assert store.unfinished(before=20.0) == [early, ending]
-        assert store.unfinished(before=9.0) == []
+        assert store.open_rounds() == [early, late]
+        assert store.open_rounds(before=10.0) == [early]
+        assert store.open_rounds(before=9.0) == []
+        assert store.ending_rounds() == [ending]
+        for one in (late, early):
+            store.save_round(one._replace(state=RoundState.COMPLETE))
+        assert store.has_unfinished()
+        store.save_round(ending._replace(state=RoundState.COMPLETE))
+        assert not store.has_unfinished()
+        store.forget_complete(20.0)
+        found = [store.find_round(name) for name in ("done", "early", "ending", "late")]
+        assert [one and one.study for one in found] == [None, None, "ending", "late"]
 
 
 def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
@@ -84,7 +94,7 @@ def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
         store.remove_round(second.key)
 
         assert store.find_round("1.2") == first
-        assert store.unfinished() == []
+        assert store.open_rounds() == []
         assert store.files(second.key) == []
         assert not store.is_held(second.key)
         store.remove_round(first.key)
@@ -206,7 +216,7 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
     with store.transaction():
         assert store.time() == 20.0
         assert store.find_round("1.3") is None
-        assert store.unfinished() == [kept]
+        assert store.open_rounds() == [kept]
         assert store.files(kept.key) == [StoredFile("CT.1", "CT")]
         assert store.jobs(JobState.WAITING) == [JOB]
         assert store.is_held(kept.key)
@@ -251,7 +261,7 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     assert in_child(act) == signal.SIGKILL
     store = SQLiteStore(path)
     with store.transaction():
-        assert [one.study for one in store.unfinished()] == ["1.2"]
+        assert [one.study for one in store.open_rounds()] == ["1.2"]
     store.close()
 
 
@@ -305,6 +315,20 @@ def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
         SQLiteStore(str(tmp_path / "state")).transaction(),
     ):
         pass
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+def test_a_record_is_as_durable_as_was_asked_for(tmp_path: Path, durable: bool, level: int) -> None:
+    """A write-ahead log, on disk with each transaction only if the files are, too (PRAGMA synchronous: NORMAL, FULL)."""
+    store = SQLiteStore(str(tmp_path / "state"), durable=durable)
+    with store.transaction():
+        store.save_time(1.0)
+    database = store._database
+    assert database is not None
+
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (level,)
+    store.close()
 
 
 def test_the_database_is_private(tmp_path: Path) -> None:

@@ -92,10 +92,25 @@ class MemoryStore:
         else:
             self._remove(self._latest, removed.study)
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
+    def open_rounds(self, before: float | None = None) -> list[Round]:
+        found = self._unfinished_in(RoundState.OPEN)
+        return [one for one in found if before is None or one.last_object <= before]
+
+    def ending_rounds(self) -> list[Round]:
+        return self._unfinished_in(RoundState.ENDING)
+
+    def _unfinished_in(self, state: RoundState) -> list[Round]:
         found = (self._rounds[key] for key in self._unfinished)
-        chosen = [one for one in found if before is None or one.last_object <= before]
+        chosen = [one for one in found if one.state is state]
         return sorted(chosen, key=lambda one: (one.last_object, one.key))
+
+    def has_unfinished(self) -> bool:
+        return bool(self._unfinished)
+
+    def forget_complete(self, before: float) -> None:
+        for one in list(self._rounds.values()):
+            if one.state is RoundState.COMPLETE and one.last_object < before:
+                self.remove_round(one.key)
 
     # -- files
 

@@ -33,7 +33,9 @@ CREATE TABLE IF NOT EXISTS rounds (
     called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS rounds_of_study ON rounds (study, number);
-CREATE INDEX IF NOT EXISTS unfinished_rounds ON rounds (last_object, key) WHERE state < 2;
+CREATE INDEX IF NOT EXISTS open_rounds ON rounds (last_object, key) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS ending_rounds ON rounds (last_object, key) WHERE state = 1;
+CREATE INDEX IF NOT EXISTS complete_rounds ON rounds (last_object) WHERE state = 2;
 CREATE TABLE IF NOT EXISTS files (
     round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL, final BLOB NOT NULL,
     came REAL NOT NULL, PRIMARY KEY (round, name)
@@ -201,14 +203,30 @@ class SQLiteStore:
         self._run("DELETE FROM rounds WHERE key = ?", key)
         self.empty_round(key)
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
+    def open_rounds(self, before: float | None = None) -> list[Round]:
         limit = float("inf") if before is None else before
         rows = self._run(
-            f"SELECT {_ROUND} FROM rounds WHERE state < 2 AND last_object <= ?"
+            f"SELECT {_ROUND} FROM rounds WHERE state = 0 AND last_object <= ?"
             " ORDER BY last_object, key",
             limit,
         )
         return [_round(row) for row in rows]
+
+    def ending_rounds(self) -> list[Round]:
+        rows = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE state = 1 ORDER BY last_object, key",
+        )
+        return [_round(row) for row in rows]
+
+    def has_unfinished(self) -> bool:
+        (found,) = self._run(
+            "SELECT EXISTS (SELECT 1 FROM rounds WHERE state = 0)"
+            " OR EXISTS (SELECT 1 FROM rounds WHERE state = 1)"
+        ).fetchone()
+        return bool(found)
+
+    def forget_complete(self, before: float) -> None:
+        self._run("DELETE FROM rounds WHERE state = 2 AND last_object < ?", before)
 
     # -- files
 

@@ -136,12 +136,24 @@ class StudyStore(Protocol):
         """Remove a round with its files and holds."""
         ...
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
-        """Return rounds that are not complete, those with the oldest `last_object` first.
+    def open_rounds(self, before: float | None = None) -> list[Round]:
+        """Return rounds that are open, those with the oldest `last_object` first.
 
         Args:
             before: those only whose last object is not younger.
         """
+        ...
+
+    def ending_rounds(self) -> list[Round]:
+        """Return rounds that are ending, in the same order."""
+        ...
+
+    def has_unfinished(self) -> bool:
+        """Tell whether there is a round that is not complete."""
+        ...
+
+    def forget_complete(self, before: float) -> None:
+        """Remove complete rounds whose last object is older."""
         ...
 
     # -- files

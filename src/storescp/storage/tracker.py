@@ -37,6 +37,8 @@ class EndOfStudy:
     timeout: float = 60.0
     longest_hold: float = 3600.0
     """It then ends even if an association that brought objects of it is still open."""
+    remembered: float = 90 * 86400.0
+    """What comes after that begins with round 1 again."""
 
 
 class Sender(NamedTuple):
@@ -87,9 +89,10 @@ class Tracker:
             return self._store.time()
 
     def save_time(self, now: float) -> None:
-        """Remember the time, so that it goes on from there after a restart."""
+        """Remember the time, so that it goes on from there after a restart; forget what is long over."""
         with self._store.transaction():
             self._store.save_time(now)
+            self._store.forget_complete(now - self._rule.remembered)
 
     # -- objects
 
@@ -172,16 +175,14 @@ class Tracker:
         Rounds that were entered but got no object end without a trace.
         """
         with self._store.transaction():
-            ending = [one for one in self._store.unfinished() if one.state is RoundState.ENDING]
+            ending = self._store.ending_rounds()
             if ended := self._end_those_due(now):
                 self._store.save_time(now)
             return ending + ended
 
     def _end_those_due(self, now: float) -> list[Round]:
         all_ended = []
-        for one in self._store.unfinished(before=now - self._rule.timeout):
-            if one.state is not RoundState.OPEN:
-                continue
+        for one in self._store.open_rounds(before=now - self._rule.timeout):
             capped = one.last_object <= now - max(self._rule.timeout, self._rule.longest_hold)
             held = self._store.is_held(one.key)
             if held and not capped:
@@ -196,12 +197,9 @@ class Tracker:
         """End all rounds, because nobody will go on with them; return those that are ending."""
         with self._store.transaction():
             self._store.drop_holds()
-            ending = []
-            for one in self._store.unfinished():
-                ended = self._end(one, "stop") if one.state is RoundState.OPEN else one
-                if ended is not None:
-                    ending.append(ended)
-            return ending
+            ending = self._store.ending_rounds()
+            ended = [self._end(one, "stop") for one in self._store.open_rounds()]
+            return ending + [one for one in ended if one is not None]
 
     def _end(self, one: Round, cause: str) -> Round | None:
         if one.objects == 0:
@@ -214,7 +212,7 @@ class Tracker:
     def is_idle(self) -> bool:
         """Tell whether there is neither a round that will end nor a command that waits."""
         with self._store.transaction():
-            return not self._store.unfinished() and self._store.next_due() is None
+            return not self._store.has_unfinished() and self._store.next_due() is None
 
     def files(self, one: Round) -> list[StoredFile]:
         """Return the files of a round in the order in which they came."""
