@@ -10,14 +10,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import report
+from bench import report, start
 from bench.objects import template
 from bench.peers import Peer, available
-from bench.runner import Result, Runner, seconds_to_help, seconds_to_listen
+from bench.runner import Result, Runner
 from bench.workloads import Workload, growth, workloads
 from tests.peers.tools import find_tool
 
-GROUPS = ("core", "disk", "modes", "growth", "start")
+GROUPS = ("core", "disk", "modes", "parallel", "growth", "start")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks.svg"
@@ -41,12 +41,7 @@ def main() -> int:
         results = [_run(runner, workload, arguments.rounds) for workload in chosen]
         starts = []
         if "start" in arguments.groups:
-            starts = [
-                report.Start(
-                    peer.name, seconds_to_listen(peer, Path(on_disk)), seconds_to_help(peer)
-                )
-                for peer in _starting(peers)
-            ]
+            starts = [start.measure(peer, Path(on_disk)) for peer in _starting(peers)]
     run = report.Run(
         _machine(), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
     )
@@ -65,7 +60,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--groups",
-        default="core,disk,modes,start",
+        default="core,disk,modes,parallel,start",
         type=lambda value: value.split(","),
         help=f"comma-separated, of {', '.join(GROUPS)} (default: all but growth)",
     )
@@ -85,9 +80,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(runner: Runner, workload: Workload, rounds: int) -> Result:
-    start = time.monotonic()
+    began = time.monotonic()
     result = runner.run(workload, template(workload.sample()), min(rounds, workload.most_rounds))
-    print(f"{workload.title}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    print(f"{workload.title}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return result
 
 

@@ -125,11 +125,7 @@ BYTES_LOST_BY_THE_REFERENCE = {vector.title for vector in VECTORS if vector.is_d
 } | {"internal 'px'"}
 """Refused here with status C000; the last one announces a value of 1.6 GB that is not there."""
 
-LEFT_OUT = {"group 0000 el", "group 0002 el"}
-"""The reference writes them in front of the data set, where readers take them for the file's own."""
-
 DIFFERENT = {
-    *LEFT_OUT,
     *SORTED_WHATEVER_THE_FRAGMENTS,
     SWAPPED_WHATEVER_THE_FRAGMENTS,
     KEPT_AS_UN,
@@ -166,7 +162,7 @@ def test_vectors_of_the_reference(step: int) -> None:
         expected = (vector.status, vector.written, vector.written_syntax)
         assert expected == _status_and_data(vector, step), vector.title
 
-    assert len(same) == 998 - 27
+    assert len(same) == 998 - 25
 
 
 @pytest.mark.parametrize("step", [0, 21])
@@ -199,29 +195,6 @@ def test_disorder_in_fragments(title: str) -> None:
 
     assert whole == cut
     assert whole[0] == "0000"
-
-
-@pytest.mark.parametrize("step", [0, 1, 5])
-@pytest.mark.parametrize("title", sorted(LEFT_OUT))
-def test_elements_of_commands_and_files_are_left_out(title: str, step: int) -> None:
-    """A data set has no elements of groups 0000 and 0002: what comes behind them is stored without them."""
-    (vector,) = (v for v in VECTORS if v.title == title)
-    assert vector.received[:4] in (b"\x00\x00\x10\x00", b"\x02\x00\x10\x00")
-
-    assert _status_and_data(vector, step) == ("0000", vector.received[12:], vector.received_syntax)
-
-
-def test_a_sequence_of_a_foreign_group_is_refused() -> None:
-    """It cannot be passed over in one step, and nobody sends one."""
-    with pytest.raises(CannotUnderstand, match=r"Invalid Element \(0002,0100\)"):
-        transcode(EXPLICIT_VR_LITTLE_ENDIAN, sequence(0x00020100, undefined=True) + UIDS)
-
-
-def test_foreign_groups_inside_of_sequences_stay() -> None:
-    """There nobody mistakes them."""
-    data = UIDS + sequence(0x00081140, item(element(0x00020010, "UI", b"1.2\0")))
-
-    assert transcode(EXPLICIT_VR_LITTLE_ENDIAN, data).data == data
 
 
 def test_converted_un_is_swapped_in_fragments() -> None:

@@ -37,6 +37,8 @@ class Request(Enum):
     VERSION = "version"
     LIST_CIPHERS = "list ciphers"
     LIST_PROFILES = "list profiles"
+    LIST_FAILED = "list failed"
+    RETRY_FAILED = "retry failed"
 
 
 class Mode(Enum):
@@ -142,6 +144,13 @@ class Sorting(NamedTuple):
     prefix: str = ""
 
 
+class HTTPAddress(NamedTuple):
+    """Where the status page is served."""
+
+    address: str
+    port: int
+
+
 class CommandLine(NamedTuple):
     """The effective value of every option, checked. The fields' defaults are those of the options.
 
@@ -234,7 +243,19 @@ class CommandLine(NamedTuple):
     fsync: bool = False
     events: str | None = None
     """File name, `-` for standard output; `None`: nowhere."""
-    inflate_limit: int = 65536 * MEGABYTE
+    workers: int | None = None
+    queue_limit: int | None = None
+    parallel_studies: bool = False
+    state_directory: str | None = None
+    eostudy_hold: int = 3600
+    """Seconds."""
+    exec_parallel: int = 4
+    exec_timeout: int = 3600
+    """Seconds."""
+    exec_attempts: int = 6
+    exec_pause: int = 10
+    """Seconds."""
+    inflate_limit: int = 4096 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
     idle_timeout: int | None = None
     """0: unlimited; `None`: as the reference has it, which depends on other options."""
@@ -253,9 +274,20 @@ class CommandLine(NamedTuple):
     allow_called_files: tuple[str, ...] = ()
     allow_addresses: tuple[str, ...] = ()
     allow_address_files: tuple[str, ...] = ()
+    http: HTTPAddress | None = None
+    """`None`: no status page."""
+    http_hosts: tuple[str, ...] = ()
+    http_token_file: str | None = None
+    progress: bool = False
+    show_identifiers: bool = False
     user: str | None = None
     umask: int | None = None
     """`None`: as inherited."""
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether each study ends for itself."""
+        return self.workers is not None or self.state_directory is not None or self.parallel_studies
 
     @property
     def file_names(self) -> FileNames:

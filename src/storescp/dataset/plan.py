@@ -28,12 +28,6 @@ from storescp.uids import TRANSFER_SYNTAXES, Kind, TransferSyntax
 SHORT, SHORT_ANY, SHORT_TEXT, SHORT_UID, LONG, LONG_ANY, LONG_TEXT, SEQUENCE = range(1, 9)
 LOOK_CLOSELY = 0
 
-FOREIGN_GROUPS = frozenset({0x0000, 0x0002})
-"""Groups of command sets and of File Meta Information, PS3.5 7.1: no data set has elements of them.
-
-In front of a data set, which is where they sort to, readers take them for the file's own.
-"""
-
 _NOTED = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
 _NOTED_AT_TOP = _NOTED | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
 _CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
@@ -107,17 +101,13 @@ class Plan:
         )
         # Whether items can be written that were not looked into (`shapes`).
         self.knows_shapes = (
-            self.same_layout
+            (self.same_layout or not self.read.implicit_vr)
             and not settled
             and not self.creates_group_lengths
             and not self.item_padding
         )
 
-        self.specials_at_top = tuple(
-            sorted(
-                _NOTED_AT_TOP | _CONTEXT | _STRUCTURE | {group << 16 for group in FOREIGN_GROUPS}
-            )
-        )
+        self.specials_at_top = tuple(sorted(_NOTED_AT_TOP | _CONTEXT | _STRUCTURE))
         self.specials = tuple(sorted(TAGS_LOOKED_AT))
         self.specials_known = tuple(sorted(_CONTEXT | _STRUCTURE))  # both UIDs are known already
         self.kinds = {

@@ -190,6 +190,7 @@ class Teller:
                 path,
                 outcome.size,
                 duration,
+                outcome.study_round,
             ),
             self._party,
         )
