@@ -63,6 +63,8 @@ class AssociationAccepted(NamedTuple):
     maximum_length: int
     """Of PDUs that the peer takes; 0 is without limit."""
     tls: bool
+    why: str | None = None
+    """Why presentation contexts were refused, if some were."""
 
 
 class AssociationRejected(NamedTuple):
@@ -114,6 +116,8 @@ class ObjectStored(NamedTuple):
     """Of the file."""
     duration: float
     """Seconds since the C-STORE-RQ."""
+    why: str | None = None
+    """Why the status is none of success."""
 
 
 class ObjectRefused(NamedTuple):

@@ -33,6 +33,7 @@ CASES = [
     (["-aet", "--accept"], set()),  # what follows an option is its value
     (["--max-pdu", "su"], set()),
 ]
+IDS = [" ".join(words) for words, _ in CASES]
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_values_of_options() -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize(("words", "offered"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("words", "offered"), CASES, ids=IDS)
 def test_bash(words: list[str], offered: set[str]) -> None:
     """The function that bash calls offers the right words."""
     cut = [part for word in words for part in (("+x", "=") if word == "+x=" else (word,))]
@@ -121,7 +122,7 @@ def test_bash_for_real(tmp_path: Path) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize(("words", "offered"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("words", "offered"), CASES, ids=IDS)
 def test_zsh(words: list[str], offered: set[str]) -> None:
     """The function that zsh calls asks for the right words; how they are shown is zsh's affair."""
     prelude = """\
@@ -151,7 +152,7 @@ def test_zsh_syntax(tmp_path: Path) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize(("words", "offered"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("words", "offered"), CASES, ids=IDS)
 def test_fish(words: list[str], offered: set[str], tmp_path: Path) -> None:
     """Fish, asked for completions, offers the right words."""
     (tmp_path / "storescp.fish").write_text(fish())

@@ -18,7 +18,7 @@ from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
 from storescp.printable import printable
 from storescp.serve import client_names
-from storescp.serve.connection import Connection, Disturbances, End, Timeouts
+from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
 from storescp.serve.listener import (
     IPVersion,
     Listener,
@@ -198,9 +198,14 @@ class Receiver:
         return Teller(self._hub, address, tls=self._tls is not None)
 
     def _tell_silent(self, connected: socket.socket) -> None:
-        with suppress(OSError):
-            if (teller := self._teller(connected.getpeername()[0])) is not None:
-                teller.refused("timeout", "the peer said nothing")
+        if (address := _address(connected)) is None:
+            return
+        from storescp.serve import why
+
+        explanation = why.silent(address, self._receiving.timeouts.acse)
+        explain(logging.ERROR, explanation)
+        if (teller := self._teller(address)) is not None:
+            teller.refused("timeout", explanation)
 
     def _give_privileges_up(self) -> None:
         """Become whom the user wants; root was needed for the port and the keys.
@@ -235,13 +240,11 @@ class Receiver:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
         receiving = self._receiving
         self._dictionary()
-        modules = ["ctypes", "storescp.dataset.second_pass"]
+        modules = ["ctypes", "storescp.dataset.second_pass", "storescp.serve.why"]
         if self._tls is not None:
             modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
         if receiving.access_control is not None:
             modules += ["storescp.serve.access", "storescp.serve.access_rules"]
-        if receiving.verbose_contexts or _logger.isEnabledFor(logging.DEBUG):
-            modules.append("storescp.uid_names")
         if isinstance(receiving.storing.rules.layout, ByPatientName):
             modules.append("anyascii")
         for module in modules:
@@ -313,7 +316,8 @@ class Receiver:
         objection = None if gate is None else gate.objection(address, waiting)
         if objection is None:
             return True
-        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        _logger.warning("Connection from %s closed", address)
+        explain(logging.WARNING, objection.why)
         if (teller := self._teller(address)) is not None:
             teller.refused(*objection)
         return False
@@ -397,10 +401,8 @@ class Receiver:
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
         transport = None
-        if self._is_welcome(name, address):
+        if self._is_welcome(name, address, teller):
             transport = self._secure(connected, teller)
-        elif teller is not None:
-            teller.refused("host-rules", "the host access rules do not let this host in")
         if transport is None:
             connected.close()
             return Reception.DONE
@@ -432,17 +434,23 @@ class Receiver:
         transport.close()
         return Reception.DONE
 
-    def _is_welcome(self, name: str, address: str) -> bool:
+    def _is_welcome(self, name: str, address: str, teller: "Teller | None") -> bool:
         """Tell whether the host access rules let the peer in."""
-        if self._receiving.access_control is None:
+        control = self._receiving.access_control
+        if control is None:
             return True
-        from storescp.serve import access
+        from storescp.serve import access, why
         from storescp.serve.access_rules import Client
 
         client = Client(name, address)
-        if access.check(self._receiving.access_control, client).granted:
+        decision = access.check(control, client)
+        if decision.granted:
             return True
         _logger.error("%s", access.refusal(client))
+        explanation = why.host(address, name, control.allow, decision.decided_by)
+        explain(logging.ERROR, explanation)
+        if teller is not None:
+            teller.refused("host-rules", explanation)
         return False
 
     def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
@@ -463,10 +471,11 @@ class Receiver:
             )
         except HandshakeFailed as error:
             _logger.error("Receiving Association failed: %s", error)
-            for note in getattr(error, "__notes__", ()):
+            notes = getattr(error, "__notes__", ())
+            for note in notes:
                 _logger.error("%s", note)
             if teller is not None:
-                teller.refused("tls-handshake", str(error))
+                teller.refused("tls-handshake", " ".join((*notes, str(error))))
             return None
 
 

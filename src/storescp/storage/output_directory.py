@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 
-from storescp.errors import CannotUnderstand
+from storescp.errors import CannotUnderstand, Limit, OutOfResources
 from storescp.storage.claim import Claim, close_quietly
 from storescp.storage.leftovers import Receiver, made_by
 
@@ -71,6 +71,7 @@ class OutputDirectory:
 
         Raises:
             OSError: it cannot be created.
+            OutOfResources: less is free than is to stay free.
         """
         attempt = 1
         while True:
@@ -98,7 +99,7 @@ class OutputDirectory:
         system = os.fstatvfs(self._place)
         if system.f_bavail * system.f_frsize < self.reserve:
             reason = f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
-            raise OSError(errno.ENOSPC, reason, self.path)
+            raise OutOfResources(reason, limit=Limit.FREE_SPACE)
 
     def release(self) -> None:
         """Note that a file from `open_hidden` is hidden no longer."""

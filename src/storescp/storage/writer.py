@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from storescp.errors import OutOfResources
+from storescp.errors import Limit, OutOfResources
 from storescp.storage.claim import close_quietly
 from storescp.storage.exclusive import rename_new
 from storescp.storage.naming import FileName
@@ -115,7 +115,8 @@ class InstanceFile:
             return
         if self._end + len(self._header) > self._output.maximum_size:
             raise OutOfResources(
-                f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit"
+                f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit",
+                limit=Limit.OBJECT_SIZE,
             )
         with _out_of_resources:
             if len(self._pending) <= _IOV_MAX:
