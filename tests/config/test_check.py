@@ -1,6 +1,7 @@
 """`--check` finds what would keep the program from starting, or from being of use, and touches nothing."""
 
 import datetime
+import errno
 import os
 import socket
 import subprocess
@@ -74,9 +75,15 @@ def test_port_is_taken() -> None:
     assert report.text().endswith("It would not start: 1 error, 0 warnings.\n")
 
 
+def refuse(*_: object) -> None:
+    """Do as the system does where port 104 is for root only."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Privileged ports and directories of others are errors for an ordinary user."""
+    """Privileged ports and directories of others are errors for an ordinary user; the system decides which ports."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
     monkeypatch.setattr(os, "access", lambda *_: False)
 
     assert of(examined(port=104), Weight.ERROR) == [

@@ -1,27 +1,25 @@
 """The running program has and gives no more permissions than it must."""
 
 import os
-import random
-import shutil
 import signal
-import socket
 import stat
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydicom
 import pytest
 
-import storescp
 from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
+from tests.peers.another_user import (
+    IS_ROOT,
+    NOBODY,
+    NOGROUP,
+    privileged_port,
+    public_directory,
+    public_python,
+)
 from tests.peers.requestor import CT_IMAGE_STORAGE, Requestor, message, store_command
 from tests.peers.servers import is_listening, our_command, our_environment, ours
-
-IS_ROOT = os.geteuid() == 0
-NOBODY, NOGROUP = 4000000001, 4000000002
 
 
 def mode(path: Path) -> str:
@@ -97,50 +95,8 @@ def test_the_preamble_is_zero(tmp_path: Path) -> None:
 @pytest.fixture
 def public() -> Iterator[Path]:
     """A directory that every user can enter, with the program in it and what it needs."""
-    path = Path(tempfile.mkdtemp())
-    path.chmod(0o755)
-    needless = shutil.ignore_patterns("__pycache__", "tests", "test_files", "palettes")
-    dictionary = Path(pydicom.__file__).parent
-    metadata = dictionary.parent.glob("pydicom-*.dist-info")
-    for source in (Path(storescp.__file__).parent, dictionary, *metadata):
-        shutil.copytree(source, path / "src" / source.name, ignore=needless)
-    (path / "files").mkdir()
-    yield path
-    shutil.rmtree(path)
-
-
-def public_python() -> str:
-    """Return a Python that every user can run."""
-    if not IS_ROOT:
-        return sys.executable  # nobody will be made another user
-    script = "import sys; assert sys.version_info >= (3, 11); print(sys.executable)"
-    for candidate in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
-        if not os.path.exists(candidate):
-            continue
-        try:
-            done = subprocess.run(
-                [candidate, "-I", "-c", script],
-                user=NOBODY,
-                group=NOGROUP,
-                extra_groups=[],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        except PermissionError:
-            continue
-        if done.returncode == 0:
-            return done.stdout.strip()
-    pytest.fail("no Python that every user can run; Debian's will do")
-
-
-def privileged_port() -> int:
-    """Return a port below 1024 that is free."""
-    for port in random.sample(range(600, 1024), 424):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    pytest.fail("all ports are taken")
+    with public_directory() as path:
+        yield path
 
 
 def start(public: Path, *options: str) -> tuple[subprocess.Popen[str], int]:

@@ -16,7 +16,7 @@ from tests.peers.requestor import (
     message,
     store_command,
 )
-from tests.peers.servers import ours
+from tests.peers.servers import our_environment, ours, running
 
 
 def test_silent_clients_keep_nobody_waiting(tmp_path: Path) -> None:
@@ -186,3 +186,36 @@ def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
     assert done.stderr == (
         "E: cannot create network: 0006:031c TCP Initialization Error: Address already in use\n"
     )
+
+
+def test_a_mistake_of_ours_ends_one_association_only(tmp_path: Path) -> None:
+    """Whatever is raised where nobody expects it: it is logged, the object is gone, the next peer is served."""
+    script = """
+import storescp.storage.store_scp as store_scp
+real = store_scp.StoreSCP.place
+def place(self, attributes):
+    if attributes.sop_instance_uid == b"1.2.666":
+        raise ZeroDivisionError("nobody expects it")
+    return real(self, attributes)
+store_scp.StoreSCP.place = place
+from storescp.cli import main
+main()
+"""
+    command = [sys.executable, "-c", script]
+    for number, mode in enumerate(([], ["--fork"])):
+        with running(command, tmp_path / f"out{number}", mode, our_environment()) as server:
+            with Requestor(server.port) as peer:
+                peer.associate(CONTEXTS)
+                assert store(peer, "1.2.3") == "0000"
+                peer.send(
+                    message(1, store_command(CT_IMAGE_STORAGE, "1.2.666"), data_set("1.2.666"))
+                )
+                assert peer.receive_response().outcome == "CLOSED"
+            with Requestor(server.port) as peer:
+                peer.associate(CONTEXTS)
+                assert store(peer, "1.2.4") == "0000"
+                peer.release()
+
+            assert sorted(server.files()) == ["CT.1.2.3", "CT.1.2.4"]
+            assert "internal error, association dropped" in server.errors()
+            assert "ZeroDivisionError: nobody expects it" in server.errors()

@@ -266,4 +266,4 @@ WORDS = (
     element(0x0020000D, "UI", b"1.9\0"),
     element(0x00100010, "PN", b"A"),
 )
-CONNECTIONS = Target("connection", run, _seeds, weight=4, largest=1024, words=WORDS)
+CONNECTIONS = Target("connection", run, _seeds, weight=4, largest=1024, changes=500, words=WORDS)

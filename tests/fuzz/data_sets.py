@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
+from storescp.dataset.familiar import Memory
 from storescp.errors import ProtocolError, StatusError, StorescpError
 from storescp.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -16,7 +17,6 @@ from storescp.uids import (
 )
 from tests.dataset.support import (
     UIDS,
-    Transcoded,
     U,
     element,
     implicit,
@@ -57,19 +57,22 @@ def encoding_of(choices: Choices) -> Encoding:
 class Result(NamedTuple):
     """What came of a data set: bytes and attributes, or an error."""
 
-    outcome: Transcoded | None
+    data: bytes = b""
+    written: str = ""
     attributes: tuple[bytes | None, ...] = ()
     error: str = ""
 
 
-def result(received: str, data: bytes, encoding: Encoding, step: int = 0) -> Result:
+def result(
+    received: str, data: bytes, encoding: Encoding, step: int = 0, memory: Memory | None = None
+) -> Result:
     """Transcode, and take what is documented."""
     try:
-        done = transcode(received, data, encoding, step=step)
+        done = transcode(received, data, encoding, step=step, memory=memory)
     except (ProtocolError, StatusError) as error:
-        return Result(None, error=type(error).__name__)
+        return Result(error=type(error).__name__)
     attributes = tuple(getattr(done.attributes, name) for name in done.attributes.__slots__)
-    return Result(done, attributes)
+    return Result(done.data, done.written, attributes)
 
 
 def run(data: bytes) -> None:
@@ -79,29 +82,44 @@ def run(data: bytes) -> None:
     body = choices.rest()
     whole = result(received, body, encoding)
     cut = result(received, body, encoding, step + 1)
-    if whole.outcome is None or cut.outcome is None:
+    if whole.error or cut.error:
         if received == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
             # How much comes out of a damaged stream before the damage is zlib's business.
             assert bool(whole.error) == bool(cut.error), "cut elsewhere, it is refused"
         else:
             assert whole.error == cut.error, "the error depends on where the data set is cut"
         return
-    assert cut.outcome.data == whole.outcome.data, "the result depends on where it is cut"
-    assert cut.attributes == whole.attributes
-    written = whole.outcome
+    assert cut == whole, "the result depends on where it is cut"
     read = _LARGEST_INFLATED if received == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN else len(body)
     padding = sum(encoding.padding or (0, 0))
-    assert len(written.data) <= (16 + padding) * (read // 8 + 2) + 2 * read, (
-        "the output is inflated"
-    )
-    if not encoding.new_vr or written.written == IMPLICIT_VR_LITTLE_ENDIAN != received:
+    assert len(whole.data) <= (16 + padding) * (read // 8 + 2) + 2 * read, "the output is inflated"
+    if not encoding.new_vr or whole.written == IMPLICIT_VR_LITTLE_ENDIAN != received:
         return  # what follows from a VR that is not the dictionary's is lost there, PS3.5 A.1
     try:
-        transcode(written.written, written.data, Encoding(maximum_inflated=1 << 24))
+        transcode(whole.written, whole.data, Encoding(maximum_inflated=1 << 24))
     except StorescpError as error:
         if str(error) == "the data set is empty":
             return  # nothing but group lengths and padding
         raise AssertionError(f"what was written cannot be read: {error}") from error
+
+
+def run_alike(data: bytes) -> None:
+    """What is made of a data set does not depend on those before it, however alike they are."""
+    choices = Choices(data)
+    received, encoding = choices.pick(RECEIVED), encoding_of(choices)
+    step = choices.byte() * 4
+    changes = [(choices.byte(), choices.byte()) for _ in range(3)]
+    body = choices.rest()
+    memory = Memory()
+    versions = [body, body, body]
+    for place, value in changes:
+        position = place * len(body) >> 8
+        versions += [body[:position] + bytes((value,)) + body[position + 1 :], body]
+    for version in versions:
+        fresh = result(received, version, encoding)
+        assert result(received, version, encoding, step, memory) == fresh or (
+            received == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN and fresh.error
+        ), "the result depends on what came before"
 
 
 def _deflated(data: bytes) -> bytes:
@@ -152,6 +170,18 @@ def _seeds() -> Iterable[bytes]:
     )
 
 
+def _alike_seeds() -> Iterable[bytes]:
+    tail = b"".join(element(0x00200000 + number, "LO", b"ab") for number in range(16, 30))
+    frames = b"".join(item(element(0x00189151, "UL", b"abcd") + UIDS) for _ in range(4))
+    groups = sequence(0x52009230, frames)
+    for number, (syntax, first, second, more) in enumerate(
+        product((0, 4), (0, 15, 46), (0, 66), (tail, tail + groups, groups))
+    ):
+        yield bytes((syntax, first, second, number, 90, 7, 130, 8, 200, 9)) + UIDS + more
+    small = samples.ct_slice(2, "1.2.3", elements=40).data
+    yield bytes((0, 0, 0, 0, 90, 7, 130, 8, 200, 9)) + small
+
+
 _WORDS = (
     *(vr + b"\0\0" for vr in (b"UN", b"OB", b"SQ", b"UT", b"OW", b"??")),
     *(vr + b"\2\0" for vr in (b"US", b"UI", b"UL", b"PN", b"CS", b"LO", b"AT")),
@@ -174,3 +204,4 @@ _WORDS = (
 )
 
 DATA_SETS = Target("data_set", run, _seeds, weight=8, largest=2048, words=_WORDS)
+ALIKE = Target("alike", run_alike, _alike_seeds, weight=4, largest=1024, changes=300, words=_WORDS)

@@ -23,6 +23,8 @@ class Target:
     """Its share of a campaign."""
     largest: int = 4096
     """Bytes of the largest input."""
+    changes: int = 1500
+    """How many random changes are tried in the tests: few if it is slow."""
     words: tuple[bytes, ...] = ()
     """What is worth inserting."""
 

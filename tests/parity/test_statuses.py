@@ -352,9 +352,7 @@ def test_same_reaction(
 ) -> None:
     """Responses, aborts and files are equal, and so is whether the association lives on."""
     with ThreadPoolExecutor(2) as pool:
-        mine, theirs = pool.map(
-            lambda server: _converse(server, CASES[name], closing=name.startswith(ENDING)), servers
-        )
+        mine, theirs = pool.map(lambda server: converse(server, name), servers)
 
     options = request.node.callspec.params["servers"]
     if name in MISREAD or (options, name) in OTHERWISE:
@@ -365,18 +363,16 @@ def test_same_reaction(
         assert not differences(Outcome("", mine[1]), Outcome("", theirs[1]))
 
 
-def _converse(
-    server: Server, sent: bytes, *, closing: bool
-) -> tuple[list[Response], dict[str, bytes]]:
-    """Say `sent`, then C-ECHO, and return all that came back and all that was stored.
+def converse(server: Server, name: str) -> tuple[list[Response], dict[str, bytes]]:
+    """Hold a conversation of `CASES`, then C-ECHO; return all that came back and all that was stored.
 
-    With `closing` close instead of the echo; what is said to a peer that is gone does not count.
+    Some are closed instead of the echo; what is said to a peer that is gone does not count.
     """
     with Requestor(server.port) as peer:
         peer.associate(CONTEXTS)
-        peer.send(sent)
+        peer.send(CASES[name])
         responses = []
-        if closing:
+        if name.startswith(ENDING):
             peer.finish_sending()
         else:
             peer.send(message(3, echo_command(LAST_MESSAGE)))
@@ -391,7 +387,7 @@ def _converse(
     with Requestor(server.port) as peer:
         peer.associate(CONTEXTS)
         peer.release()
-    return [] if closing else responses, server.take_files()
+    return [] if name.startswith(ENDING) else responses, server.take_files()
 
 
 @pytest.mark.parametrize("maximum", [None, 0, 14, 15, 16, 20, 64, 4096, 1 << 31])

@@ -1,5 +1,6 @@
 """Programs and libraries that people send with: DCMTK's storescu, dcmsend and echoscu, and pynetdicom."""
 
+import ssl
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def dcmsend(port: int, paths: Sequence[Path], *options: str) -> subprocess.Compl
     return run("dcmsend", "-v", "--no-halt", *options, "localhost", str(port), *paths)
 
 
-def pynetdicom(port: int, paths: Sequence[Path]) -> list[int]:
+def pynetdicom(port: int, paths: Sequence[Path], *, tls: ssl.SSLContext | None = None) -> list[int]:
     """Send files with pynetdicom and return the statuses, -1 for what could not be sent."""
     import pydicom
     from pynetdicom import AE
@@ -77,7 +78,7 @@ def pynetdicom(port: int, paths: Sequence[Path]) -> list[int]:
         {(data_set.SOPClassUID, data_set.file_meta.TransferSyntaxUID) for data_set in data_sets}
     ):
         entity.add_requested_context(*pair)
-    association = entity.associate("127.0.0.1", port)
+    association = entity.associate("127.0.0.1", port, tls_args=(tls, "localhost") if tls else None)
     assert association.is_established
     try:
         return [int(association.send_c_store(data_set).get("Status", -1)) for data_set in data_sets]

@@ -295,7 +295,7 @@ def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
         ),
         (
             why.stalled("CT1", 7.5, "--dimse-timeout"),
-            ("CT1 began to send an object, and did not go on within 7.5 s: look at the sender and the network in between."
+            ("CT1 stopped in the middle of an object or message, and did not go on within 7.5 s: look at the sender and the network in between."
             " --dimse-timeout allows more time."),
         ),
         (

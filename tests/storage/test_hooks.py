@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,7 +14,7 @@ from storescp.storage.study import Study
 
 PEER = Peer("SCU", "STORESCP", "localhost")
 CT = ReceivedObject("1.2.840.10008.5.1.4.1.1.2", "1.1", 0, "OUT", "CT.1.1")
-IGNORED = replace(CT, directory=None, file_name=None)
+IGNORED = CT._replace(directory=None, file_name=None)
 STUDY = Study("1.2.3", "OUT/p_1.2.3", 0, objects=3)
 HOSTILE = [
     "$(reboot)",
@@ -58,7 +57,7 @@ def test_placeholders_are_replaced_everywhere(template: str, line: str) -> None:
 
 def test_replacement_goes_on_in_what_was_inserted() -> None:
     """The order is p, f, a, c, r: a placeholder in the output directory's name counts."""
-    received = replace(CT, directory="#f/#a", file_name="#p")
+    received = CT._replace(directory="#f/#a", file_name="#p")
 
     assert on_reception("#p", received, PEER).line == '#p/"SCU"'
 
@@ -109,7 +108,7 @@ def test_hostile_values_reach_the_shell_as_one_harmless_word(
 
 def test_environment_describes_the_object() -> None:
     """The same values and the identifiers, ready for scripts."""
-    received = replace(CT, status=0xA900, study_instance_uid="1.2.3")
+    received = CT._replace(status=0xA900, study_instance_uid="1.2.3")
 
     assert on_reception("", received, PEER).environment == {
         "STORESCP_EVENT": "object",

@@ -48,6 +48,8 @@ def test_receiver_lives_as_long_as_its_claim(tmp_path: Path) -> None:
         ("another", "another", NO_CLAIM, HOUR, False),
         ("this", "this", NO_CLAIM, HOUR, False),  # it could not mark the directory
         ("this", "another", NO_CLAIM, 2 * DAY, True),
+        ("unknown", "this", 5, HOUR, False),  # in a sandbox that hides which start it is
+        ("unknown", "this", 5, 2 * DAY, True),
         ("this", "another", 5, 0, True),  # a container of this machine that is no more
     ],
 )
@@ -57,6 +59,8 @@ def test_where_claims_do_not_reach_time_decides(
     """Other machines' files are left alone for a day."""
     receiver = Receiver.on_this_machine(claim)
     if boot == "another":
+        receiver = replace(receiver, boot="11111111")
+    if boot == "unknown":
         receiver = replace(receiver, boot="00000000")
     if host == "another":
         receiver = replace(receiver, host="00000000")
@@ -67,4 +71,8 @@ def test_where_claims_do_not_reach_time_decides(
 def test_machine_without_boot_id_is_survived() -> None:
     """Where /proc is not mounted."""
     with mock.patch("builtins.open", side_effect=FileNotFoundError):
-        assert len(Receiver.on_this_machine(1).boot) == 8
+        receiver = Receiver.on_this_machine(1)
+
+    assert len(receiver.boot) == 8
+    assert not receiver.knows_boot
+    assert Receiver.on_this_machine(1).knows_boot

@@ -239,19 +239,48 @@ def test_study_directory_in_the_current_one_is_named_as_the_reference_does(
     assert OutputDirectory(".").make_study_directory("1.2") == "./1.2"
 
 
-@pytest.mark.parametrize("name", ["a/b", "x" * 256, "link", "dangling", ".storescp-0"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a/b", "No such file or directory"),
+        ("x" * 256, "File name too long"),
+        ("link", "it is a symbolic link"),
+        ("dangling", "it is a symbolic link"),
+        (".storescp-0", "the name is that of our hidden directory"),
+    ],
+)
 def test_study_directory_that_cannot_be_is_c000(
-    output: OutputDirectory, tmp_path: Path, name: str
+    output: OutputDirectory, tmp_path: Path, name: str, reason: str
 ) -> None:
-    """A missing parent, a name too long, planted links, and our own hidden place."""
+    """A missing parent, a name too long, planted links, and our own hidden place; the reason is told."""
     (tmp_path / "link").symlink_to("/")
     (tmp_path / "dangling").symlink_to(tmp_path / "missing")
 
     with pytest.raises(CannotUnderstand) as caught:
         output.make_study_directory(name)
 
-    assert f"could not create subdirectory for study: {tmp_path}/{name}" == str(caught.value)
+    expected = f"could not create subdirectory for study: {tmp_path}/{name}: {reason}"
+    assert expected == str(caught.value)
     assert not (tmp_path / "missing").exists()
+
+
+def test_study_directory_that_was_moved_away_is_made_again(
+    output: OutputDirectory, tmp_path: Path
+) -> None:
+    """One that is there is left alone, whatever is in it; a link in its place is refused."""
+    path = output.make_study_directory("1.2")
+    (tmp_path / "1.2" / "file").touch()
+    output.restore_study_directory(path)
+    assert (tmp_path / "1.2" / "file").exists()
+
+    (tmp_path / "1.2").rename(tmp_path / "taken")
+    output.restore_study_directory(path)
+    assert (tmp_path / "1.2").is_dir()
+
+    (tmp_path / "1.2").rmdir()
+    (tmp_path / "1.2").symlink_to(tmp_path / "taken")
+    with pytest.raises(CannotUnderstand, match="it is a symbolic link"):
+        output.restore_study_directory(path)
 
 
 def test_durable_study_directory_is_brought_to_disk(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ class CommandLine(NamedTuple):
     fsync: bool = False
     events: str | None = None
     """File name, `-` for standard output; `None`: nowhere."""
-    inflate_limit: int = 65536 * MEGABYTE
+    inflate_limit: int = 4096 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
     idle_timeout: int | None = None
     """0: unlimited; `None`: as the reference has it, which depends on other options."""

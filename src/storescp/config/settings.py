@@ -9,9 +9,9 @@ from storescp.config import choices, dictionaries
 from storescp.config.choices import CommandLine
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.serve.connection import Disturbances, Timeouts
-from storescp.serve.listener import IPVersion
+from storescp.serve.listener import IPVersion, Listening, bind
 from storescp.serve.receiver import Receiver, Receiving
 from storescp.storage.naming import (
     ByPatientName,
@@ -26,9 +26,12 @@ from storescp.storage.store_scp import Storing
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
+    import socket
+
     from storescp.serve.access import AccessControl
     from storescp.serve.gate import Gate
     from storescp.serve.privileges import User
+    from storescp.serve.service_manager import Notify
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
 
@@ -75,7 +78,9 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
     Raises:
         ConfigurationError: something is not.
     """
-    check_privileges(command_line)
+    listening, notify = _from_service_manager(command_line)
+    if listening is None:
+        check_privileges(command_line)
     given_dictionary = dictionary()
     if command_line.max_pdu % 2:
         logging.getLogger("dcmtk.dcmnet").warning(
@@ -87,7 +92,27 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
         chosen,
         dictionary=given_dictionary,
         transport_security=lambda: _tls(command_line),
+        listening=listening,
+        notify=notify,
     )
+
+
+def _from_service_manager(
+    command_line: CommandLine,
+) -> "tuple[socket.socket | None, Notify | None]":
+    """Return the listening socket that was passed to us, and how to tell that we are ready, if that is wanted.
+
+    Raises:
+        ConfigurationError: what was passed is of no use.
+    """
+    if not {"LISTEN_FDS", "NOTIFY_SOCKET"} & os.environ.keys():
+        return None, None
+    from storescp.serve import service_manager
+
+    listening = None
+    if not command_line.inetd and service_manager.passes_socket(os.environ):
+        listening = service_manager.take_socket(os.environ)
+    return listening, service_manager.notifier(os.environ)
 
 
 def receiving(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiving:
@@ -128,14 +153,17 @@ def check_privileges(command_line: CommandLine) -> None:
     Raises:
         ConfigurationError: it is one.
     """
-    if (
-        not command_line.inetd
-        and command_line.port < _FIRST_UNPRIVILEGED_PORT
-        and os.geteuid() != 0
-    ):
-        raise ConfigurationError(
-            f"cannot listen on port {command_line.port}, insufficient privileges"
-        )
+    port = command_line.port
+    if command_line.inetd or port >= _FIRST_UNPRIVILEGED_PORT or os.geteuid() == 0:
+        return
+    try:
+        # A capability, or a setting of the system, may allow it to others than root: in containers that is usual.
+        bind(Listening(port, IP_VERSIONS[command_line.ip_version])).close()
+    except NetworkUnavailable as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise ConfigurationError(
+                f"cannot listen on port {port}, insufficient privileges"
+            ) from error
 
 
 class _UserDictionary(Dictionary):

@@ -21,43 +21,55 @@ def encode(
     White space in UIDs is removed. Texts may hold any bytes of a peer; a text of more than
     65534 bytes is cut.
     """
-    start, end = _constants(transfer_syntax, _bytes(calling_ae_title), version_name)
-    rest = b"".join(
-        (
-            start,
-            _uid(b"\x02\x00\x02\x00UI", sop_class_uid),
-            _uid(b"\x02\x00\x03\x00UI", sop_instance_uid),
-            end,
-        )
+    instance = _uid_value(sop_instance_uid)
+    before, after = _around_instance_uid(
+        _bytes(sop_class_uid),
+        len(instance),
+        transfer_syntax,
+        _bytes(calling_ae_title),
+        version_name,
     )
-    group_length = b"\x02\x00\x00\x00UL\x04\x00" + len(rest).to_bytes(4, "little")
-    return _PREAMBLE_AND_PREFIX + group_length + rest
+    return before + instance + after
 
 
-@lru_cache(maxsize=64)
-def _constants(
-    transfer_syntax: str, calling_ae_title: bytes, version_name: str
+@lru_cache(maxsize=256)
+def _around_instance_uid(
+    sop_class_uid: bytes,
+    instance_length: int,
+    transfer_syntax: str,
+    calling_ae_title: bytes,
+    version_name: str,
 ) -> tuple[bytes, bytes]:
-    """The elements in front of the UIDs of the instance, and those behind."""
-    start = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"
-    end = (
-        _uid(b"\x02\x00\x10\x00UI", transfer_syntax)
-        + _uid(b"\x02\x00\x12\x00UI", IMPLEMENTATION_CLASS_UID)
-        + _element(b"\x02\x00\x13\x00SH", version_name.encode(), b" ")
-        + _element(b"\x02\x00\x16\x00AE", calling_ae_title, b" ")
+    """What stands in front of the instance UID, and what behind it: the same for most objects of an association."""
+    before = (
+        b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"
+        + _element(b"\x02\x00\x02\x00UI", _uid_value(sop_class_uid))
+        + b"\x02\x00\x03\x00UI"
+        + instance_length.to_bytes(2, "little")
     )
-    return start, end
+    after = (
+        _element(b"\x02\x00\x10\x00UI", _uid_value(transfer_syntax))
+        + _element(b"\x02\x00\x12\x00UI", _uid_value(IMPLEMENTATION_CLASS_UID))
+        + _element(b"\x02\x00\x13\x00SH", _even(version_name.encode(), b" "))
+        + _element(b"\x02\x00\x16\x00AE", _even(calling_ae_title, b" "))
+    )
+    length = len(before) + instance_length + len(after)
+    group_length = b"\x02\x00\x00\x00UL\x04\x00" + length.to_bytes(4, "little")
+    return _PREAMBLE_AND_PREFIX + group_length + before, after
 
 
-def _uid(tag_and_vr: bytes, uid: bytes | str) -> bytes:
-    return _element(tag_and_vr, _bytes(uid).translate(None, _WHITE_SPACE).rstrip(b"\0"), b"\0")
+def _uid_value(uid: bytes | str) -> bytes:
+    return _even(_bytes(uid).translate(None, _WHITE_SPACE).rstrip(b"\0"), b"\0")
 
 
-def _element(tag_and_vr: bytes, value: bytes, pad: bytes) -> bytes:
-    value = value[:0xFFFE]
-    if len(value) & 1:
-        value += pad
+def _element(tag_and_vr: bytes, value: bytes) -> bytes:
     return tag_and_vr + len(value).to_bytes(2, "little") + value
+
+
+def _even(value: bytes, pad: bytes) -> bytes:
+    """`value`, if need be with a byte more, and no longer than an element with a short length may be."""
+    value = value[:0xFFFE]
+    return value + pad if len(value) & 1 else value
 
 
 def _bytes(text: bytes | str) -> bytes:

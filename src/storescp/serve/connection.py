@@ -13,13 +13,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from storescp.dimse.command import (
+    DIMSE_WARNING,
     CEchoRQ,
     CStoreRQ,
     encode_echo_response,
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError
+from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
+from storescp.printable import printable
 from storescp.serve import trace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
@@ -28,7 +30,7 @@ from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
-from storescp.upper_layer.notes import Note
+from storescp.upper_layer.notes import Note, network
 from storescp.upper_layer.pdu import (
     PDU,
     AAbort,
@@ -142,6 +144,7 @@ class Connection:
         self._request: CStoreRQ | None = None
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
+        self._wakes_for_study = False
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
 
     def serve(self) -> End:
@@ -167,7 +170,7 @@ class Connection:
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
         while True:
-            if association.views_expire and self._reception is not None:
+            if self._reception is not None and association.views_expire:
                 self._reception.flush()
             room = association.buffer()
             if self._artim is not None and self._clock() >= self._artim:
@@ -242,16 +245,22 @@ class Connection:
         self._tell_end("network", f"the connection is lost: {reason}")
         self._association.transport_closed()
 
-    def _fail(self, error: ProtocolError) -> None:
+    def _fail(self, error: ProtocolError, explanation: str = "") -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
         from storescp.serve import why
 
-        explanation = why.broken(error, self._who())
-        _log_notes(getattr(error, "notes", ()))
+        explanation = explanation or why.broken(error, self._who())
         if not self._association.was_established:
+            _log_notes(getattr(error, "notes", ()))
             _logger.error("Receiving Association failed: %s", error)
         else:
+            self._log_dimse_notes(getattr(error, "notes", ()))
             text = self._messages.explain(error)
+            if isinstance(error, InvalidDataSet):
+                # The reference tells the reason in a warning of its network layer.
+                reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({text})"
+                self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
+                text = "0006:020d DIMSE Failed to receive message"
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
@@ -272,41 +281,58 @@ class Connection:
     def _set_limit(self) -> None:
         """Tell the transport how long to wait for the next bytes."""
         timeouts = self._timeouts
-        if self._reception is not None:
-            limit = _least(timeouts.socket, timeouts.dimse)
-        elif self._artim is not None:
-            limit = _least(timeouts.socket, self._artim - self._clock())
+        self._wakes_for_study = False
+        if self._artim is not None:
+            limit = _least(timeouts.socket, self._until(self._artim))
+        elif self._reception is not None:
+            # As the reference, which looks for the next fragment's PDU first, and then reads it.
+            is_own = timeouts.dimse is not None and not self._association.within_pdu
+            limit = timeouts.dimse if is_own else timeouts.socket
         else:
-            limit = timeouts.idle
+            limit = timeouts.socket if self._association.within_pdu else timeouts.idle
             if (deadline := self._store.deadline()) is not None:
-                limit = _least(limit, deadline - self._clock())
-        self._transport.set_timeout(None if limit is None else max(limit, 0.001))
+                left = self._until(deadline)
+                if limit is None or left < limit:
+                    limit, self._wakes_for_study = left, True
+        self._transport.set_timeout(limit)
+
+    def _until(self, deadline: float) -> float:
+        """Return the seconds that are left; never so few that they would mean no limit."""
+        return max(deadline - self._clock(), 0.001)
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
         from storescp.serve import why
 
+        if self._artim is not None:
+            self._never_asked()
+            return True
+        if self._reception is None:
+            self._store.expire()
+        if self._association.within_pdu:
+            if not self._wakes_for_study:
+                self._fail(
+                    InvalidPDU("0006:0310 DUL network closed"),  # what the reference calls it
+                    why.stalled(self._who(), self._timeouts.socket, "--socket-timeout"),
+                )
+            return not self._wakes_for_study
         if self._reception is not None:
-            limit, option = self._timeouts.dimse, "--dimse-timeout"
-            if limit is not None and limit <= (self._timeouts.socket or limit):
+            limit, option = self._timeouts.socket, "--socket-timeout"
+            if self._timeouts.dimse is not None:
+                limit, option = self._timeouts.dimse, "--dimse-timeout"
                 text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
                 _logger.error("Store SCP Failed: %s", text)
+                _logger.error("DIMSE failure (aborting association): %s", text)
             else:
-                limit, option = self._timeouts.socket, "--socket-timeout"
-                text = "0006:0310 DUL network read timeout"
-            _logger.error("DIMSE failure (aborting association): %s", text)
+                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
+                _logger.info("Association Aborted")
             explanation = why.stalled(self._who(), limit, option)
             explain(logging.ERROR, explanation)
             self._tell_end("us", explanation)
             self._abort()
             return True
-        if self._artim is not None:
-            self._never_asked()
-            return True
-        now = self._clock()
-        self._store.expire()
         idle = self._timeouts.idle
-        if idle is None or now - self._last_heard < idle - _CLOCK_TOLERANCE:
+        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
         _logger.info("Association Aborted")
         explanation = why.idle(self._who(), idle)
@@ -434,7 +460,8 @@ class Connection:
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
-        _log_notes(command.notes)
+        if command.notes:
+            self._log_dimse_notes(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
@@ -458,26 +485,37 @@ class Connection:
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             _print_progress("RECV: ")
-        self._sleep_during()
+        if self._disturbing:
+            self._sleep_during()
+
+    def _log_dimse_notes(self, notes: Iterable[Note]) -> None:
+        """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
+        titles = f"{self._peer.calling_ae_title},{self._peer.called_ae_title}"
+        for note in notes:
+            text = note.text
+            if text.startswith(DIMSE_WARNING):
+                text = f"{DIMSE_WARNING}({printable(titles)}): {text.removeprefix(DIMSE_WARNING)}"
+            logging.getLogger(note.logger).log(note.level, "%s", text)
 
     def _disturb(self) -> bool:
         """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
-        if self._progress:
-            _print_progress(".")
-        self._sleep_during()
         if self._disturbances.abort_during:
             self._abort_by_option()
-        return self._disturbances.abort_during
+            return True
+        self._sleep_during()
+        if self._progress:
+            _print_progress(".")
+        return False
 
     def _finish(self, reception: Reception) -> bool:
         """The data set is complete: store it and answer; True when the association has ended."""
-        if self._progress:
-            _print_progress("\n")
         if self._disturbing:
-            self._sleep_during()
             if self._disturbances.abort_after:
                 self._abort_by_option()
                 return True
+            self._sleep_during()
+        if self._progress:
+            _print_progress("\n")
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -493,7 +531,7 @@ class Connection:
         self._send()
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
-        if self._disturbances.sleep_after:
+        if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False
 
@@ -542,12 +580,13 @@ class Connection:
         if self._reception is not None:
             self._reception.discard()
             self._reception = None
-            if self._progress:
-                _print_progress("\n")
 
 
-def _least(*limits: float | None) -> float | None:
-    return min((limit for limit in limits if limit is not None), default=None)
+def _least(one: float | None, other: float | None) -> float | None:
+    """Return the lesser of two limits, of which None is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _log_notes(notes: Iterable[Note]) -> None:

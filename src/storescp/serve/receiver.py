@@ -93,6 +93,8 @@ class Receiver:
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
+        listening: socket.socket | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare to receive.
 
@@ -100,12 +102,17 @@ class Receiver:
             receiving: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
+            listening: a socket that listens already, in place of one on the port of the settings.
+            notify: tells a service manager how we are, sd_notify(3).
 
         Raises:
             ConfigurationError: the file for events cannot be opened.
         """
         self._receiving = receiving
         self._transport_security = transport_security
+        self._listening = listening
+        self._notify = notify or (lambda _: None)
+        self._is_managed = notify is not None
         self._dictionary = dictionary
         self._signals = Signals()
         self._children = Children()
@@ -130,7 +137,10 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
-        listening = open_port(Listening(self._receiving.port, self._receiving.ip_version))
+        listening = self._listening or open_port(
+            Listening(self._receiving.port, self._receiving.ip_version)
+        )
+        port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
         self._give_privileges_up()
         if os.getpid() == 1:
@@ -150,10 +160,12 @@ class Receiver:
             admits=None if self._receiving.gate is None else self._admits,
             on_silent=self._tell_silent,
         )
-        self._open_hub(self._listener)
+        self._open_hub(self._listener, port)
+        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         try:
             self._listener.run()
         except Stopped as stopped:
+            self._notify("STOPPING=1")
             self._listener.close()
             self._store.close()
             self._close_hub(stopped)
@@ -162,7 +174,7 @@ class Receiver:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: Listener) -> None:
+    def _open_hub(self, listener: Listener, port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
@@ -174,7 +186,7 @@ class Receiver:
         if self._hub.descriptor >= 0:
             listener.watch(self._hub.descriptor, self._hub.receive)
         processes = "fork" if receiving.fork else "single"
-        self._hub.tell(NowListening(receiving.port, __version__, processes))
+        self._hub.tell(NowListening(port, __version__, processes))
 
     def _close_hub(self, stopped: Stopped) -> None:
         if self._hub is None:
@@ -233,7 +245,8 @@ class Receiver:
             renewals.append(self._tls.reload)
         if self._receiving.gate is not None:
             renewals.append(self._receiving.gate.expire)
-        if renewals:
+        # A service manager may ask to reload what has nothing to reload: that must not end it.
+        if renewals or self._is_managed:
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _prepare_for_children(self) -> None:
@@ -270,7 +283,7 @@ class Receiver:
         """Serve a connection whose peer has begun to speak."""
         policy, leave = self._admit(connected)
         if not self._receiving.fork:
-            return self._serve_here(connected, policy)
+            return self._serve_in_turn(connected, policy)
         try:
             in_child = fork_child(self._children, partial(self._child_ended, leave))
         except OSError as error:
@@ -287,6 +300,15 @@ class Receiver:
                 "Maximum number of associations reached, waiting for child process to terminate"
             )
         return Reception.DONE
+
+    def _serve_in_turn(self, connected: socket.socket, policy: Policy) -> Reception:
+        """Serve here; what goes wrong in our own code ends this association, and not the service."""
+        try:
+            return self._serve_here(connected, policy)
+        except Exception:  # the outermost loop of this process
+            _logger.exception("internal error, association dropped")
+            connected.close()
+            return Reception.DONE
 
     def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
         """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""

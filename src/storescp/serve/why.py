@@ -293,7 +293,7 @@ def stalled(who: str, seconds: float | None, option: str) -> str:
     """Return why an association was aborted in the middle of an object."""
     limit = "" if seconds is None else f" within {seconds:g} s"
     return (
-        f"{who} began to send an object, and did not go on{limit}: look at the sender and the network in between. {option}"
+        f"{who} stopped in the middle of an object or message, and did not go on{limit}: look at the sender and the network in between. {option}"
         " allows more time."
     )
 

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storescp.printable import printable
 from storescp.storage.sanitising import sanitise
@@ -26,8 +27,7 @@ class Peer:
     """Calling presentation address: a host name up to its first dot, or a numeric address."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedObject:
+class ReceivedObject(NamedTuple):
     """An object that was received, and unless objects are ignored, stored."""
 
     sop_class_uid: str

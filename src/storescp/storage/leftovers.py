@@ -32,6 +32,11 @@ class Receiver:
     def on_this_machine(cls, claim: int) -> Self:
         return cls(_digest(_boot_id()), _digest(os.fsencode(os.uname().nodename)), claim)
 
+    @property
+    def knows_boot(self) -> bool:
+        """Whether the system said which start it is; a sandbox may hide it."""
+        return self.boot != _digest(b"")
+
     def hidden_name(self, process: int, number: int) -> str:
         return f"{self.boot}-{self.host}-{self.claim:x}-{process}-{number}.part"
 
@@ -46,7 +51,12 @@ class Receiver:
         here = self.on_this_machine(self.claim)
         if self.boot == here.boot and self.claim != NO_CLAIM:
             return not is_claimed(directory, self.claim)
-        if self.boot != here.boot and self.host == here.host:
+        if (
+            self.boot != here.boot
+            and self.host == here.host
+            and self.knows_boot
+            and here.knows_boot
+        ):
             return True
         # Another machine that shares the directory, or one that had no way to mark it. No time
         # limit of a receiver lets a transfer stand still for a day.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from storescp.errors import CannotUnderstand, ConfigurationError, Limit
 from storescp.printable import printable
@@ -99,8 +100,7 @@ class Rules:
         object.__setattr__(self, "directory", directory)
 
 
-@dataclass(frozen=True, slots=True)
-class FileName:
+class FileName(NamedTuple):
     """The name that a file shall have, and what to do when it is taken."""
 
     text: str

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import os
+import stat
 import sys
 
 from storescp.errors import CannotUnderstand, Limit, OutOfResources
@@ -114,7 +115,7 @@ class OutputDirectory:
         path = os.path.join(self.path, name)
         failure = f"could not create subdirectory for study: {path}"
         if name.startswith(_HIDDEN):  # a Study Instance UID can do that
-            raise CannotUnderstand(failure)
+            raise CannotUnderstand(f"{failure}: the name is that of our hidden directory")
         try:
             os.mkdir(path)
             if self.durable:
@@ -122,13 +123,24 @@ class OutputDirectory:
         except FileExistsError as error:
             # A link leads anywhere, and whoever may write to the output directory can plant one.
             if os.path.islink(path):
-                raise CannotUnderstand(failure) from error
+                raise CannotUnderstand(f"{failure}: it is a symbolic link") from error
             _logger.info("using existing subdirectory for study: %s", path)
         except OSError as error:
-            raise CannotUnderstand(failure) from error
+            raise CannotUnderstand(f"{failure}: {error.strerror}") from error
         else:
             _logger.info("created new subdirectory for study: %s", path)
         return path
+
+    def restore_study_directory(self, path: str) -> None:
+        """Make the directory of the study under way again, if it is gone.
+
+        Raises:
+            CannotUnderstand: it cannot be made, or a link is in its place.
+        """
+        with contextlib.suppress(OSError):
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                return
+        self.make_study_directory(os.path.basename(path))
 
     def remove_leftovers(self, now: float) -> int:
         """Remove unfinished files of receivers that are no more; return how many. Never raises.

@@ -195,6 +195,8 @@ class StoreSCP:
         uid = study_uid(attributes.study_instance_uid)
         directory = self._studies.directory_of(uid)
         if directory is not None:
+            # Somebody may have moved it away, with what was in it.
+            self.output.restore_study_directory(directory)
             return directory, uid, None
         name = study_directory(
             rules.layout,
@@ -330,7 +332,7 @@ class _BitPreserving(_InstanceReception):
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
         directory = self._storing.rules.directory
         try:
-            stored = self._file.commit(directory, self._name)
+            stored = self._file.commit(directory, self._name, look=False)
         except OutOfResources as error:
             return self._refused(error)
         received = self._received(SUCCESS, directory, stored.name)

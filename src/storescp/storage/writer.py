@@ -10,9 +10,8 @@ import errno
 import os
 import time
 from bisect import bisect_right
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from storescp.errors import Limit, OutOfResources
 from storescp.storage.claim import close_quietly
@@ -29,14 +28,13 @@ _MOST_CHUNKS = 16 * _IOV_MAX
 _COPIED_AT_ONCE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A complete instance file."""
 
     directory: str
     name: str
     replaced: bool
-    """Whether an older file of this name is gone."""
+    """Whether an older file of this name is gone, as far as anybody looked."""
 
     @property
     def path(self) -> str:
@@ -75,12 +73,14 @@ class InstanceFile:
         self._output = output
         self._header = header
         self._pending: list[bytes | bytearray | memoryview] = [header]
-        self._starts = [-len(header)]  # positions of the pending chunks
+        self._starts: list[int] = []  # positions of the pending chunks, as far as a patch asked
         self._written = -len(header)  # position of the first pending byte
         self._end = 0  # position after the last one
         self._begun = False  # whether the header was flushed
-        with _out_of_resources:
+        try:
             self._place, self._descriptor, self._name = output.open_hidden()
+        except OSError as error:
+            raise _out_of_resources(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +100,6 @@ class InstanceFile:
             OutOfResources: so much had been collected that it was flushed, and that failed.
         """
         self._pending.append(chunk)
-        self._starts.append(self._end)
         self._end += len(chunk)
         if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
             self.flush()
@@ -118,13 +117,15 @@ class InstanceFile:
                 f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit",
                 limit=Limit.OBJECT_SIZE,
             )
-        with _out_of_resources:
+        try:
             if len(self._pending) <= _IOV_MAX:
                 _write(self._descriptor, self._pending, self._end - self._written)
             else:
                 for first in range(0, len(self._pending), _IOV_MAX):
                     batch = self._pending[first : first + _IOV_MAX]
                     _write(self._descriptor, batch, sum(map(len, batch)))
+        except OSError as error:
+            raise _out_of_resources(error) from error
         self._pending.clear()
         self._starts.clear()
         self._written = self._end
@@ -141,9 +142,10 @@ class InstanceFile:
             raise ValueError(f"{len(data)} bytes at {position} of {self._end}")
         if position < self._written:
             there = data[: self._written - position]
-            with _out_of_resources:
-                _write_at(self._descriptor, len(self._header) + position, there)
+            self._write_at(len(self._header) + position, there)
             position, data = position + len(there), data[len(there) :]
+        if data:
+            self._note_starts()
         while data:
             index = bisect_right(self._starts, position) - 1
             start, chunk = self._starts[index], self._pending[index]
@@ -154,6 +156,22 @@ class InstanceFile:
             chunk[position - start : position - start + len(here)] = here
             position, data = position + len(here), data[len(here) :]
 
+    def _note_starts(self) -> None:
+        """Note where each pending chunk begins: only who patches wants to know."""
+        noted = len(self._starts)
+        position = self._starts[-1] + len(self._pending[noted - 1]) if noted else self._written
+        for chunk in self._pending[noted:]:
+            self._starts.append(position)
+            position += len(chunk)
+
+    def _write_at(self, offset: int, data: bytes) -> None:
+        try:
+            while data:
+                written = os.pwrite(self._descriptor, data, offset)
+                offset, data = offset + written, data[written:]
+        except OSError as error:
+            raise _out_of_resources(error) from error
+
     def read(self, position: int, length: int) -> bytes:
         """Return bytes that were written; fewer than `length` only at the end.
 
@@ -162,13 +180,15 @@ class InstanceFile:
         """
         self.flush()
         pieces = []
-        with _out_of_resources:
+        try:
             while length > 0:
                 piece = os.pread(self._descriptor, length, len(self._header) + position)
                 if not piece:
                     break
                 pieces.append(piece)
                 position, length = position + len(piece), length - len(piece)
+        except OSError as error:
+            raise _out_of_resources(error) from error
         return b"".join(pieces)
 
     @property
@@ -192,10 +212,10 @@ class InstanceFile:
         """
         if not self._begun:
             self._pending[0] = header
-            self._starts[0] = self._written = -len(header)
+            self._starts.clear()
+            self._written = -len(header)
         elif len(header) == len(self._header):
-            with _out_of_resources:
-                _write_at(self._descriptor, 0, header)
+            self._write_at(0, header)
         else:
             self._move_behind(header)
         self._header = header
@@ -203,14 +223,16 @@ class InstanceFile:
     def _move_behind(self, header: bytes) -> None:
         with InstanceFile(self._output, header) as other:
             other.flush()
-            with _out_of_resources:
+            try:
                 _copy(self._descriptor, len(self._header), other._descriptor)
+            except OSError as error:
+                raise _out_of_resources(error) from error
             # The other one leaves with the old file, to remove it.
             self._descriptor, other._descriptor = other._descriptor, self._descriptor
             self._place, other._place = other._place, self._place
             self._name, other._name = other._name, self._name
 
-    def commit(self, directory: str, name: FileName) -> Stored:
+    def commit(self, directory: str, name: FileName, *, look: bool = True) -> Stored:
         """Complete the file and give it its final name, at one stroke.
 
         When this returns, a reader finds the whole file. If it raises, the file is gone and an
@@ -220,20 +242,23 @@ class InstanceFile:
         Args:
             directory: path of an existing directory.
             name: says whether an older file of this name is replaced or another name is taken.
+            look: whether to look for an older file that is replaced, so as to tell.
 
         Raises:
             OutOfResources: the file cannot be written or cannot get this name.
         """
         self.flush()
-        with _out_of_resources:
+        try:
             if self._output.durable:
                 os.fsync(self._descriptor)
             # NFS reports here what it could not write.
             self._close()
-            stored = self._place_at(directory, name)
+            stored = self._place_at(directory, name, look=look)
             self._forget()
             if self._output.durable:
                 fsync_directory(directory)
+        except OSError as error:
+            raise _out_of_resources(error) from error
         return stored
 
     def discard(self) -> None:
@@ -255,20 +280,20 @@ class InstanceFile:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _place_at(self, directory: str, name: FileName) -> Stored:
+    def _place_at(self, directory: str, name: FileName, *, look: bool) -> Stored:
         try:
-            return self._rename(directory, name)
+            return self._rename(directory, name, look=look)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
         return self._copy_to(directory, name)
 
-    def _rename(self, directory: str, name: FileName) -> Stored:
+    def _rename(self, directory: str, name: FileName, *, look: bool) -> Stored:
         if "/" in name.text:  # from a file name extension
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name.text)
         if not name.stem:
             path = f"{directory}/{name.text}"
-            replaced = os.access(path, os.F_OK, follow_symlinks=False)
+            replaced = look and os.access(path, os.F_OK, follow_symlinks=False)
             os.rename(self._name, path, src_dir_fd=self._place)
             return Stored(directory, name.text, replaced)
         choices = name.choices()
@@ -305,23 +330,8 @@ class InstanceFile:
         return stored
 
 
-class _OutOfResources:
-    """Context in which an error of the system is an `OutOfResources`, at little cost."""
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(exception, OSError):
-            raise OutOfResources(exception.strerror or str(exception)) from exception
-
-
-_out_of_resources = _OutOfResources()
+def _out_of_resources(error: OSError) -> OutOfResources:
+    return OutOfResources(error.strerror or str(error))
 
 
 def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length: int) -> None:
@@ -337,12 +347,6 @@ def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length
         written = 0
         while rest:
             rest = rest[os.write(descriptor, rest) :]
-
-
-def _write_at(descriptor: int, offset: int, data: bytes) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, offset)
-        offset, data = offset + written, data[written:]
 
 
 def _copy(source: int, offset: int, target: int) -> None:

@@ -225,10 +225,13 @@ class Association:
     # What comes in
 
     def _events(self) -> Iterator[Fragment | PDU]:
+        buffer = self._buffer
         try:
             while True:
                 if self.state is State.ESTABLISHED:
-                    yield from fragments(self._buffer, self._policy.maximum_length)
+                    yield from fragments(buffer, self._policy.maximum_length)
+                    if buffer.start == buffer.end:
+                        return
                 act = self._next_action()
                 if act is None:
                     return

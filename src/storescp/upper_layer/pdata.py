@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 
 from storescp.errors import InvalidPDU
-from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType, pack_header
+from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType
 
 Fragment = tuple[int, int, memoryview]
 """Presentation context ID, message control header, value (a view into the receive buffer)."""
@@ -27,11 +27,12 @@ LAST = 2
 
 _P_DATA_TF = int(PDUType.P_DATA_TF)
 # PS3.8 9.3.5: PDU type, length; 9.3.5.1: item length, presentation context ID; E.2: message control header
-_unpack_first_item = struct.Struct(">BxIIBB").unpack_from
-_FIRST_ITEM_LENGTH = 12
+_FIRST_ITEM = struct.Struct(">BxIIBB")
+_unpack_first_item = _FIRST_ITEM.unpack_from
+_pack_first_item = _FIRST_ITEM.pack
+_FIRST_ITEM_LENGTH = _FIRST_ITEM.size
 _unpack_item = struct.Struct(">IBB").unpack_from
 _ITEM_OVERHEAD = 6
-_pack_item = struct.Struct(">IBB").pack
 
 _SMALL = 16 * 1024
 _COMFORTABLE_ROOM = 128 * 1024
@@ -41,10 +42,10 @@ _COMFORTABLE_ROOM = 128 * 1024
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
 
-    __slots__ = ("ample", "end", "start", "view", "viewed")
+    __slots__ = ("_comfortable_end", "ample", "end", "start", "view", "viewed")
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(_SMALL))
+        self._provide(_SMALL)
         self.start = 0
         """Where the first PDU begins that was not taken yet."""
         self.end = 0
@@ -57,19 +58,24 @@ class ReceiveBuffer:
     @property
     def views_expire(self) -> bool:
         """Whether the next `room` may overwrite what views show."""
-        return self.viewed and self._cramped() and self._fitting_size() <= len(self.view)
+        return (
+            self.viewed
+            and self.end > self._comfortable_end
+            and self._fitting_size() <= len(self.view)
+        )
 
     def room(self) -> memoryview:
         """Return where to receive into; never empty."""
         if self.start == self.end and not self.viewed:
             self.start = self.end = 0
-        if self._cramped():
+        if self.end > self._comfortable_end:
             self._make_room()
         return self.view[self.end :]
 
-    def _cramped(self) -> bool:
-        size = len(self.view)
-        return size - self.end < min(size // 4, _COMFORTABLE_ROOM)
+    def _provide(self, size: int) -> None:
+        """Take new memory; views of the former keep that alive."""
+        self.view = memoryview(bytearray(size))
+        self._comfortable_end = size - min(size // 4, _COMFORTABLE_ROOM)
 
     def _fitting_size(self) -> int:
         """Return the size at which the bytes not taken yet fill half of the buffer at most."""
@@ -79,8 +85,7 @@ class ReceiveBuffer:
         view, length = self.view, self.end - self.start
         size = self._fitting_size()
         if size > len(view):
-            # Views of the former memory keep it alive.
-            self.view = memoryview(bytearray(size))
+            self._provide(size)
         self.view[:length] = view[self.start : self.end]
         self.start, self.end = 0, length
         self.viewed = False
@@ -155,14 +160,17 @@ def encode(context_id: int, control_header: int, value: bytes) -> bytes:
     """Return a P-DATA-TF of one PDV."""
     length = len(value)
     return (
-        pack_header(_P_DATA_TF, length + _ITEM_OVERHEAD)
-        + _pack_item(length + 2, context_id, control_header)
+        _pack_first_item(
+            _P_DATA_TF, length + _ITEM_OVERHEAD, length + 2, context_id, control_header
+        )
         + value
     )
 
 
 def encode_command_set(context_id: int, command_set: bytes, longest: int) -> bytes:
     """Return the P-DATA-TFs of a command set, cut into values of at most `longest` bytes."""
+    if len(command_set) <= longest:
+        return encode(context_id, COMMAND | LAST, command_set)
     last = max(len(command_set) - 1, 0) // longest * longest
     return b"".join(
         encode(

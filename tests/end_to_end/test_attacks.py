@@ -1,0 +1,275 @@
+"""Attacks, by name, on the running program: each gets its answer, and the next peer is served as if nothing had been.
+
+What must not grow under attack: descriptors, threads, child processes, memory, and what lies in the output directory.
+"""
+
+import contextlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conversation import CONTEXTS, LITTLE, data_set, store, wait_until
+from tests.peers.dicom import DEFLATED, Syntax
+from tests.peers.requestor import (
+    COMMAND,
+    CT_IMAGE_STORAGE,
+    LAST,
+    RELEASE_REQUEST,
+    Context,
+    Requestor,
+    associate_request,
+    echo_command,
+    message,
+    p_data,
+    pdu,
+    pdv,
+    store_command,
+)
+from tests.peers.servers import Server, ours
+
+SYNTAX = Syntax()
+CLOSED, ABORTED, REJECTED = "CLOSED", "ABORT", "3"
+MEGABYTE = 1 << 20
+STORE = p_data(pdv(1, COMMAND | LAST, store_command(CT_IMAGE_STORAGE, "1.2.3")))
+
+
+@dataclass(frozen=True)
+class Burden:
+    """What a server holds."""
+
+    descriptors: int
+    threads: int
+    children: int
+    memory: int
+
+
+def burden(server: Server) -> Burden:
+    process = Path(f"/proc/{server.process.pid}")
+    status = dict(
+        line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line
+    )
+    tasks = (process / "task").iterdir()
+    return Burden(
+        len(list((process / "fd").iterdir())),
+        int(status["Threads"]),
+        sum(len((task / "children").read_text().split()) for task in tasks),
+        int(status["VmRSS"].split()[0]) * 1024,
+    )
+
+
+def next_peer_is_served(server: Server) -> None:
+    """An echo and an object succeed."""
+    with Requestor(server.port) as peer:
+        peer.associate(CONTEXTS)
+        assert peer.echo(3).outcome == "0000"
+        assert store(peer, "1.2.9") == "0000"
+        peer.release()
+
+
+@contextlib.contextmanager
+def nothing_stays(server: Server, *, growth: int = 16 * MEGABYTE) -> Iterator[None]:
+    """In the end the server is as it was, and serves."""
+    next_peer_is_served(server)
+    before = burden(server)
+    yield
+    next_peer_is_served(server)
+
+    def is_as_before() -> bool:
+        now = burden(server)
+        return (
+            now.descriptors <= before.descriptors
+            and now.threads <= before.threads
+            and now.children <= before.children
+        )
+
+    wait_until(is_as_before)
+    assert burden(server).memory - before.memory < growth
+    assert not list(server.directory.rglob("*.part"))
+
+
+@pytest.fixture(scope="module", params=[(), ("--fork",)], ids=["one process", "forking"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server for all: what an attack has left behind, the next one would find."""
+    options = ["-v", "+xa", "--acse-timeout", "2", "--inflate-limit", "1", *request.param]
+    with ours(tmp_path_factory.mktemp("attacked"), options) as running:
+        yield running
+
+
+Attack = Callable[[Requestor], str]
+
+
+def raw(data: bytes) -> Attack:
+    """Send bytes instead of an association request."""
+
+    def attack(peer: Requestor) -> str:
+        answer = peer.exchange(data)
+        return {0: CLOSED, 7: ABORTED}.get(answer.kind, str(answer.kind))
+
+    return attack
+
+
+def associated(*sent: bytes, contexts: tuple[Context, ...] = CONTEXTS) -> Attack:
+    """Send bytes on an association."""
+
+    def attack(peer: Requestor) -> str:
+        peer.associate(contexts)
+        for data in sent:
+            peer.send(data)
+        return peer.receive_response().outcome
+
+    return attack
+
+
+def stored(data: bytes, transfer_syntax: str = LITTLE) -> Attack:
+    """Store a data set."""
+
+    def attack(peer: Requestor) -> str:
+        peer.associate((Context(1, CT_IMAGE_STORAGE, (transfer_syntax,)),))
+        return peer.store(1, CT_IMAGE_STORAGE, "1.2.3", data).outcome
+
+    return attack
+
+
+def endless(fragment: bytes) -> Attack:
+    """Send the same again and again until the server has had enough."""
+
+    def attack(peer: Requestor) -> str:
+        peer.associate(CONTEXTS)
+        for _ in range(3000):
+            peer.send(fragment)
+        return peer.receive_response().outcome
+
+    return attack
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(data) + packer.flush()
+    return packed + b"\0" * (len(packed) % 2)
+
+
+def nested(depth: int, *, undefined: bool) -> bytes:
+    """Sequences in sequences."""
+    if undefined:
+        opening = SYNTAX.header(0x0040A730, "SQ", 0xFFFFFFFF) + SYNTAX.bare(0xFFFEE000, 0xFFFFFFFF)
+        closing = SYNTAX.bare(0xFFFEE00D, 0) + SYNTAX.bare(0xFFFEE0DD, 0)
+        return data_set("1.2.3") + opening * depth + closing * depth
+    length = 20 * depth
+    levels = [
+        SYNTAX.header(0x0040A730, "SQ", length - 20 * level - 12)
+        + SYNTAX.bare(0xFFFEE000, length - 20 * level - 20)
+        for level in range(depth)
+    ]
+    return data_set("1.2.3") + b"".join(levels)
+
+
+TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(192)
+BIG = 0xFFFFFFFF
+COMMAND_PART = pdv(1, COMMAND, bytes(64))
+ATTACKS: dict[str, tuple[Attack, str]] = {
+    "HTTP on the DICOM port": (raw(b"GET / HTTP/1.1\r\nHost: pacs\r\n\r\n"), CLOSED),
+    "TLS hello on the DICOM port": (raw(TLS_HELLO), CLOSED),
+    "SSH on the DICOM port": (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), CLOSED),
+    "A-ASSOCIATE-RQ of length FFFFFFFF": (raw(b"\1\0\xff\xff\xff\xff" + bytes(64)), CLOSED),
+    "first PDU of another type": (raw(RELEASE_REQUEST), ABORTED),
+    "A-ASSOCIATE-RQ without anything": (raw(pdu(1, b"")), ABORTED),
+    "A-ASSOCIATE-RQ of items beyond it": (
+        raw(pdu(1, associate_request(CONTEXTS)[6:-8] + b"\x55\0\xff\xffPEER")),
+        ABORTED,
+    ),
+    "P-DATA of length FFFFFFFF": (associated(b"\4\0\xff\xff\xff\xff"), ABORTED),
+    "P-DATA of length FFFFFFFF in a data set": (
+        associated(STORE, b"\4\0\xff\xff\xff\xff"),
+        ABORTED,
+    ),
+    "A-RELEASE-RQ of length FFFFFFFF": (associated(b"\5\0\xff\xff\xff\xff"), ABORTED),
+    "no PDV": (associated(p_data()), ABORTED),
+    "P-DATA of three bytes": (associated(p_data(bytes(3))), ABORTED),
+    "PDV of length 0": (associated(p_data(bytes(4))), ABORTED),
+    "PDV shorter than two bytes": (associated(p_data(b"\0\0\0\1\1")), ABORTED),
+    "PDV past the PDU": (associated(p_data(struct.pack(">IBB", 100, 1, 3) + bytes(20))), ABORTED),
+    "PDV of length FFFFFFFF": (associated(p_data(struct.pack(">IBB", BIG, 1, 3))), ABORTED),
+    "second PDV past the PDU": (
+        associated(STORE, p_data(pdv(1, 0, bytes(4)), struct.pack(">IBB", 9, 1, 0))),
+        ABORTED,
+    ),
+    "endless command fragments": (endless(p_data(COMMAND_PART)), ABORTED),
+    "endless command fragments in large PDUs": (endless(p_data(*[COMMAND_PART] * 200)), ABORTED),
+    "command set of nonsense": (associated(message(1, b"\xff" * 200)), ABORTED),
+    "command element of length FFFFFFFF": (
+        associated(message(1, struct.pack("<HHI", 0, 2, BIG) + bytes(8))),
+        ABORTED,
+    ),
+    "data set on another context": (associated(STORE, p_data(pdv(3, LAST, bytes(8)))), ABORTED),
+    "data set on a context that was not accepted": (
+        associated(STORE, p_data(pdv(99, LAST, bytes(8)))),
+        ABORTED,
+    ),
+    "command on a context that was not accepted": (associated(message(5, echo_command())), ABORTED),
+    "data set without a command": (associated(p_data(pdv(1, LAST, bytes(8)))), ABORTED),
+    "command in the midst of a data set": (associated(STORE, message(3, echo_command())), ABORTED),
+    "second A-ASSOCIATE-RQ": (associated(associate_request(CONTEXTS)), ABORTED),
+    "second A-ASSOCIATE-RQ in a data set": (
+        associated(STORE, associate_request(CONTEXTS)),
+        ABORTED,
+    ),
+    "A-ASSOCIATE-AC from a requester": (associated(pdu(2, bytes(68))), ABORTED),
+    "deflate bomb": (
+        stored(
+            deflated(data_set("1.2.3") + SYNTAX.element(0x7FE00010, "OB", bytes(64 << 20))),
+            DEFLATED,
+        ),
+        "A700",
+    ),
+    "deflated nonsense": (stored(b"\xff" * 1000, DEFLATED), ABORTED),
+    "thousands of nested sequences": (stored(nested(20_000, undefined=True)), ABORTED),
+    "thousands of nested sequences of defined length": (
+        stored(nested(20_000, undefined=False)),
+        ABORTED,
+    ),
+    "value beyond the data": (
+        stored(data_set("1.2.3") + SYNTAX.header(0x7FE00010, "OB", BIG - 1) + bytes(8)),
+        ABORTED,
+    ),
+    "sequence beyond the data": (
+        stored(data_set("1.2.3") + SYNTAX.header(0x0040A730, "SQ", 0x7FFFFFFE) + bytes(8)),
+        ABORTED,
+    ),
+    "item beyond its sequence": (
+        stored(
+            data_set("1.2.3")
+            + SYNTAX.header(0x0040A730, "SQ", 16)
+            + SYNTAX.bare(0xFFFEE000, 0x1000)
+            + bytes(8)
+        ),
+        ABORTED,
+    ),
+    "group 0002 in a data set": (
+        stored(SYNTAX.element(0x00020010, "UI", "1.2.840.10008.1.2.2") + data_set("1.2.3")),
+        "0000",
+    ),
+    "UN of an undefined length that nests": (
+        stored(
+            data_set("1.2.3")
+            + SYNTAX.header(0x00091001, "UN", BIG)
+            + (SYNTAX.bare(0xFFFEE000, BIG) + SYNTAX.bare(0x00091001, BIG)) * 20_000
+        ),
+        ABORTED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack(name: str, server: Server) -> None:
+    """Each is answered as it should be, and leaves the server able to serve the next peer, without growth."""
+    attack, expected = ATTACKS[name]
+    with nothing_stays(server):
+        for _ in range(3):
+            with Requestor(server.port) as peer:
+                assert attack(peer) == expected
