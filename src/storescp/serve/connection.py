@@ -22,7 +22,7 @@ from storescp.dimse.command import (
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
 from storescp.printable import printable
-from storescp.serve import trace
+from storescp.serve import trace, why
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
 from storescp.storage.hooks import Peer
@@ -247,8 +247,6 @@ class Connection:
 
     def _fail(self, error: ProtocolError, explanation: str = "") -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        from storescp.serve import why
-
         explanation = explanation or why.broken(error, self._who())
         if not self._association.was_established:
             _log_notes(getattr(error, "notes", ()))
@@ -271,8 +269,6 @@ class Connection:
 
     def _who(self) -> str:
         """Return how sentences call the peer."""
-        from storescp.serve import why
-
         request = self._association.request
         return why.sender("" if request is None else request.calling_ae_title, self._address)
 
@@ -302,8 +298,6 @@ class Connection:
 
     def _is_too_late(self) -> bool:
         """Nothing came for as long as `_set_limit` said; True when that ends the association."""
-        from storescp.serve import why
-
         if self._artim is not None:
             self._never_asked()
             return True
@@ -343,8 +337,6 @@ class Connection:
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
-        from storescp.serve import why
-
         _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
         explanation = why.silent(self._address, self._timeouts.acse)
         explain(logging.ERROR, explanation)
@@ -425,8 +417,6 @@ class Connection:
         self._log_parameters(lambda: trace.acceptance(request, answer, self._policy))
 
     def _explain_rejection(self, answer: AAssociateRJ) -> None:
-        from storescp.serve import why
-
         request = self._association.request
         if request is None:
             return
@@ -444,8 +434,6 @@ class Connection:
             return None
         if self._teller is None and not _why_logger.isEnabledFor(logging.INFO):
             return None
-        from storescp.serve import why
-
         sentences = why.refused_contexts(request, answer, self._policy)
         for sentence in sentences:
             explain(logging.INFO, sentence)
@@ -537,8 +525,6 @@ class Connection:
 
     def _explain_object(self, request: CStoreRQ, outcome: Outcome) -> str:
         """Say why an object was not stored, or was stored with a complaint."""
-        from storescp.serve import why
-
         if outcome.error is not None:
             explanation = why.refused_object(outcome.error, request, self._who())
             explain(logging.ERROR, explanation)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from storescp.serve import why
 from storescp.serve.allow_lists import AllowLists
 from storescp.upper_layer.admission import Admission
 
@@ -45,8 +46,6 @@ class Gate:
         """
         self.lists.renew()
         if not self.lists.has_address(address):
-            from storescp.serve import why  # it is for those few who are not let in
-
             return Objection("address", why.address_not_allowed(address, self.lists.networks or ()))
         limit = self.limits.connections
         if limit is None:
@@ -54,8 +53,6 @@ class Gate:
         there = waiting + sum(1 for peer, _ in list(self._served.values()) if peer == address)
         if there < limit:
             return None
-        from storescp.serve import why
-
         return Objection("address-limit", why.too_many_connections(address, there))
 
     def admission(self, address: str) -> Admission:

@@ -17,7 +17,7 @@ from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
 from storescp.printable import printable
-from storescp.serve import client_names
+from storescp.serve import client_names, why
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
 from storescp.serve.listener import (
     IPVersion,
@@ -212,8 +212,6 @@ class Receiver:
     def _tell_silent(self, connected: socket.socket) -> None:
         if (address := _address(connected)) is None:
             return
-        from storescp.serve import why
-
         explanation = why.silent(address, self._receiving.timeouts.acse)
         explain(logging.ERROR, explanation)
         if (teller := self._teller(address)) is not None:
@@ -253,7 +251,7 @@ class Receiver:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
         receiving = self._receiving
         self._dictionary()
-        modules = ["ctypes", "storescp.dataset.second_pass", "storescp.serve.why"]
+        modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
             modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
         if receiving.access_control is not None:
@@ -461,7 +459,7 @@ class Receiver:
         control = self._receiving.access_control
         if control is None:
             return True
-        from storescp.serve import access, why
+        from storescp.serve import access
         from storescp.serve.access_rules import Client
 
         client = Client(name, address)

@@ -20,7 +20,6 @@ from storescp.errors import (
     StatusError,
 )
 from storescp.printable import printable
-from storescp.uid_names import UID_NAMES
 from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT, TRANSFER_SYNTAXES, VERIFICATION
 from storescp.upper_layer.association import NotDICOM, UnexpectedFirstPDU
 from storescp.upper_layer.negotiation import Policy
@@ -165,8 +164,8 @@ def _unknown_classes(uids: Sequence[str], policy: Policy) -> Iterator[str]:
             f"{_classes(uids)} is not in {_source(policy)}, which has {_accepted_classes(policy)}: add it there."
         )
         return
-    registered = [uid for uid in uids if uid in UID_NAMES]
-    unknown = [uid for uid in uids if uid not in UID_NAMES]
+    registered = [uid for uid in uids if _registered_name(uid)]
+    unknown = [uid for uid in uids if not _registered_name(uid)]
     if registered:
         yield (
             f"{_classes(registered)} is nothing that can be stored; accepted are {_accepted_classes(policy)}. Only a"
@@ -388,8 +387,14 @@ def _classes(uids: Iterable[str]) -> str:
 def _class(uid: str) -> str:
     if not uid:
         return "a missing abstract syntax"
-    name = UID_NAMES.get(uid)
+    name = _registered_name(uid)
     return f"{name} ({uid})" if name else printable(uid)
+
+
+def _registered_name(uid: str) -> str | None:
+    from storescp.uid_names import UID_NAMES  # a large table that only refused contexts want
+
+    return UID_NAMES.get(uid)
 
 
 def _accepted_classes(policy: Policy) -> str:
