@@ -17,7 +17,7 @@ from bench.runner import Result, Runner, seconds_to_help, seconds_to_listen
 from bench.workloads import Workload, growth, workloads
 from tests.peers.tools import find_tool
 
-GROUPS = ("core", "disk", "modes", "growth", "start")
+GROUPS = ("core", "disk", "modes", "parallel", "growth", "start")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks.svg"
@@ -65,7 +65,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--groups",
-        default="core,disk,modes,start",
+        default="core,disk,modes,parallel,start",
         type=lambda value: value.split(","),
         help=f"comma-separated, of {', '.join(GROUPS)} (default: all but growth)",
     )

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tests.peers.requestor import ASSOCIATE_AC, RELEASE_REQUEST, Context, associate_request
@@ -40,6 +40,8 @@ class Order:
     objects_per_study: int
     """0: all in one study."""
     tls: bool
+    late: bool
+    """Whether to associate only when told to send: a server may serve fewer at a time than there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,17 @@ def main() -> None:
     """Carry out the order on standard input."""
     order = Order(**json.loads(sys.stdin.readline()))
     stream = bytearray(Path(order.template).read_bytes())
-    with _connect(order) as peer:
-        _associate(peer, order)
+    if order.late:
         print("ready", flush=True)
         sys.stdin.readline()
-        measured = _send(peer, order, stream)
+    start = time.monotonic()
+    with _connect(order) as peer:
+        _associate(peer, order)
+        if not order.late:
+            print("ready", flush=True)
+            sys.stdin.readline()
+            start = time.monotonic()
+        measured = replace(_send(peer, order, stream), start=start)
         peer.sendall(RELEASE_REQUEST)
         peer.recv(10)
     print(json.dumps(asdict(measured)), flush=True)

@@ -97,6 +97,10 @@ def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
         yield "Objects a second", _rates(usual)
         yield "How far", _goals(usual)
         yield "Greatest resident memory, MB", _memory(usual)
+    parallel = run.group("parallel")
+    if parallel:
+        yield "In parallel, objects a second", _rates(parallel)
+        yield "In parallel, how far", _goals(parallel)
     growing = run.group("growth")
     if growing:
         yield "Growing amounts", _growth(growing)
@@ -114,7 +118,9 @@ def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
 
 
 def _present(results: Sequence[Result]) -> list[str]:
-    return [title for title in TITLES if any(title in result.series for result in results)]
+    known = [title for title in TITLES if any(title in result.series for result in results)]
+    others = {title: None for result in results for title in result.series if title not in TITLES}
+    return [*known, *others]
 
 
 def _rates(results: Sequence[Result]) -> list[list[str]]:

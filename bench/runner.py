@@ -146,6 +146,7 @@ def send(
                 limit=workload.limit,
                 objects_per_study=workload.objects_per_study,
                 tls=workload.tls,
+                late=workload.late,
             )
             generators.append(stack.enter_context(_generator(order)))
         for generator in generators:

@@ -41,6 +41,8 @@ class Workload:
     objects_per_study: int = 0
     on_disk: bool = False
     tls: bool = False
+    late: bool = False
+    """Whether associations begin within the time that is measured."""
     group: str = "core"
     limit: float = 0.7
     """Seconds a round, at most, but for the first object."""
@@ -86,6 +88,10 @@ def _beside_dcmtk(ratio: float) -> tuple[Goal, ...]:
 _CT = partial(ct_slice, 512, INSTANCE, name="CT 512 x 512")
 _MEDIUM = partial(ct_slice, 128, INSTANCE, name="128 x 128")
 _SMALL = partial(ct_slice, 16, INSTANCE, name="16 x 16", elements=100)
+
+
+_EVENTS = ("--events", "events.jsonl")
+_STUDIES = ("-su", "study", "-rns", "-tos", "3600", "--state-directory", "state")
 
 
 def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
@@ -138,6 +144,32 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 group="modes",
             )
             for associations in (4, 16)
+        ),
+        *(
+            Workload(
+                f"{title}, 4 associations, --workers 2 beside --fork",
+                sample,
+                count,
+                (
+                    Entrant(OURS, OURS, ("--workers", "2")),
+                    Entrant(f"{OURS} --events", OURS, ("--workers", "2", *_EVENTS)),
+                    Entrant(f"{OURS} -su -rns", OURS, ("--workers", "2", *_STUDIES)),
+                    Entrant(
+                        f"{OURS} -su -rns --events", OURS, ("--workers", "2", *_EVENTS, *_STUDIES)
+                    ),
+                    Entrant(DCMTK, DCMTK, ("--fork",)),
+                ),
+                (
+                    Goal(OURS, DCMTK, 1.5),
+                    Goal(f"{OURS} --events", OURS, 0.8),
+                    Goal(f"{OURS} -su -rns --events", f"{OURS} -su -rns", 0.8),
+                ),
+                associations=4,
+                late=True,
+                objects_per_study=10,
+                group="parallel",
+            )
+            for title, sample, count in (("CT", _CT, 70), ("36 kB", _MEDIUM, 500))
         ),
         Workload(
             "CT, -su study, 10 objects a study",

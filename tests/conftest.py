@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code: speed is measured in bench/.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 

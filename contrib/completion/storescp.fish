@@ -244,7 +244,7 @@ function __storescp_options
     echo '--max-command-size'\t'read command sets of up to b bytes'
     echo '--max-object-size'\t'refuse objects whose file would be larger than m megabytes'
     echo '--min-free-space'\t'refuse objects while less than m megabytes are free in the output directory\'s file system'
-    echo '--peer-associations'\t'limit number of parallel associations of one address to m (only with --fork)'
+    echo '--peer-associations'\t'limit number of parallel associations of one address to m (only with --fork or --workers)'
     echo '--peer-connections'\t'limit number of connections of one address to m'
     echo '--user'\t'become user u, and group g, once the port is open'
     echo '--umask'\t'take permissions m from all files that are made'
@@ -254,6 +254,17 @@ function __storescp_options
     echo '--allow-called-file'\t'answer to the called AE titles in f'
     echo '--allow-address'\t'let address or network a connect'
     echo '--allow-address-file'\t'let the addresses and networks in f connect'
+    echo '--workers'\t'serve up to n associations at once, in n processes'
+    echo '--queue-limit'\t'reject peers while n others wait for a worker'
+    echo '--parallel-studies'\t'end each study for itself, whatever else arrives (with --workers and --state-directory: always)'
+    echo '--state-directory'\t'remember studies and commands in d, so that they survive the end of the program'
+    echo '--eostudy-hold'\t'end a study s seconds after its last object even if an association that brought objects of it is still open'
+    echo '--exec-parallel'\t'run up to n commands at once'
+    echo '--exec-timeout'\t'end commands that run for more than s seconds'
+    echo '--exec-attempts'\t'start a command that fails up to n times'
+    echo '--exec-pause'\t'start it again after s seconds, and after twice as long each further time, up to an hour'
+    echo '--list-failed'\t'print the commands in state directory d that were given up, and exit'
+    echo '--retry-failed'\t'have these commands started again, by a receiver that runs or at its next start, and exit'
     echo '--events'\t'write events to f, one JSON object a line (-: standard output)'
 end
 
@@ -361,6 +372,26 @@ function __storescp_kind
                     set kinds text
                 case '--allow-address-file'
                     set kinds file
+                case '--workers'
+                    set kinds text
+                case '--queue-limit'
+                    set kinds text
+                case '--state-directory'
+                    set kinds directory
+                case '--eostudy-hold'
+                    set kinds text
+                case '--exec-parallel'
+                    set kinds text
+                case '--exec-timeout'
+                    set kinds text
+                case '--exec-attempts'
+                    set kinds text
+                case '--exec-pause'
+                    set kinds text
+                case '--list-failed'
+                    set kinds directory
+                case '--retry-failed'
+                    set kinds directory
                 case '--events'
                     set kinds file
             end

@@ -31,7 +31,7 @@ def _run(argv: list[str]) -> int:
     try:
         parsed = parse(argv[1:])
         if parsed.request is not None:
-            sys.stdout.write(_answer(parsed.request))
+            sys.stdout.write(_answer(parsed.request, parsed))
             return 0
         return _receive(argv[0], parsed)
     except UsageError as error:
@@ -49,7 +49,7 @@ def _run(argv: list[str]) -> int:
         return 0
 
 
-def _answer(request: Request) -> str:
+def _answer(request: Request, parsed: Parsed) -> str:
     """Return the text that an exclusive option asks for."""
     match request:
         case Request.HELP:
@@ -64,6 +64,14 @@ def _answer(request: Request) -> str:
             from storescp.serve import tls_offer
 
             return texts.host_text(tls_offer.list_profiles())
+        case Request.LIST_FAILED:
+            from storescp.serve import failed_commands
+
+            return failed_commands.list_failed(parsed.request_value())
+        case Request.RETRY_FAILED:
+            from storescp.serve import failed_commands
+
+            return failed_commands.retry_failed(parsed.request_value())
 
 
 def _receive(program: str, parsed: Parsed) -> int:

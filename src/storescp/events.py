@@ -36,7 +36,8 @@ class Listening(NamedTuple):
     port: int
     version: str
     processes: str
-    """`single` or `fork`."""
+    """`single`, `fork` or `workers`."""
+    workers: int | None = None
 
 
 class Stopping(NamedTuple):
@@ -118,6 +119,8 @@ class ObjectStored(NamedTuple):
     """Seconds since the C-STORE-RQ."""
     why: str | None = None
     """Why the status is none of success."""
+    round: int | None = None
+    """How often its study has begun, where studies are received side by side."""
 
 
 class ObjectRefused(NamedTuple):
@@ -139,7 +142,10 @@ class StudyComplete(NamedTuple):
     directory: str
     objects: int
     cause: str
-    """`timeout`, `next-study` or `stop`."""
+    """`timeout`, `next-study`, `stop` or `cap`."""
+    round: int | None = None
+    id: str | None = None
+    """The same if the round is announced again, and in the environment of its command."""
 
 
 class CommandStarted(NamedTuple):
@@ -151,6 +157,8 @@ class CommandStarted(NamedTuple):
     command_pid: int
     study_instance_uid: str | None = None
     """What it is about; None where objects are not sorted."""
+    id: str | None = None
+    attempt: int | None = None
 
 
 class CommandEnded(NamedTuple):
@@ -161,6 +169,8 @@ class CommandEnded(NamedTuple):
     command_pid: int
     duration: float
     study_instance_uid: str | None = None
+    id: str | None = None
+    attempt: int | None = None
 
 
 class CommandFailed(NamedTuple):
@@ -172,6 +182,10 @@ class CommandFailed(NamedTuple):
     exit_status: int | None = None
     command_pid: int | None = None
     study_instance_uid: str | None = None
+    id: str | None = None
+    attempt: int | None = None
+    next_attempt_in: float | None = None
+    """Seconds; None: it will not be tried again."""
 
 
 class EventsDropped(NamedTuple):

@@ -38,6 +38,12 @@ NEEDED = {  # what makes an option acceptable that depends on another, or that h
     "--eostudy-timeout": ["-sp"],
     "--hosts-allow": ["+ac"],
     "--hosts-deny": ["+ac"],
+    "--queue-limit": ["--workers", "2"],
+    "--eostudy-hold": ["--workers", "2"],
+    "--exec-parallel": ["--workers", "2"],
+    "--exec-timeout": ["--workers", "2"],
+    "--exec-attempts": ["--workers", "2"],
+    "--exec-pause": ["--workers", "2"],
 }
 
 

@@ -4,7 +4,9 @@ What must not grow under attack: descriptors, threads, child processes, memory, 
 """
 
 import contextlib
+import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -273,3 +275,95 @@ def test_attack(name: str, server: Server) -> None:
         for _ in range(3):
             with Requestor(server.port) as peer:
                 assert attack(peer) == expected
+
+
+def trickled(*prologue: bytes, then: bytes) -> Callable[[socket.socket], None]:
+    """Say something, and then the rest a byte at a time."""
+
+    def begin(connection: socket.socket) -> None:
+        for data in prologue:
+            connection.sendall(data)
+        connection.settimeout(0.1)
+        rest = iter(then * 1000)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                if not connection.recv(4096):
+                    return
+            connection.sendall(bytes((next(rest),)))
+
+    return begin
+
+
+REQUEST = associate_request(CONTEXTS)
+SLOW: dict[str, Callable[[socket.socket], None]] = {
+    "before the association": trickled(then=REQUEST),
+    "in a PDU": trickled(REQUEST, then=p_data(pdv(1, COMMAND, bytes(4096)))),
+    "in a command set": trickled(REQUEST, then=p_data(pdv(1, COMMAND, bytes(2)))),
+    "in a data set": trickled(REQUEST, STORE, then=p_data(pdv(1, 0, bytes(2)))),
+    "in a PDU of a data set": trickled(REQUEST, STORE, then=p_data(pdv(1, 0, bytes(16000)))),
+    "after the release": trickled(REQUEST, RELEASE_REQUEST, then=RELEASE_REQUEST),
+    "after an abort": trickled(REQUEST, p_data(), then=RELEASE_REQUEST),
+    "after a rejection": trickled(associate_request((), called=b""), then=REQUEST),
+}
+
+
+FORKING = {"before the association", "in a data set", "after the release"}
+"""Where a process of its own might be what is kept."""
+
+
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [
+        *(pytest.param(where, [], id=where) for where in SLOW),
+        *(pytest.param(where, ["--fork"], id=f"{where}, forking") for where in sorted(FORKING)),
+    ],
+)
+def test_a_byte_now_and_then_keeps_no_place(where: str, options: list[str], tmp_path: Path) -> None:
+    """Whoever sends a byte now and then, in whatever state, is dropped when a time limit has passed."""
+    options = ["-ta", "1", "--socket-timeout", "1", *options]
+    with ours(tmp_path / "out", options) as server, nothing_stays(server):
+        start = time.monotonic()
+        with (
+            socket.create_connection(("127.0.0.1", server.port)) as connection,
+            contextlib.suppress(ConnectionError),
+        ):
+            SLOW[where](connection)
+        assert 0.5 < time.monotonic() - start < 10
+
+
+def one_association(address: tuple[str, int], request: bytes) -> bytes:
+    """Ask for an association, and return what comes back until the server closes or we do."""
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(request)
+        return connection.recv(4096)
+
+
+def how_many(server: Server) -> int:
+    """10,000 of a kind; a few hundred where each costs a process."""
+    return 300 if "--fork" in Path(f"/proc/{server.process.pid}/cmdline").read_text() else 10_000
+
+
+def test_10_000_rejected_associations(server: Server) -> None:
+    """They leave nothing behind."""
+    address = ("127.0.0.1", server.port)
+    rejected = associate_request(CONTEXTS, application_context="1.2.3." + "4" * 50)
+    for _ in range(100):  # what is kept of the first ones is kept of all
+        assert one_association(address, rejected)[:1] == b"\3"
+    with nothing_stays(server, growth=4 * MEGABYTE):
+        for _ in range(how_many(server)):
+            assert one_association(address, rejected)[:1] == b"\3"
+
+
+def test_10_000_bare_connections(server: Server) -> None:
+    """Nobody needs to say anything to be forgotten."""
+    address = ("127.0.0.1", server.port)
+
+    def connect(count: int) -> None:
+        for _ in range(count):
+            with socket.create_connection(address, timeout=20) as connection:
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(1) == b""
+
+    connect(100)
+    with nothing_stays(server, growth=4 * MEGABYTE):
+        connect(how_many(server))

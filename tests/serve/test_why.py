@@ -289,6 +289,13 @@ def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
             "10.0.0.1 has 7 connections already, as many as one address may have: --peer-connections allows more.",
         ),
         (
+            why.busy("10.0.0.1"),
+            (
+                "10.0.0.1 is sent away for the moment, because all workers are busy and enough peers wait for them already:"
+                " it may come back later. --workers serves more at a time, --queue-limit lets more wait."
+            ),
+        ),
+        (
             why.silent("10.0.0.1", 30),
             ("10.0.0.1 connected, but sent no complete request for an association within 30 s. It may be a monitor or a port"
             " scanner; if it is a sender, see its log, and the network in between. --acse-timeout allows more time."),

@@ -57,7 +57,7 @@ def test_study_that_comes_back_goes_on_counting(tmp_path: Path) -> None:
 def test_number_taken_meanwhile_is_skipped(tmp_path: Path) -> None:
     """Another program may use such names, too."""
     make(tmp_path, "CT.1", "CT.2", "CT000001", "CT000002")
-    with mock.patch("storescp.storage.renaming._last_number", return_value=0):
+    with mock.patch("storescp.storage.renaming.last_number", return_value=0):
         rename_study(str(tmp_path), [StudyFile("CT.1", "CT"), StudyFile("CT.2", "CT")])
 
     assert contents(tmp_path) == {

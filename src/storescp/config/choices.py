@@ -37,6 +37,8 @@ class Request(Enum):
     VERSION = "version"
     LIST_CIPHERS = "list ciphers"
     LIST_PROFILES = "list profiles"
+    LIST_FAILED = "list failed"
+    RETRY_FAILED = "retry failed"
 
 
 class Mode(Enum):
@@ -234,6 +236,18 @@ class CommandLine(NamedTuple):
     fsync: bool = False
     events: str | None = None
     """File name, `-` for standard output; `None`: nowhere."""
+    workers: int | None = None
+    queue_limit: int | None = None
+    parallel_studies: bool = False
+    state_directory: str | None = None
+    eostudy_hold: int = 3600
+    """Seconds."""
+    exec_parallel: int = 4
+    exec_timeout: int = 3600
+    """Seconds."""
+    exec_attempts: int = 6
+    exec_pause: int = 10
+    """Seconds."""
     inflate_limit: int = 4096 * MEGABYTE
     """Bytes of the largest data set that a deflated one may become."""
     idle_timeout: int | None = None
@@ -256,6 +270,11 @@ class CommandLine(NamedTuple):
     user: str | None = None
     umask: int | None = None
     """`None`: as inherited."""
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether each study ends for itself."""
+        return self.workers is not None or self.state_directory is not None or self.parallel_studies
 
     @property
     def file_names(self) -> FileNames:

@@ -69,6 +69,11 @@ class Parsed(NamedTuple):
     request: Request | None
     """A text to print instead of doing anything else."""
 
+    def request_value(self) -> str:
+        """Return the value of the option that asks for a text."""
+        values = [one.values[-1] for one in self.given if one.option.request is self.request]
+        return values[-1]
+
     def arguments_text(self, program: str) -> str:
         """Return the message of `--arguments`; `program` is its name as typed."""
         # An empty argument is counted but not shown, as in the reference.

@@ -294,6 +294,11 @@ def _seconds(limit: float | None) -> str:
 def _number_of_associations(receiving: Receiving) -> str:
     if receiving.connected is not None:
         return "One; the program serves the connection with which a super server starts it."
+    if receiving.working is not None:
+        limit = receiving.working.queue_limit
+        rejected = "" if limit is None else f"; {limit} wait at most, and more are rejected"
+        number = f"{receiving.working.workers} at a time; further ones wait{rejected}."
+        return number + _limits_of_peers(receiving)
     if not receiving.fork:
         return "One at a time; further ones wait until it ends." + _limits_of_peers(receiving)
     if receiving.max_associations is None:

@@ -226,7 +226,7 @@ def _block_letters(section: Section) -> dict[str, str]:
 def _default(option: Option) -> str:
     if option.default:
         return "default"
-    if not option.takes or len(BLOCKS[option.block_name]) > 1:
+    if option.request or not option.takes or len(BLOCKS[option.block_name]) > 1:
         return ""
     value: object = getattr(CommandLine(), option.field)
     match value:

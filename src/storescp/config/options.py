@@ -157,6 +157,7 @@ _STUDY_ENDS = (
     "--sort-conc-studies, --sort-on-study-uid, --sort-on-patientname, "
     "--exec-on-eostudy or --rename-on-eostudy"
 )
+_SIDE_BY_SIDE = "--workers, --state-directory or --parallel-studies"
 _TLS = ("--enable-tls",)
 _NOT_BIT_PRESERVING = ("--bit-preserving",)
 _NOT_WHILE_OTHERS_RECEIVE = ("--fork", "--inetd")  # a process then sees a part of a study only
@@ -970,10 +971,10 @@ _EXTENSIONS = Group(
                 ),
                 Option(
                     "--peer-associations", "",
-                    "limit number of parallel associations of one\naddress to m (only with --fork)",
+                    "limit number of parallel associations of one\naddress to m (only with --fork or --workers)",
                     "peer_associations",
                     values="[m]ax: integer (default: unlimited)", takes=(Number(1),),
-                    only_with=("--fork",),
+                    only_with=("--fork or --workers",),
                 ),
                 Option(
                     "--peer-connections", "",
@@ -1030,6 +1031,80 @@ _EXTENSIONS = Group(
                     "--allow-address-file", "", "let the addresses and networks in f connect",
                     "allow_address_files", values="[f]ilename: string", takes=(TEXT,),
                     cumulative=True,
+                ),
+            ),
+        ),
+        Section(
+            "parallel reception:",
+            (
+                Option(
+                    "--workers", "",
+                    "serve up to n associations at once, in n processes",
+                    "workers", values="[n]umber: integer (default: see --fork)",
+                    takes=(Number(1, 1024),), not_with=_NOT_WHILE_OTHERS_RECEIVE,
+                ),
+                Option(
+                    "--queue-limit", "",
+                    "reject peers while n others wait for a worker",
+                    "queue_limit", values="[n]umber: integer (default: 512)",
+                    takes=(Number(0, 512),), only_with=("--workers",),
+                ),
+                Option(
+                    "--parallel-studies", "",
+                    "end each study for itself, whatever else arrives\n"
+                    "(with --workers and --state-directory: always)",
+                    "parallel_studies", not_with=_NOT_WHILE_OTHERS_RECEIVE,
+                ),
+                Option(
+                    "--state-directory", "",
+                    "remember studies and commands in d, so that they\nsurvive the end of the program",
+                    "state_directory", values="[d]irectory: string", takes=(TEXT,),
+                    not_with=_NOT_WHILE_OTHERS_RECEIVE,
+                ),
+                Option(
+                    "--eostudy-hold", "",
+                    "end a study s seconds after its last object even\n"
+                    "if an association that brought objects of it is\nstill open",
+                    "eostudy_hold", values="[s]econds: integer (default: 3600)",
+                    takes=(Number(0),), make=_seconds, only_with=(_SIDE_BY_SIDE,),
+                ),
+                Option(
+                    "--exec-parallel", "",
+                    "run up to n commands at once",
+                    "exec_parallel", values="[n]umber: integer (default: 4)",
+                    takes=(Number(1, 1024),), only_with=(_SIDE_BY_SIDE,),
+                ),
+                Option(
+                    "--exec-timeout", "",
+                    "end commands that run for more than s seconds",
+                    "exec_timeout", values="[s]econds: integer (default: 3600)",
+                    takes=(Number(1),), make=_seconds, only_with=(_SIDE_BY_SIDE,),
+                ),
+                Option(
+                    "--exec-attempts", "",
+                    "start a command that fails up to n times",
+                    "exec_attempts", values="[n]umber: integer (default: 6)",
+                    takes=(Number(1),), only_with=(_SIDE_BY_SIDE,),
+                ),
+                Option(
+                    "--exec-pause", "",
+                    "start it again after s seconds, and after twice\n"
+                    "as long each further time, up to an hour",
+                    "exec_pause", values="[s]econds: integer (default: 10)",
+                    takes=(Number(0),), make=_seconds, only_with=(_SIDE_BY_SIDE,),
+                ),
+                Option(
+                    "--list-failed", "",
+                    "print the commands in state directory d that were\ngiven up, and exit",
+                    "list_failed", request=Request.LIST_FAILED,
+                    values="[d]irectory: string", takes=(TEXT,),
+                ),
+                Option(
+                    "--retry-failed", "",
+                    "have these commands started again, by a receiver\n"
+                    "that runs or at its next start, and exit",
+                    "retry_failed", request=Request.RETRY_FAILED,
+                    values="[d]irectory: string", takes=(TEXT,),
                 ),
             ),
         ),
@@ -1120,6 +1195,8 @@ EVALUATION = {
         "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
         "user",
         "events",
+        "workers", "queue_limit", "state_directory", "parallel_studies", "eostudy_hold", "exec_parallel",
+        "exec_timeout", "exec_attempts", "exec_pause",
     ),
     Stage.SECURITY: (
         "tls", "key_password", "key_format", "dh_parameters", "seed", "write_seed",

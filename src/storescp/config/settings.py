@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from storescp.serve.gate import Gate
     from storescp.serve.privileges import User
     from storescp.serve.service_manager import Notify
+    from storescp.serve.side_by_side import SideBySide
     from storescp.serve.tls import Reloadable
     from storescp.serve.tls_settings import TLSSettings
+    from storescp.serve.workers import Working
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -144,6 +146,8 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
+        working=_working(command_line),
+        side_by_side=_side_by_side(command_line),
     )
 
 
@@ -215,14 +219,53 @@ def _timeouts(command_line: CommandLine) -> Timeouts:
 def _idle_timeout(command_line: CommandLine) -> int | None:
     if command_line.idle_timeout is not None:
         return command_line.idle_timeout or None
+    if command_line.side_by_side:
+        return command_line.socket_timeout  # studies end without it, and it would keep its place
     # Where the end of a study is waited for, the reference lets associations idle.
     return None if command_line.eostudy_timeout is not None else command_line.socket_timeout
+
+
+def _working(command_line: CommandLine) -> "Working | None":
+    if command_line.workers is None:
+        return None
+    from storescp.serve.workers import Working
+
+    return Working(command_line.workers, command_line.queue_limit)
+
+
+_EOSTUDY_TIMEOUT = 60
+"""Default where studies are received side by side: no other study ends one, so time has to."""
+
+
+def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
+    """Return how studies are received side by side; None: not at all, or there is nothing to remember of them."""
+    if not command_line.side_by_side:
+        return None
+    if command_line.sorting is None and command_line.exec_on_reception is None:
+        return None
+    from storescp.serve.command_pool import Running
+    from storescp.serve.side_by_side import SideBySide
+    from storescp.storage.schedule import Retries
+    from storescp.storage.tracker import EndOfStudy
+
+    timeout = command_line.eostudy_timeout
+    return SideBySide(
+        shared=command_line.workers is not None,
+        state_directory=command_line.state_directory,
+        end_of_study=EndOfStudy(
+            timeout=_EOSTUDY_TIMEOUT if timeout is None else timeout,
+            longest_hold=command_line.eostudy_hold,
+        ),
+        retries=Retries(command_line.exec_attempts, command_line.exec_pause),
+        running=Running(command_line.exec_parallel, command_line.exec_timeout),
+        exec_sync=command_line.exec_sync,
+    )
 
 
 def _storing(command_line: CommandLine) -> Storing:
     return Storing(
         rules=Rules(
-            directory=command_line.output_directory,
+            directory=_output_directory(command_line),
             layout=_layout(command_line.sorting),
             file_names=_FILE_NAMES[command_line.file_names],
             extension=command_line.filename_extension,
@@ -248,6 +291,13 @@ def _storing(command_line: CommandLine) -> Storing:
         rename_on_eostudy=command_line.rename_on_eostudy,
         eostudy_timeout=command_line.eostudy_timeout,
     )
+
+
+def _output_directory(command_line: CommandLine) -> str:
+    if command_line.state_directory is None:
+        return command_line.output_directory
+    # It will be remembered, and the next start may be elsewhere.
+    return os.path.abspath(command_line.output_directory)
 
 
 def _layout(sorting: choices.Sorting | None) -> Layout:

@@ -28,10 +28,11 @@ from storescp.dataset.element import (
     tag_name,
 )
 from storescp.dataset.encoding import Source
+from storescp.dataset.fast_path import LookUp
 from storescp.dataset.plan import Plan
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.values import Cut
-from storescp.dataset.walk import LONGEST_SEEN_WHOLE, LookUp
+from storescp.dataset.walk import LONGEST_SEEN_WHOLE
 from storescp.errors import OutOfResources
 
 MOST_RUNS = 10_000  # ascending runs in one level; a cursor takes about a kilobyte

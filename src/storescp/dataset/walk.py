@@ -3,10 +3,9 @@
 Theory of operation
 -------------------
 
-**Spans.** What need not change is not touched: `start` is where the present run of unchanged bytes
-begins in the fragment at hand, and only a change (or the fragment's end) writes that run, as one
-slice. The fast paths (`_run_…`) only move on over elements that are certainly written as they came,
-and leave every doubt to `_element`, which knows all rules.
+**Spans.** What need not change is not touched, and leaves as slices of the fragment (`spans`). Elements
+that certainly need no change, and what is known from before, are moved over (`fast_path`); every doubt is
+left to `_element`, which knows all rules.
 
 **Lengths.** A header goes out with the length that is known by then. Where that turns out wrong,
 at the end of an item, a sequence or a group, it is patched; an undefined length FFFFFFFF that is to
@@ -25,12 +24,8 @@ nothing recurses.
 Clauses quoted as "PS3.5 …" are the standard's; where the standard leaves a choice, DCMTK's is taken.
 """
 
-import re
-from bisect import bisect_right
 from collections.abc import Callable
 
-from storescp.dataset.assembly import Assembly
-from storescp.dataset.dictionary import LARGEST_CACHE, Dictionary
 from storescp.dataset.element import (
     DATA_SET_TRAILING_PADDING,
     DELIMITERS,
@@ -40,50 +35,37 @@ from storescp.dataset.element import (
     LARGEST_LENGTH,
     LARGEST_SHORT_LENGTH,
     LO,
-    NON_STANDARD_VRS,
     OB,
     OW,
-    PATIENT_NAME,
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
     SEQUENCE_DELIMITER,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
-    SPECIFIC_CHARACTER_SET,
     SQ,
-    SS,
-    STUDY_INSTANCE_UID,
     UL,
     UN,
     UNDEFINED_LENGTH,
     US,
     VOI_LUT_SEQUENCE,
     VR,
-    VRS,
     VRS_BY_CODE,
     WAVEFORM_BITS_ALLOCATED,
     Value,
     tag_name,
 )
 from storescp.dataset.encoding import Attributes, Output
-from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
+from storescp.dataset.familiar import NO_GROUP, Familiar, Rehearsed
+from storescp.dataset.fast_path import NOTED_AT_TOP, FastPath, LookUp
+from storescp.dataset.level import ELEMENTS, FRAGMENTS, ITEMS, NEVER, Level
 from storescp.dataset.plan import (
-    LONG,
-    LONG_TEXT,
-    LOOK_CLOSELY,
-    SEQUENCE,
-    SHORT,
-    SHORT_ANY,
-    SHORT_TEXT,
-    SHORT_UID,
-    SIGNED_LIKE_PIXELS,
-    WAVEFORM_TAGS,
     Plan,
-    implicit_kind,
 )
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.shapes import LONGEST_ITEM, Shapes
-from storescp.dataset.values import TRIMMINGS, UID, Cut, Discarded, Sink, Swapped, Trimmed
+from storescp.dataset.spans import DISCARDED
+from storescp.dataset.values import TRIMMINGS, UID, Cut, Swapped, Trimmed
+from storescp.dataset.vr_of import implicit_vr, known_vr, non_standard_vr, settled_vr
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
 from storescp.printable import printable
 
@@ -92,84 +74,10 @@ LONGEST_SEEN_WHOLE = 4096  # bytes of a value that a rule wants to see as a whol
 LONGEST_CHECKED_SEQUENCE = 0x100000  # bytes of a UN that are parsed before they become a sequence
 _MOST_KINDS_OF_ITEMS = 256  # sequences of a data set whose items' shapes are known
 
-NEVER = 1 << 63  # the end of what has no length
-
-ELEMENTS, ITEMS, FRAGMENTS = range(3)  # what a level consists of
-
-_NOTED_AT_TOP = {
-    SOP_CLASS_UID: "sop_class_uid",
-    SOP_INSTANCE_UID: "sop_instance_uid",
-    STUDY_INSTANCE_UID: "study_instance_uid",
-    PATIENT_NAME: "patient_name",
-    SPECIFIC_CHARACTER_SET: "specific_character_set",
-}
 _NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
-_NOTHING = memoryview(b"")
-_DISCARDED = Discarded()
-_find_white_space = re.compile(rb"[ \t\n\v\f\r]").search
-
-LookUp = Callable[[], Dictionary]
 
 
-class Level:
-    """The data set, a sequence, an item or encapsulated pixel data that is being read."""
-
-    __slots__ = (
-        "begun",
-        "content",
-        "creators",
-        "end",
-        "group",
-        "group_length_position",
-        "group_length_value",
-        "group_start",
-        "implicit",
-        "last",
-        "length",
-        "pixel_representation",
-        "run",
-        "sequence_end",
-        "shapes",
-        "specials",
-        "start",
-        "stop",
-        "watch",
-        "waveform_bits",
-    )
-
-    def __init__(
-        self, content: int, end: int, start: int, length: int, *, implicit: bool = False
-    ) -> None:
-        self.content = content
-        self.implicit = implicit  # VR, and little endian
-        self.end = end  # offset in the input, NEVER if undefined
-        self.stop = end  # where the fast path may not pass
-        self.start = start  # of the content, position in the output
-        self.length = length  # in its length field in the output
-        self.shapes: Shapes | None = None  # that the items of a sequence have, if they are learned
-        self.begun = NEVER  # the item's header, offset in the input, if it is to be learned
-
-    def begin_elements(
-        self, run: "Callable[[int], int] | None", specials: tuple[int, ...], sequence_end: int
-    ) -> None:
-        """Prepare for elements, which sequences do not have."""
-        self.run = run  # the fast path, if there is one
-        self.specials = specials  # tags that must be looked at closely, ascending
-        self.sequence_end = sequence_end  # of the sequence around, where this item goes beyond it
-        if sequence_end < self.stop:
-            self.stop = sequence_end
-        self.last = -1  # the largest tag so far
-        self.watch = specials[0]  # the next tag that must be looked at closely
-        self.group = NO_GROUP  # whose group length waits for its value
-        self.group_length_position = 0
-        self.group_length_value = -1
-        self.group_start = 0
-        self.pixel_representation = 0
-        self.waveform_bits = 0
-        self.creators: dict[int, bytes] | None = None
-
-
-class Walk:
+class Walk(FastPath):
     """One data set on its way from one encoding to another."""
 
     def __init__(
@@ -181,55 +89,23 @@ class Walk:
         familiar: Familiar | None = None,
     ) -> None:
         """Prepare for the first fragment; `familiar`: what is known of data sets like this one."""
-        self.attributes = Attributes()
+        super().__init__(plan, output, look_up, familiar)
         self.disordered = False
         self.cuts: dict[int, Cut] = {}
-        self._plan = plan
-        self._look_up = look_up
         self._remarks = remarks
-        self._assembly = Assembly(output)
-        self._noted: set[int] = set()  # tags met at the top level
         self._noted_inside: dict[int, bytes | None] = {}
         self._damage = ""
         self._unwritable = ""
         self._depth = 0
-        # The fragment at hand.
-        self._fragment = _NOTHING
-        self._end = 0
-        self._start = 0
-        self._offset = 0  # of the fragment in the data set
-        # What the fragment before left over.
-        self._carry = bytearray()
-        self._needed = 0
-        self._header_size = 0  # in the carry, 0 if it is not known
-        self._left = 0  # bytes of a value still to come
-        self._value_offset = 0  # where that value began
         self._converted_end = 0  # of the last UN that became a sequence without being checked
         self._opened_offset = -1  # where the content of the last sequence began
-        self._sink: Sink | None = None
-        self._pad = b""
-        self._ordinary_run: Callable[[int], int] | None = None
-        self._bytes = b""  # the fragment once more, where it was asked for
         self._shapes: dict[tuple[int, int], Shapes] = {}  # by tag of the sequence and depth
         self._learns = plan.knows_shapes
-        self._hopes = False  # whether the carry is but hoped to become an item of a known shape
-        self._familiar = familiar
-        self._head: Head | None = None  # while it is recorded
         self._level = Level(ELEMENTS, NEVER, 0, 0, implicit=plan.read.implicit_vr)
         self._levels = [self._level]
         self._begin_elements(self._level, plan.specials_at_top, NEVER)
         if familiar is not None and not self._follows_creators():
             self._begin_with(familiar, self._level)
-
-    @property
-    def received(self) -> int:
-        """Bytes of the data set so far."""
-        return self._offset + len(self._carry)
-
-    @property
-    def written_length(self) -> int:
-        """Bytes of the written data set so far."""
-        return self._assembly.position
 
     def feed(self, fragment: memoryview) -> None:
         """Take the next bytes of the data set.
@@ -276,8 +152,7 @@ class Walk:
         """
         if self._hopes:
             self._give_up_hope()
-        self._fragment = _NOTHING
-        self._start = self._end = 0
+        self._no_fragment()
         self._check_last_element()
         while len(self._levels) > 1:
             self._check_last_level(self._level)
@@ -287,7 +162,7 @@ class Walk:
         if self._unwritable:
             raise OutOfResources(self._unwritable)
         for tag in _NOTED_INSIDE - self._noted:
-            setattr(self.attributes, _NOTED_AT_TOP[tag], self._noted_inside.get(tag))
+            setattr(self.attributes, NOTED_AT_TOP[tag], self._noted_inside.get(tag))
         self._settle_group(0)
         if self._plan.file_padding:
             length = preceding(self.attributes) + self._assembly.position
@@ -302,11 +177,8 @@ class Walk:
 
     def _walk(self, fragment: memoryview) -> None:
         """Walk one fragment to its end."""
-        end = len(fragment)
-        self._fragment = fragment
-        self._end = end
-        self._start = 0
-        self._bytes = b""
+        self._take_fragment(fragment)
+        end = self._end
         position = self._take_value(0) if self._left else 0
         while position < end:
             level = self._level
@@ -328,165 +200,9 @@ class Walk:
                     if level.end <= self._offset + position:
                         continue
                 position = self._item(position)
-        if self._start < end:
-            self._assembly.write(fragment[self._start :] if self._start else fragment)
-        self._offset += end - len(self._carry)
-        self._fragment = _NOTHING
-
-    def _wait(self, position: int, needed: int, header_size: int = 0) -> int:
-        """Look again from here when `needed` bytes are there. Returns the fragment's end."""
-        self._flush(position)
-        self._carry = bytearray(self._fragment[position:])
-        self._needed = needed
-        self._header_size = header_size
-        self._start = self._end
-        return self._end
-
-    def _flush(self, position: int) -> None:
-        """Write the unchanged bytes up to here."""
-        if self._start < position:
-            self._assembly.write(self._fragment[self._start : position])
-            self._start = position
-
-    def _output_position(self, position: int) -> int:
-        """Where the byte at `position` of the fragment lies, or would lie, in the output."""
-        return self._assembly.position + position - self._start
-
-    def _replace(self, position: int, size: int, header: bytes) -> None:
-        """Write `header` for the `size` bytes here; nothing happens if they are the same."""
-        if self._fragment[position : position + size] != header:
-            self._flush(position)
-            self._assembly.write(header)
-            self._start = position + size
-
-    def _take_value(self, position: int) -> int:
-        """Take what is there of the value at hand. Returns where it ends, or the fragment."""
-        taken = min(self._left, self._end - position)
-        self._left -= taken
-        stop = position + taken
-        if self._sink is not None:
-            self._sink.feed(self._fragment[position:stop])
-            self._start = stop
-            if not self._left:
-                if self._pad:
-                    self._sink.feed(self._pad)
-                self._sink.finish()
-                self._sink = None
-                self._pad = b""
-        elif self._pad and not self._left:
-            self._flush(stop)
-            self._assembly.write(self._pad)
-            self._pad = b""
-        return stop
-
-    def _begin_value(
-        self, position: int, length: int, sink: Sink | None = None, pad: bytes = b""
-    ) -> int:
-        """A value begins here. Returns where it ends, or the fragment."""
-        if sink is not None:
-            self._flush(position)
-            self._start = position
-        self._left = length
-        self._value_offset = self._offset + position
-        self._sink = sink
-        self._pad = pad
-        return self._take_value(position)
-
-    def _discard(self, position: int, size: int, length: int) -> int:
-        """Leave an element out. Returns where it ends, or the fragment."""
-        self._flush(position)
-        self._start = position + size
-        return self._begin_value(position + size, length, _DISCARDED)
+        self._leave_fragment()
 
     # ------------------------------------------------------------------ fast paths
-
-    def _begin_elements(self, level: Level, specials: tuple[int, ...], sequence_end: int) -> None:
-        plan = self._plan
-        run = None
-        if plan.same_layout and level.implicit == plan.read.implicit_vr:
-            if not level.implicit:
-                run = None if self._follows_creators() else self._run_explicit
-            elif not plan.settled:
-                run = self._run_implicit
-        level.begin_elements(run, specials, sequence_end)
-        if plan.creates_group_lengths:
-            level.watch = 0
-
-    def _begin_with(self, familiar: Familiar, level: Level) -> None:
-        """Prepare the top level to pass what is known, or to learn."""
-        self._ordinary_run = level.run
-        if familiar.wants_head():
-            self._head = Head()
-            level.run = self._run_recording
-        elif familiar.stretches:
-            level.run = self._run_familiar
-            level.specials = familiar.specials
-            level.watch = level.specials[0]
-
-    def _record(self, head: Head, fragment: memoryview) -> None:
-        """Keep the begin of the data set."""
-        if len(head.data) < LONGEST_HEAD:
-            head.data += fragment[: LONGEST_HEAD - len(head.data)]
-
-    def _run_recording(self, position: int) -> int:
-        """Move over elements as the ordinary run does, and record where they begin."""
-        run, head = self._ordinary_run, self._head
-        if run is None or head is None:
-            return position
-        after = run(position)
-        read, kinds, fragment = self._plan.read, self._plan.kinds, self._fragment
-        unpack, unpack_length = read.fields.unpack_from, read.length.unpack_from
-        implicit, add = read.implicit_vr, head.starts.append
-        while position < after:
-            add(self._offset + position)
-            _, _, vr, length = unpack(fragment, position)
-            if implicit:
-                (length,) = unpack_length(fragment, position + 4)
-                position += 8 + length
-            elif kinds[vr] < LONG:
-                position += 8 + length
-            else:
-                (length,) = unpack_length(fragment, position + 8)
-                position += 12 + length
-        return after
-
-    def _run_familiar(self, position: int) -> int:
-        """Move over elements that are known, and over those between them."""
-        level, familiar, run = self._level, self._familiar, self._ordinary_run
-        assert familiar is not None
-        data = self._bytes = self._bytes or bytes(self._fragment)
-        find, watches = familiar.stretches.get, familiar.watches
-        while True:
-            stretch = find(data[position : position + 4])
-            if stretch is not None and level.last < stretch.first:
-                if data.startswith(stretch.received, position):
-                    if level.group == NO_GROUP or level.group == stretch.group:
-                        if stretch.written is not None:
-                            self._flush(position)
-                            self._assembly.write(stretch.written)
-                            self._start = position + len(stretch.received)
-                        position += len(stretch.received)
-                        level.last = stretch.last
-                        level.watch = watches[stretch.last]
-                        if level.group != NO_GROUP:
-                            level.watch = min(level.watch, (level.group + 1) << 16)
-                        if stretch.notes:
-                            self._take_notes(stretch.notes)
-                        continue
-                elif position + len(stretch.received) <= self._end:
-                    familiar.differs(stretch, data, position, self._rehearse)
-                    level.specials, watches = familiar.specials, familiar.watches
-            if run is None:
-                return position
-            after = run(position)
-            if after == position or after >= self._end:
-                return after
-            position = after
-
-    def _take_notes(self, notes: tuple[tuple[int, bytes | None], ...]) -> None:
-        for tag, value in notes:
-            self._noted.add(tag)
-            setattr(self.attributes, _NOTED_AT_TOP[tag], value)
 
     def _rehearse(self, elements: bytes) -> Rehearsed | None:
         """What would be made of elements in the midst of the top level; None if it depends on others."""
@@ -506,161 +222,8 @@ class Walk:
         if undone or odd or level.group != NO_GROUP or level.creators or trial._noted_inside:
             return None
         trial._assembly.flush()
-        notes = [(tag, getattr(trial.attributes, _NOTED_AT_TOP[tag])) for tag in trial._noted]
+        notes = [(tag, getattr(trial.attributes, NOTED_AT_TOP[tag])) for tag in trial._noted]
         return Rehearsed(bytes(output.data), tuple(notes))
-
-    def _run_explicit(self, position: int) -> int:
-        """Move over elements that are written as they came. Returns where to look closely."""
-        fragment, level, plan = self._fragment, self._level, self._plan
-        unpack = plan.read.fields.unpack_from
-        unpack_length = plan.read.length.unpack_from
-        kinds = plan.kinds
-        last, watch = level.last, level.watch
-        level_stop = level.stop - self._offset
-        stop = min(self._end, level_stop)
-        while position + 8 <= stop:
-            group, element, vr, length = unpack(fragment, position)
-            tag = group << 16 | element
-            if not (last < tag < watch and element):
-                break
-            kind = kinds.get(vr, LOOK_CLOSELY)
-            value = position + 8
-            if kind >= LONG:
-                # Reserved bytes: PS3.5 table 7.1-1.
-                if kind == SEQUENCE or length or position + 12 > stop:
-                    break
-                value = position + 12
-                (length,) = unpack_length(fragment, position + 8)
-                if length == UNDEFINED_LENGTH:
-                    break
-            after = value + length
-            if kind in (SHORT, LONG):
-                if length & 1:
-                    break
-            elif kind in (SHORT_TEXT, LONG_TEXT):
-                if length & 1 or after > stop:
-                    break
-                if length:
-                    end_byte = fragment[after - 1]
-                    if end_byte == 0x20:
-                        if fragment[after - 2] in b" \0":
-                            break
-                    elif not end_byte:
-                        break
-            elif kind == SHORT_UID:
-                if length & 1 or after > stop or _find_white_space(fragment, value, after):
-                    break
-                if length and not fragment[after - 1] and not fragment[after - 2]:
-                    break
-            elif kind == LOOK_CLOSELY:
-                break
-            if after > stop:
-                if after > level_stop:
-                    break
-                level.last = tag
-                self._left = after - self._end
-                self._value_offset = self._offset + value
-                return self._end
-            last = tag
-            position = after
-        level.last = last
-        return position
-
-    def _run_implicit(self, position: int) -> int:
-        """As `_run_explicit`, where the dictionary knows the VRs."""
-        fragment, level = self._fragment, self._level
-        dictionary = self._look_up()
-        kinds = dictionary.kinds
-        unpack = IMPLICIT_LITTLE_ENDIAN.tag_length.unpack_from
-        last, watch = level.last, level.watch
-        level_stop = level.stop - self._offset
-        stop = min(self._end, level_stop)
-        while position + 8 <= stop:
-            group, element, length = unpack(fragment, position)
-            tag = group << 16 | element
-            if not (last < tag < watch and element) or length == UNDEFINED_LENGTH:
-                break
-            kind = kinds.get(tag)
-            if kind is None:
-                kind = self._kind_of(tag)
-            value = position + 8
-            after = value + length
-            if kind == SHORT:
-                if length & 1:
-                    break
-            elif kind == SHORT_TEXT:
-                if length & 1 or after > stop:
-                    break
-                if length:
-                    end_byte = fragment[after - 1]
-                    if end_byte == 0x20:
-                        if fragment[after - 2] in b" \0":
-                            break
-                    elif not end_byte:
-                        break
-            elif kind == SHORT_UID:
-                if length & 1 or after > stop or _find_white_space(fragment, value, after):
-                    break
-                if length and not fragment[after - 1] and not fragment[after - 2]:
-                    break
-            elif kind != SHORT_ANY:
-                break
-            if after > stop:
-                if after > level_stop:
-                    break
-                level.last = tag
-                self._left = after - self._end
-                self._value_offset = self._offset + value
-                return self._end
-            last = tag
-            position = after
-        level.last = last
-        return position
-
-    def _kind_of(self, tag: int) -> int:
-        """How the fast path takes values of a tag of implicit VR."""
-        dictionary = self._look_up()
-        kind = implicit_kind(dictionary, tag)
-        if len(dictionary.kinds) < LARGEST_CACHE:
-            dictionary.kinds[tag] = kind
-        return kind
-
-    def _known_items(self, position: int, level: Level, shapes: Shapes) -> int:
-        """Take the items here that are of known shapes. Returns where the next one begins, or the fragment ends."""
-        data = self._bytes = self._bytes or bytes(self._fragment)
-        stop = min(self._end, level.end - self._offset)
-        pieces: list[bytes] = []
-        known, count = shapes.known, 0
-        while True:
-            for shape in known:
-                after = position + shape.size
-                if after <= stop and (values := shape.values(data, position)) is not None:
-                    break
-            else:
-                break
-            if shape is not known[0]:
-                shapes.prefer(shape)
-            count += 1
-            if shape.written is not None:
-                if not pieces:
-                    self._flush(position)
-                around = shape.written.copy()
-                around[1::2] = values
-                pieces += around
-            elif pieces:
-                pieces.append(data[position:after])
-            position = after
-        if count:
-            shapes.succeeded(count)
-        if pieces:
-            self._assembly.write(b"".join(pieces))
-            self._start = position
-        size = known[0].size
-        if self._end - position < size <= level.end - self._offset - position:
-            self._wait(position, size)
-            self._hopes = True
-            return self._end
-        return position
 
     def _give_up_hope(self) -> None:
         """The data set ends where more of an item was hoped for: what is there is taken step by step."""
@@ -687,7 +250,11 @@ class Walk:
             tag = group << 16 | number
             if tag in DELIMITERS:
                 return self._delimiter(position, tag)
-            vr = settled_vr(tag, length) if plan.settled else self._implicit_vr(level, tag)
+            vr = (
+                settled_vr(tag, length)
+                if plan.settled
+                else implicit_vr(self._look_up(), level, tag)
+            )
         else:
             group, number, code, length = plan.read.tag_vr_length.unpack_from(fragment, position)
             tag = group << 16 | number
@@ -707,7 +274,7 @@ class Walk:
         # What is converted counts as little endian, and as implicit VR inside.
         converted = False
         if plan.convert_un and code == b"UN" and length != UNDEFINED_LENGTH:
-            known = self._known_vr(level, tag)
+            known = known_vr(self._look_up(), level, tag)
             if known is SQ and length <= LONGEST_CHECKED_SEQUENCE:
                 if available < size + length:
                     return self._wait(position, size + length, size)
@@ -754,7 +321,7 @@ class Walk:
         else:
             self._note_disorder(tag)
         level.watch = self._next_watch(level)
-        if seen or tag in _NOTED_AT_TOP:
+        if seen or tag in NOTED_AT_TOP:
             value = bytes(fragment[position + size : position + size + seen])
             self._note(level, tag, vr, value)
 
@@ -802,10 +369,10 @@ class Walk:
         if vr.is_text:
             if length <= LONGEST_SEEN_WHOLE:
                 return length
-            return LONGEST_SEEN_WHOLE if tag in _NOTED_AT_TOP else 0
+            return LONGEST_SEEN_WHOLE if tag in NOTED_AT_TOP else 0
         if not tag & 0xFFFF:
             return min(length, 4)
-        noted = tag in _NOTED_AT_TOP or (
+        noted = tag in NOTED_AT_TOP or (
             level.implicit and tag in (PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED)
         )
         return min(length, LONGEST_SEEN_WHOLE) if noted else 0
@@ -1071,7 +638,7 @@ class Walk:
         self._flush(position)
         self._write_group_length(tag)
         self._start = value
-        return self._begin_value(value, length, _DISCARDED)
+        return self._begin_value(value, length, DISCARDED)
 
     def _create_group_length(self, position: int, group: int) -> None:
         self._flush(position)
@@ -1098,54 +665,7 @@ class Walk:
             self._assembly.patch(level.group_length_position, value)
         level.group = NO_GROUP
 
-    def _next_watch(self, level: Level) -> int:
-        """The next tag of this level that the fast path must not pass."""
-        specials = level.specials
-        index = bisect_right(specials, level.last)
-        watch = specials[index] if index < len(specials) else specials[-1]
-        if level.group != NO_GROUP:
-            return min(watch, (level.group + 1) << 16)
-        return watch
-
     # ------------------------------------------------------------------ VRs
-
-    def _implicit_vr(self, level: Level, tag: int) -> VR:
-        """The VR of an element of implicit VR, as the reference decides while it reads."""
-        name = self._look_up_vr(level, tag)
-        if name is None:
-            return UN
-        vr = VRS.get(name)
-        if vr is not None:
-            return vr
-        if name == "xs":
-            signed = tag in SIGNED_LIKE_PIXELS and level.pixel_representation == 1
-            return SS if signed else US
-        if name == "ox" and tag in WAVEFORM_TAGS:
-            return OW if level.waveform_bits not in (0, 8) else OB
-        if name in ("ox", "px"):
-            return OW if _is_pixel_or_overlay_data(tag) else OB
-        return {"lt": OW, "up": UL, "pi": OB}.get(name, UN)
-
-    def _known_vr(self, level: Level, tag: int) -> VR | None:
-        """What the dictionary makes of an element that came as UN."""
-        name = self._look_up_vr(level, tag)
-        if name is None or name == "UN":
-            return None
-        ambiguous = {"xs": US, "lt": OW, "px": OW, "ox": OW, "up": UL}
-        return VRS.get(name) or ambiguous.get(name)
-
-    def _look_up_vr(self, level: Level, tag: int) -> str | None:
-        dictionary = self._look_up()
-        if tag & 0x10000 and tag & 0xFFFF >= 0x1000 and level.creators:
-            creator = level.creators.get(tag >> 16 << 16 | tag >> 8 & 0xFF)
-            if creator is not None:
-                return dictionary.private_vr(creator, tag)
-        return dictionary.vr(tag)
-
-    def _follows_creators(self) -> bool:
-        """Whether private creators matter."""
-        may_matter = self._plan.convert_un or self._plan.read.implicit_vr
-        return may_matter and self._look_up().knows_private_elements
 
     def _if_parsable(self, value: memoryview) -> VR | None:
         """SQ if the value of a UN element can be read as items of implicit VR."""
@@ -1165,7 +685,7 @@ class Walk:
 
     def _note(self, level: Level, tag: int, vr: VR, value: bytes) -> None:
         """Keep what storing or a later VR asks for."""
-        if tag in _NOTED_AT_TOP:
+        if tag in NOTED_AT_TOP:
             self._note_attribute(tag, vr, value)
         elif level.implicit and vr is US:
             if tag == PIXEL_REPRESENTATION:
@@ -1188,7 +708,7 @@ class Walk:
         if len(self._levels) == 1:
             if tag not in self._noted:
                 self._noted.add(tag)
-                setattr(self.attributes, _NOTED_AT_TOP[tag], noted)
+                setattr(self.attributes, NOTED_AT_TOP[tag], noted)
         elif tag in _NOTED_INSIDE:
             self._noted_inside.setdefault(tag, noted)
 
@@ -1280,33 +800,3 @@ class _Void:
 
     def patch(self, position: int, data: bytes) -> None:
         """Forget it."""
-
-
-def non_standard_vr(tag: int, code: bytes) -> tuple[VR, bool]:
-    """How a VR field is read that the standard does not know: as which VR, with long header?
-
-    Raises:
-        InvalidDataSet: not even the reference reads on.
-    """
-    if code == b"na":
-        raise InvalidDataSet("Invalid tag")
-    if code == b"pi" or not all(0x20 <= byte <= 0x7F for byte in code):
-        raise InvalidDataSet("Item Delimitation Item missing")
-    if code == b"ox" and _is_pixel_or_overlay_data(tag):
-        return OW, True
-    if code == b"OX" and tag == PIXEL_DATA:
-        return OW, True
-    if code in NON_STANDARD_VRS:
-        return NON_STANDARD_VRS[code]
-    return UN, code.isalpha() and code.isupper()
-
-
-def settled_vr(tag: int, length: int) -> VR:
-    """What must be known of an element that a first pass wrote in implicit VR."""
-    if length == UNDEFINED_LENGTH:
-        return OB if tag == PIXEL_DATA else SQ
-    return OW if tag & 0xFFFF else UL
-
-
-def _is_pixel_or_overlay_data(tag: int) -> bool:
-    return tag == PIXEL_DATA or tag & 0xFF01FFFF == 0x60003000

@@ -36,6 +36,11 @@ class MessageReader:
         """Whether a data set is awaited, or the rest of one; else it is a command set."""
         return self._data_context != _NONE
 
+    @property
+    def within_command(self) -> bool:
+        """Whether a command set has begun and not ended."""
+        return self._command_context != _NONE
+
     def command_fragment(
         self, context_id: int, control_header: int, value: memoryview
     ) -> CEchoRQ | CStoreRQ | None:

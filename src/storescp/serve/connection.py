@@ -23,6 +23,7 @@ from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
 from storescp.printable import printable
 from storescp.serve import trace, why
+from storescp.serve.pace import LEAST, Pace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
 from storescp.storage.hooks import Peer
@@ -145,6 +146,7 @@ class Connection:
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
         self._wakes_for_study = False
+        self._pace = Pace(timeouts.socket)
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
 
     def serve(self) -> End:
@@ -196,6 +198,10 @@ class Connection:
             try:
                 if self._take(received):
                     return
+                if received < LEAST:
+                    self._check_pace(received)
+                elif self._pace.watching:
+                    self._pace.forget()
             except ProtocolError as error:
                 self._fail(error)
                 return
@@ -334,6 +340,22 @@ class Connection:
         self._tell_end("us", explanation)
         self._abort()
         return True
+
+    def _check_pace(self, received: int) -> None:
+        """See that a few bytes are not all that comes of what is under way.
+
+        Raises:
+            TooSlow: they are, for as long as a single receive may take.
+        """
+        under_way = (
+            self._reception is not None
+            or self._association.within_pdu
+            or self._messages.within_command
+        )
+        if under_way and self._artim is None:
+            self._pace.received(received, self._clock())
+        else:
+            self._pace.forget()
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""

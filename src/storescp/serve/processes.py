@@ -126,15 +126,24 @@ def fork_child(children: Children, on_end: Callable[[int, int], None]) -> bool:
     Raises:
         OSError: the system has no room for another process.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()  # or the child would write it a second time
-    pid = os.fork()
+    pid = fork_flushed()
     if pid == 0:
         children.forget()
         return True
     children.add(pid, lambda status: on_end(pid, status))
     return False
+
+
+def fork_flushed() -> int:
+    """Split off a child process; return its number, 0 in the child.
+
+    Raises:
+        OSError: the system has no room for another process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()  # or the child would write it a second time
+    return os.fork()
 
 
 def run_as_init() -> None:

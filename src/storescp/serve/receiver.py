@@ -41,15 +41,19 @@ from storescp.storage.hooks import Command
 from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.storage.study import Study
+from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.negotiation import Policy
+from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
     from storescp.serve.gate import Gate
     from storescp.serve.privileges import User
+    from storescp.serve.side_by_side import SideBySide, Studies
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
+    from storescp.serve.workers import Supervisor, Working
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _network_logger = logging.getLogger("dcmtk.dcmnet")
@@ -82,6 +86,10 @@ class Receiving:
     exec_sync: bool = False
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
+    working: "Working | None" = None
+    """Several associations at once, in workers; None: one, or a child for each."""
+    side_by_side: "SideBySide | None" = None
+    """Each study ends for itself; None: there is one study at a time, as in the reference."""
 
 
 class Receiver:
@@ -126,7 +134,9 @@ class Receiver:
             # A child sees a part of a study only.
             announce=None if self._hub is None or receiving.fork else self._announce,
         )
-        self._listener: Listener | None = None
+        self._studies: Studies | None = None
+        self._listener: Listener | Supervisor | None = None
+        self._supervisor: Supervisor | None = None
         self._names = client_names.ClientNames()
 
     def run(self) -> int:
@@ -146,47 +156,110 @@ class Receiver:
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
-        if self._receiving.fork:
+        if self._receiving.fork or self._receiving.working is not None:
             self._prepare_for_children()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
-        self._listener = Listener(
-            listening,
-            self._signals,
-            acse_timeout=self._receiving.timeouts.acse,
-            serve=self._serve,
-            expire=self._expire,
-            may_serve=self._may_serve,
-            admits=None if self._receiving.gate is None else self._admits,
-            on_silent=self._tell_silent,
-        )
-        self._open_hub(self._listener, port)
+        self._open_studies()
+        self._listener = listener = self._listen(listening)
+        if self._studies is not None:
+            listener.watch(self._studies.descriptor, self._studies.step)
+        self._open_hub(listener, port)
+        if self._studies is not None:
+            self._studies.step()
         self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         try:
-            self._listener.run()
+            listener.run()
         except Stopped as stopped:
             self._notify("STOPPING=1")
-            self._listener.close()
+            listener.close()
             self._store.close()
+            if self._studies is not None:
+                self._studies.close()
             self._close_hub(stopped)
             die_by(stopped.number)
         return 0
 
+    def _listen(self, listening: socket.socket) -> "Listener | Supervisor":
+        """Return what accepts connections and has them served."""
+        receiving = self._receiving
+        if receiving.working is None:
+            return Listener(
+                listening,
+                self._signals,
+                acse_timeout=receiving.timeouts.acse,
+                serve=self._serve,
+                expire=self._expire,
+                may_serve=self._may_serve,
+                admits=None if receiving.gate is None else self.admits,
+                on_silent=self.was_silent,
+            )
+        from storescp.serve.workers import Supervisor
+
+        self._supervisor = Supervisor(
+            listening,
+            self._signals,
+            self._children,
+            receiving.working,
+            acse_timeout=receiving.timeouts.acse,
+            doors=self,
+            serve=self._serve_in_worker,
+            in_child=self._become_worker,
+            lost=self._lose_worker,
+            step=self._store.expire,
+            next_step=self._store.deadline,
+        )
+        return self._supervisor
+
+    def _open_studies(self) -> None:
+        """Take over what is known of studies, if they are received side by side."""
+        receiving = self._receiving
+        if receiving.side_by_side is None:
+            return
+        from storescp.serve.side_by_side import Studies
+
+        self._studies = Studies(
+            receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
+        )
+        self._store = self._studies.scp()
+
+    def _serve_in_worker(self, connected: socket.socket, admission: object) -> Reception:
+        policy = self._receiving.policy
+        if isinstance(admission, Admission):
+            policy = replace(policy, admission=admission)
+        return self._serve_here(connected, policy, child_pid=os.getpid())
+
+    def _become_worker(self, notify: Callable[[], None]) -> None:
+        """Go on in a worker, whose supervisor is to be notified when something is due."""
+        if self._hub is not None:
+            self._hub.in_child()
+        if self._studies is not None:
+            self._store = self._studies.in_child(notify)
+
+    def _lose_worker(self, pid: int) -> None:
+        """A worker is gone: nobody goes on with what it had."""
+        if self._studies is not None:
+            self._studies.lost(pid)
+        self._store.output.remove_leftovers(time.time())
+
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: Listener, port: int) -> None:
+    def _open_hub(self, listener: "Listener | Supervisor", port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
         from storescp.events import Listening as NowListening
 
         receiving = self._receiving
-        if receiving.fork:
+        if receiving.fork or receiving.working is not None:
             self._hub.share()
         if self._hub.descriptor >= 0:
             listener.watch(self._hub.descriptor, self._hub.receive)
         processes = "fork" if receiving.fork else "single"
-        self._hub.tell(NowListening(port, __version__, processes))
+        workers = None
+        if receiving.working is not None:
+            processes, workers = "workers", receiving.working.workers
+        self._hub.tell(NowListening(port, __version__, processes, workers))
 
     def _close_hub(self, stopped: Stopped) -> None:
         if self._hub is None:
@@ -209,13 +282,23 @@ class Receiver:
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
-    def _tell_silent(self, connected: socket.socket) -> None:
+    def was_silent(self, connected: socket.socket) -> None:
+        """A connection is closed because its peer said nothing."""
         if (address := _address(connected)) is None:
             return
         explanation = why.silent(address, self._receiving.timeouts.acse)
         explain(logging.ERROR, explanation)
         if (teller := self._teller(address)) is not None:
             teller.refused("timeout", explanation)
+
+    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+        """A peer is sent a rejection because there are too many of them."""
+        if (address := _address(connected)) is None:
+            return
+        explanation = why.busy(address)
+        explain(logging.WARNING, explanation)
+        if (teller := self._teller(address)) is not None:
+            teller.rejected(rejection, explanation)
 
     def _give_privileges_up(self) -> None:
         """Become whom the user wants; root was needed for the port and the keys.
@@ -245,7 +328,12 @@ class Receiver:
             renewals.append(self._receiving.gate.expire)
         # A service manager may ask to reload what has nothing to reload: that must not end it.
         if renewals or self._is_managed:
+            renewals.append(self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
+
+    def _pass_on_renewal(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.pass_on(signal.SIGHUP)
 
     def _prepare_for_children(self) -> None:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
@@ -279,7 +367,7 @@ class Receiver:
 
     def _serve(self, connected: socket.socket) -> Reception:
         """Serve a connection whose peer has begun to speak."""
-        policy, leave = self._admit(connected)
+        policy, leave = self._policy_for(connected)
         if not self._receiving.fork:
             return self._serve_in_turn(connected, policy)
         try:
@@ -321,16 +409,24 @@ class Receiver:
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
 
-    def _admit(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
+    def _policy_for(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
         """Return what is accepted of a requester, and what to call when another process has served it."""
-        policy, gate = self._receiving.policy, self._receiving.gate
-        if gate is None or (address := _address(connected)) is None:
+        policy = self._receiving.policy
+        if self._receiving.gate is None or (address := _address(connected)) is None:
             return policy, _nothing
-        admission = gate.admission(address)
-        leave = gate.enter(admission) if self._receiving.fork else _nothing
+        admission, leave = self.admit(address)
         return replace(policy, admission=admission), leave
 
-    def _admits(self, address: str, waiting: int) -> bool:
+    def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
+        """Return what is asked of a requester, and what to call when another process has served it."""
+        gate = self._receiving.gate
+        if gate is None:
+            return None, _nothing
+        admission = gate.admission(address)
+        elsewhere = self._receiving.fork or self._receiving.working is not None
+        return admission, gate.enter(admission) if elsewhere else _nothing
+
+    def admits(self, address: str, waiting: int) -> bool:
         """Tell whether a connection is let in at all."""
         gate = self._receiving.gate
         objection = None if gate is None else gate.objection(address, waiting)
@@ -378,11 +474,11 @@ class Receiver:
                 descriptor,
             )
             return 0
-        if not self._admits(address, 0):
+        if not self.admits(address, 0):
             connected.close()
             return 0
         prepare(connected)
-        policy, _ = self._admit(connected)
+        policy, _ = self._policy_for(connected)
         try:
             if self._serve_here(connected, policy) is Reception.LINGER:
                 self._wait_for_close(connected)

@@ -176,6 +176,7 @@ class Teller:
                 outcome.size,
                 duration,
                 why,
+                outcome.study_round,
             ),
             self._party,
         )

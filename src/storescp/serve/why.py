@@ -226,6 +226,14 @@ def too_many_connections(address: str, count: int) -> str:
     return f"{address} has {count} connections already, as many as one address may have: --peer-connections allows more."
 
 
+def busy(address: str) -> str:
+    """Return why a connection was rejected although nothing is wrong with it."""
+    return (
+        f"{address} is sent away for the moment, because all workers are busy and enough peers wait for them already: it may"
+        " come back later. --workers serves more at a time, --queue-limit lets more wait."
+    )
+
+
 def silent(address: str, seconds: float) -> str:
     """Return why a connection was closed whose peer never asked for an association."""
     return (

@@ -106,11 +106,16 @@ class OutputDirectory:
         """Note that a file from `open_hidden` is hidden no longer."""
         self._open_files -= 1
 
-    def make_study_directory(self, name: str) -> str:
+    def make_study_directory(self, name: str, *, new: bool = False) -> str:
         """Create a directory for a study unless it exists; return its path.
+
+        Args:
+            name: in the output directory.
+            new: whether it must not exist.
 
         Raises:
             CannotUnderstand: it cannot be created, is a symbolic link, or would be hidden.
+            FileExistsError: it was to be new, and is not.
         """
         path = os.path.join(self.path, name)
         failure = f"could not create subdirectory for study: {path}"
@@ -121,6 +126,8 @@ class OutputDirectory:
             if self.durable:
                 fsync_directory(self.path)
         except FileExistsError as error:
+            if new:
+                raise
             # A link leads anywhere, and whoever may write to the output directory can plant one.
             if os.path.islink(path):
                 raise CannotUnderstand(f"{failure}: it is a symbolic link") from error

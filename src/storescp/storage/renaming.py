@@ -21,7 +21,7 @@ def rename_study(directory: str, files: Iterable[StudyFile], *, durable: bool = 
     Numbers follow those that the directory holds from earlier rounds of the study. A file that
     cannot be renamed keeps its name and costs a number; the log says so.
     """
-    number = _last_number(directory)
+    number = last_number(directory)
     for file in files:
         number = _rename(directory, file, number + 1)
     if durable:
@@ -45,7 +45,7 @@ def _rename(directory: str, file: StudyFile, number: int) -> int:
             return number
 
 
-def _last_number(directory: str) -> int:
+def last_number(directory: str) -> int:
     """Return the greatest number in the directory, 0 if there is none."""
     try:
         matches = map(_numbered.fullmatch, os.listdir(directory))

@@ -78,6 +78,8 @@ class Outcome(NamedTuple):
     """Of the file, in bytes."""
     error: StatusError | None = None
     """If nothing was stored: the reason."""
+    study_round: int | None = None
+    """How often its study has begun, where that is known."""
 
 
 class Reception(Protocol):

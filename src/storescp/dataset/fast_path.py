@@ -1,0 +1,329 @@
+"""The fast paths of the walk: over elements and items that need not be looked at closely.
+
+They only move on over what is certainly written as they know it, and leave every doubt to the walk, which
+knows all rules: over elements that are written as they came, by their headers; over stretches of elements
+that came before (`familiar`); over items that look like those before (`shapes`).
+"""
+
+import re
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable
+
+from storescp.dataset.dictionary import LARGEST_CACHE, Dictionary
+from storescp.dataset.element import (
+    IMPLICIT_LITTLE_ENDIAN,
+    PATIENT_NAME,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    SPECIFIC_CHARACTER_SET,
+    STUDY_INSTANCE_UID,
+    UNDEFINED_LENGTH,
+)
+from storescp.dataset.encoding import Attributes, Output
+from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
+from storescp.dataset.level import Level
+from storescp.dataset.plan import (
+    LONG,
+    LONG_TEXT,
+    LOOK_CLOSELY,
+    SEQUENCE,
+    SHORT,
+    SHORT_ANY,
+    SHORT_TEXT,
+    SHORT_UID,
+    Plan,
+    implicit_kind,
+)
+from storescp.dataset.shapes import Shapes
+from storescp.dataset.spans import Spans
+
+NOTED_AT_TOP = {
+    SOP_CLASS_UID: "sop_class_uid",
+    SOP_INSTANCE_UID: "sop_instance_uid",
+    STUDY_INSTANCE_UID: "study_instance_uid",
+    PATIENT_NAME: "patient_name",
+    SPECIFIC_CHARACTER_SET: "specific_character_set",
+}
+"""Tags of the attributes that storing asks for, and their names in `Attributes`."""
+
+_find_white_space = re.compile(rb"[ \t\n\v\f\r]").search
+
+LookUp = Callable[[], Dictionary]
+
+
+class FastPath(Spans, ABC):
+    """Moves over what is known to be written as it came, or as it was written before."""
+
+    def __init__(
+        self, plan: Plan, output: Output, look_up: LookUp, familiar: Familiar | None
+    ) -> None:
+        super().__init__(output)
+        self.attributes = Attributes()
+        self._plan = plan
+        self._look_up = look_up
+        self._noted: set[int] = set()  # tags met at the top level
+        self._level: Level
+        self._familiar = familiar
+        self._ordinary_run: Callable[[int], int] | None = None
+        self._head: Head | None = None  # while it is recorded
+        self._hopes = False  # whether the carry is but hoped to become an item of a known shape
+
+    @abstractmethod
+    def _rehearse(self, elements: bytes) -> Rehearsed | None:
+        """What would be made of elements in the midst of the top level; None if it depends on others."""
+
+    def _begin_elements(self, level: Level, specials: tuple[int, ...], sequence_end: int) -> None:
+        plan = self._plan
+        run = None
+        if plan.same_layout and level.implicit == plan.read.implicit_vr:
+            if not level.implicit:
+                run = None if self._follows_creators() else self._run_explicit
+            elif not plan.settled:
+                run = self._run_implicit
+        level.begin_elements(run, specials, sequence_end)
+        if plan.creates_group_lengths:
+            level.watch = 0
+
+    def _begin_with(self, familiar: Familiar, level: Level) -> None:
+        """Prepare the top level to pass what is known, or to learn."""
+        self._ordinary_run = level.run
+        if familiar.wants_head():
+            self._head = Head()
+            level.run = self._run_recording
+        elif familiar.stretches:
+            level.run = self._run_familiar
+            level.specials = familiar.specials
+            level.watch = level.specials[0]
+
+    def _record(self, head: Head, fragment: memoryview) -> None:
+        """Keep the begin of the data set."""
+        if len(head.data) < LONGEST_HEAD:
+            head.data += fragment[: LONGEST_HEAD - len(head.data)]
+
+    def _run_recording(self, position: int) -> int:
+        """Move over elements as the ordinary run does, and record where they begin."""
+        run, head = self._ordinary_run, self._head
+        if run is None or head is None:
+            return position
+        after = run(position)
+        read, kinds, fragment = self._plan.read, self._plan.kinds, self._fragment
+        unpack, unpack_length = read.fields.unpack_from, read.length.unpack_from
+        implicit, add = read.implicit_vr, head.starts.append
+        while position < after:
+            add(self._offset + position)
+            _, _, vr, length = unpack(fragment, position)
+            if implicit:
+                (length,) = unpack_length(fragment, position + 4)
+                position += 8 + length
+            elif kinds[vr] < LONG:
+                position += 8 + length
+            else:
+                (length,) = unpack_length(fragment, position + 8)
+                position += 12 + length
+        return after
+
+    def _run_familiar(self, position: int) -> int:
+        """Move over elements that are known, and over those between them."""
+        level, familiar, run = self._level, self._familiar, self._ordinary_run
+        assert familiar is not None
+        data = self._as_bytes()
+        find, watches = familiar.stretches.get, familiar.watches
+        while True:
+            stretch = find(data[position : position + 4])
+            if stretch is not None and level.last < stretch.first:
+                if data.startswith(stretch.received, position):
+                    if level.group == NO_GROUP or level.group == stretch.group:
+                        if stretch.written is not None:
+                            self._flush(position)
+                            self._assembly.write(stretch.written)
+                            self._start = position + len(stretch.received)
+                        position += len(stretch.received)
+                        level.last = stretch.last
+                        level.watch = watches[stretch.last]
+                        if level.group != NO_GROUP:
+                            level.watch = min(level.watch, (level.group + 1) << 16)
+                        if stretch.notes:
+                            self._take_notes(stretch.notes)
+                        continue
+                elif position + len(stretch.received) <= self._end:
+                    familiar.differs(stretch, data, position, self._rehearse)
+                    level.specials, watches = familiar.specials, familiar.watches
+            if run is None:
+                return position
+            after = run(position)
+            if after == position or after >= self._end:
+                return after
+            position = after
+
+    def _take_notes(self, notes: tuple[tuple[int, bytes | None], ...]) -> None:
+        for tag, value in notes:
+            self._noted.add(tag)
+            setattr(self.attributes, NOTED_AT_TOP[tag], value)
+
+    def _run_explicit(self, position: int) -> int:
+        """Move over elements that are written as they came. Returns where to look closely."""
+        fragment, level, plan = self._fragment, self._level, self._plan
+        unpack = plan.read.fields.unpack_from
+        unpack_length = plan.read.length.unpack_from
+        kinds = plan.kinds
+        last, watch = level.last, level.watch
+        level_stop = level.stop - self._offset
+        stop = min(self._end, level_stop)
+        while position + 8 <= stop:
+            group, element, vr, length = unpack(fragment, position)
+            tag = group << 16 | element
+            if not (last < tag < watch and element):
+                break
+            kind = kinds.get(vr, LOOK_CLOSELY)
+            value = position + 8
+            if kind >= LONG:
+                # Reserved bytes: PS3.5 table 7.1-1.
+                if kind == SEQUENCE or length or position + 12 > stop:
+                    break
+                value = position + 12
+                (length,) = unpack_length(fragment, position + 8)
+                if length == UNDEFINED_LENGTH:
+                    break
+            after = value + length
+            if kind in (SHORT, LONG):
+                if length & 1:
+                    break
+            elif kind in (SHORT_TEXT, LONG_TEXT):
+                if length & 1 or after > stop:
+                    break
+                if length:
+                    end_byte = fragment[after - 1]
+                    if end_byte == 0x20:
+                        if fragment[after - 2] in b" \0":
+                            break
+                    elif not end_byte:
+                        break
+            elif kind == SHORT_UID:
+                if length & 1 or after > stop or _find_white_space(fragment, value, after):
+                    break
+                if length and not fragment[after - 1] and not fragment[after - 2]:
+                    break
+            elif kind == LOOK_CLOSELY:
+                break
+            if after > stop:
+                if after > level_stop:
+                    break
+                level.last = tag
+                self._left = after - self._end
+                self._value_offset = self._offset + value
+                return self._end
+            last = tag
+            position = after
+        level.last = last
+        return position
+
+    def _run_implicit(self, position: int) -> int:
+        """As `_run_explicit`, where the dictionary knows the VRs."""
+        fragment, level = self._fragment, self._level
+        dictionary = self._look_up()
+        kinds = dictionary.kinds
+        unpack = IMPLICIT_LITTLE_ENDIAN.tag_length.unpack_from
+        last, watch = level.last, level.watch
+        level_stop = level.stop - self._offset
+        stop = min(self._end, level_stop)
+        while position + 8 <= stop:
+            group, element, length = unpack(fragment, position)
+            tag = group << 16 | element
+            if not (last < tag < watch and element) or length == UNDEFINED_LENGTH:
+                break
+            kind = kinds.get(tag)
+            if kind is None:
+                kind = self._kind_of(tag)
+            value = position + 8
+            after = value + length
+            if kind == SHORT:
+                if length & 1:
+                    break
+            elif kind == SHORT_TEXT:
+                if length & 1 or after > stop:
+                    break
+                if length:
+                    end_byte = fragment[after - 1]
+                    if end_byte == 0x20:
+                        if fragment[after - 2] in b" \0":
+                            break
+                    elif not end_byte:
+                        break
+            elif kind == SHORT_UID:
+                if length & 1 or after > stop or _find_white_space(fragment, value, after):
+                    break
+                if length and not fragment[after - 1] and not fragment[after - 2]:
+                    break
+            elif kind != SHORT_ANY:
+                break
+            if after > stop:
+                if after > level_stop:
+                    break
+                level.last = tag
+                self._left = after - self._end
+                self._value_offset = self._offset + value
+                return self._end
+            last = tag
+            position = after
+        level.last = last
+        return position
+
+    def _kind_of(self, tag: int) -> int:
+        """How the fast path takes values of a tag of implicit VR."""
+        dictionary = self._look_up()
+        kind = implicit_kind(dictionary, tag)
+        if len(dictionary.kinds) < LARGEST_CACHE:
+            dictionary.kinds[tag] = kind
+        return kind
+
+    def _known_items(self, position: int, level: Level, shapes: Shapes) -> int:
+        """Take the items here that are of known shapes. Returns where the next one begins, or the fragment ends."""
+        data = self._as_bytes()
+        stop = min(self._end, level.end - self._offset)
+        pieces: list[bytes] = []
+        known, count = shapes.known, 0
+        while True:
+            for shape in known:
+                after = position + shape.size
+                if after <= stop and (values := shape.values(data, position)) is not None:
+                    break
+            else:
+                break
+            if shape is not known[0]:
+                shapes.prefer(shape)
+            count += 1
+            if shape.written is not None:
+                if not pieces:
+                    self._flush(position)
+                around = shape.written.copy()
+                around[1::2] = values
+                pieces += around
+            elif pieces:
+                pieces.append(data[position:after])
+            position = after
+        if count:
+            shapes.succeeded(count)
+        if pieces:
+            self._assembly.write(b"".join(pieces))
+            self._start = position
+        size = known[0].size
+        if self._end - position < size <= level.end - self._offset - position:
+            self._wait(position, size)
+            self._hopes = True
+            return self._end
+        return position
+
+    def _next_watch(self, level: Level) -> int:
+        """The next tag of this level that the fast path must not pass."""
+        specials = level.specials
+        index = bisect_right(specials, level.last)
+        watch = specials[index] if index < len(specials) else specials[-1]
+        if level.group != NO_GROUP:
+            return min(watch, (level.group + 1) << 16)
+        return watch
+
+    def _follows_creators(self) -> bool:
+        """Whether private creators matter."""
+        may_matter = self._plan.convert_un or self._plan.read.implicit_vr
+        return may_matter and self._look_up().knows_private_elements

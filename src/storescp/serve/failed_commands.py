@@ -1,0 +1,44 @@
+"""Commands that were given up: to be listed, and started again. A receiver may be running on the state directory."""
+
+import os
+
+from storescp.errors import ConfigurationError, OutOfResources
+from storescp.printable import printable
+from storescp.serve.state_directory import DATABASE
+from storescp.storage.jobs import description
+from storescp.storage.schedule import Retries
+from storescp.storage.sqlite_store import SQLiteStore
+from storescp.storage.tracker import EndOfStudy, Tracker
+
+
+def list_failed(directory: str) -> str:
+    """Return a line for each: identifier, kind, what it is about, attempts, reason, command.
+
+    Raises:
+        ConfigurationError: the state cannot be read.
+    """
+    try:
+        failed = _tracker(directory).failed_jobs()
+    except OutOfResources as error:
+        raise ConfigurationError(str(error)) from error
+    return "".join(f"{printable(description(job))}\n" for job in failed)
+
+
+def retry_failed(directory: str) -> str:
+    """Have all of them started again; return how many in words.
+
+    Raises:
+        ConfigurationError: the state cannot be changed.
+    """
+    try:
+        number = _tracker(directory).retry_failed()
+    except OutOfResources as error:
+        raise ConfigurationError(str(error)) from error
+    return f"{number} commands will be started again\n"
+
+
+def _tracker(directory: str) -> Tracker:
+    path = os.path.join(directory, DATABASE)
+    if not os.path.exists(path):
+        raise ConfigurationError(f"there is no state in {directory}")
+    return Tracker(SQLiteStore(path), EndOfStudy(), Retries())

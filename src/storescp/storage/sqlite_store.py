@@ -1,0 +1,293 @@
+"""Remembers studies and commands in a SQLite database that several processes share, and that survives them.
+
+A transaction is in the write-ahead log when it ends: what a killed process had committed is there. Whether it is on
+disk then, too, is the caller's choice, as it is for files. Locks of the database are polled, with pauses that grow to
+a tenth of a second; so transactions queue at a lock of the kernel first, which wakes the next one at once.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from storescp.errors import OutOfResources
+from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
+
+VERSION = 1
+"""Of the schema, in `PRAGMA user_version`."""
+
+_PATIENCE = 30.0
+"""Seconds to wait for programs that look into the database."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), now REAL NOT NULL);
+INSERT OR IGNORE INTO clock VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS rounds (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, number INTEGER NOT NULL,
+    directory BLOB NOT NULL, token TEXT NOT NULL, last_object REAL NOT NULL, state INTEGER NOT NULL,
+    objects INTEGER NOT NULL, cause TEXT NOT NULL, calling_ae_title TEXT NOT NULL,
+    called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS rounds_of_study ON rounds (study, number);
+CREATE INDEX IF NOT EXISTS unfinished_rounds ON rounds (last_object, key) WHERE state < 2;
+CREATE TABLE IF NOT EXISTS files (
+    place INTEGER PRIMARY KEY, round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL,
+    final BLOB NOT NULL, UNIQUE (round, name)
+);
+CREATE TABLE IF NOT EXISTS holds (
+    round INTEGER NOT NULL, association TEXT NOT NULL, owner TEXT NOT NULL,
+    PRIMARY KEY (round, association)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS holds_of_association ON holds (association);
+CREATE TABLE IF NOT EXISTS jobs (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    round INTEGER, details TEXT NOT NULL, due REAL NOT NULL, state INTEGER NOT NULL,
+    attempts INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+CREATE INDEX IF NOT EXISTS waiting_jobs ON jobs (due) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS jobs_of_round ON jobs (round);
+"""
+
+_ROUND = (
+    "key, study, number, directory, token, last_object, state, objects, cause,"
+    " calling_ae_title, called_ae_title, calling_address"
+)
+_JOB = "key, kind, round, details, due, state, attempts"
+
+# What no longer belongs to any process of this one's; see `SQLiteStore.in_child`.
+_abandoned: list[sqlite3.Connection] = []
+
+
+class SQLiteStore:
+    """A `StudyStore` in a file. Each process opens it for itself; a forked child says so by `in_child`."""
+
+    def __init__(self, path: str, *, durable: bool = False) -> None:
+        """Remember the path; it is opened with the first transaction.
+
+        Args:
+            path: of the database, which is made if it does not exist. Its directory has to be on a local disk.
+            durable: whether a transaction is on disk when it ends.
+        """
+        self._path = path
+        self._durable = durable
+        self._database: sqlite3.Connection | None = None
+        self._lock = -1
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin a transaction."""
+        try:
+            database = self._database or self._open()
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    database.execute("ROLLBACK")
+                    raise
+                database.execute("COMMIT")
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+        except (sqlite3.Error, OSError) as error:
+            raise OutOfResources(f"cannot keep record in {self._path}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        previous = os.umask(0o077)  # names of patients may be in the names of directories
+        try:
+            database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        finally:
+            os.umask(previous)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT")
+            elif version != VERSION:
+                raise sqlite3.DatabaseError(f"schema {version} is not {VERSION}")
+        except sqlite3.Error:
+            database.close()
+            raise
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        self._database = database
+        return database
+
+    def in_child(self) -> None:
+        """Leave the connection to the process that this one was forked from, and open another one when needed."""
+        if self._database is not None:
+            # Not even closed: that would act in the name of the parent.
+            _abandoned.append(self._database)
+            self._database = None
+            os.close(self._lock)
+            self._lock = -1
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+            os.close(self._lock)
+            self._lock = -1
+
+    def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if self._database is None:
+            raise sqlite3.ProgrammingError("outside of a transaction")
+        return self._database.execute(statement, values)
+
+    # -- time
+
+    def time(self) -> float:
+        return float(self._run("SELECT now FROM clock").fetchone()[0])
+
+    def save_time(self, now: float) -> None:
+        self._run("UPDATE clock SET now = max(now, ?)", now)
+
+    # -- rounds
+
+    def find_round(self, study: str) -> Round | None:
+        row = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE study = ? ORDER BY number DESC LIMIT 1", study
+        ).fetchone()
+        return None if row is None else _round(row)
+
+    def add_round(self, new: Round) -> Round:
+        cursor = self._run(
+            f"INSERT INTO rounds ({_ROUND}) VALUES (NULL{', ?' * (len(new) - 1)})",
+            *_row_of_round(new)[1:],
+        )
+        return new._replace(key=cursor.lastrowid or 0)
+
+    def save_round(self, changed: Round) -> None:
+        self._run(
+            f"UPDATE rounds SET ({_ROUND}) = (?{', ?' * (len(changed) - 1)}) WHERE key = ?",
+            *_row_of_round(changed),
+            changed.key,
+        )
+
+    def remove_round(self, key: int) -> None:
+        self._run("DELETE FROM rounds WHERE key = ?", key)
+        self.empty_round(key)
+
+    def unfinished(self, before: float | None = None) -> list[Round]:
+        limit = float("inf") if before is None else before
+        rows = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE state < 2 AND last_object <= ?"
+            " ORDER BY last_object, key",
+            limit,
+        )
+        return [_round(row) for row in rows]
+
+    # -- files
+
+    def add_file(self, round_key: int, file: StoredFile) -> bool:
+        cursor = self._run(
+            "INSERT OR IGNORE INTO files (round, name, letters, final) VALUES (?, ?, ?, ?)",
+            round_key,
+            os.fsencode(file.name),
+            file.letters,
+            os.fsencode(file.final),
+        )
+        return cursor.rowcount > 0
+
+    def files(self, round_key: int) -> list[StoredFile]:
+        rows = self._run(
+            "SELECT name, letters, final FROM files WHERE round = ? ORDER BY place", round_key
+        )
+        return [
+            StoredFile(os.fsdecode(name), letters, os.fsdecode(final))
+            for name, letters, final in rows
+        ]
+
+    def name_file(self, round_key: int, name: str, final: str) -> None:
+        self._run(
+            "UPDATE files SET final = ? WHERE round = ? AND name = ?",
+            os.fsencode(final),
+            round_key,
+            os.fsencode(name),
+        )
+
+    def empty_round(self, round_key: int) -> None:
+        self._run("DELETE FROM files WHERE round = ?", round_key)
+        self._run("DELETE FROM holds WHERE round = ?", round_key)
+
+    # -- holds
+
+    def hold(self, round_key: int, association: str, owner: str) -> None:
+        self._run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?)", round_key, association, owner)
+
+    def is_held(self, round_key: int) -> bool:
+        return bool(self._run("SELECT 1 FROM holds WHERE round = ? LIMIT 1", round_key).fetchone())
+
+    def drop_holds(self, *, association: str | None = None, owner: str | None = None) -> None:
+        self._run(
+            "DELETE FROM holds WHERE association = coalesce(?, association)"
+            " AND owner = coalesce(?, owner)",
+            association,
+            owner,
+        )
+
+    # -- jobs
+
+    def add_job(self, new: Job) -> None:
+        self._run(f"INSERT INTO jobs ({_JOB}) VALUES (?, ?, ?, ?, ?, ?, ?)", *_row_of_job(new))
+
+    def save_job(self, changed: Job) -> None:
+        self._run(
+            f"UPDATE jobs SET ({_JOB}) = (?, ?, ?, ?, ?, ?, ?) WHERE key = ?",
+            *_row_of_job(changed),
+            changed.key,
+        )
+
+    def remove_job(self, key: str) -> None:
+        self._run("DELETE FROM jobs WHERE key = ?", key)
+
+    def jobs(self, state: JobState, *, due: float | None = None, most: int = -1) -> list[Job]:
+        limit = float("inf") if due is None else due
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE state = ? AND due <= ? ORDER BY place LIMIT ?",
+            int(state),
+            limit,
+            most,
+        )
+        return [_job(row) for row in rows]
+
+    def next_due(self) -> float | None:
+        due: float | None = self._run("SELECT min(due) FROM jobs WHERE state = 0").fetchone()[0]
+        return due
+
+    def jobs_of(self, round_key: int) -> list[Job]:
+        rows = self._run(f"SELECT {_JOB} FROM jobs WHERE round = ? ORDER BY place", round_key)
+        return [_job(row) for row in rows]
+
+
+def _row_of_round(one: Round) -> tuple[Any, ...]:
+    # Paths are bytes that need not be text.
+    return one._replace(directory=os.fsencode(one.directory))  # type: ignore[arg-type]
+
+
+def _round(row: tuple[Any, ...]) -> Round:
+    one = Round(*row)
+    return one._replace(
+        directory=os.fsdecode(one.directory),
+        state=RoundState(one.state),
+    )
+
+
+def _row_of_job(job: Job) -> tuple[Any, ...]:
+    details = json.dumps([job.template, job.values, job.why])
+    return (job.key, job.kind, job.round_key, details, job.due, int(job.state), job.attempts)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    key, kind, round_key, details, due, state, attempts = row
+    template, values, why = json.loads(details)
+    pairs = tuple((name, value) for name, value in values)
+    return Job(key, kind, round_key, template, pairs, due, JobState(state), attempts, why)

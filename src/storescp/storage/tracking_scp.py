@@ -1,0 +1,255 @@
+"""Stores objects of studies that are received side by side: each process receives, a `Tracker` has the view of all.
+
+The order for an object: its study is entered, so that it cannot end; the file gets its name; the record is made; only
+then is success sent. Where any of it fails, so does the object, and the sender sends it again.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+from storescp.dataset.dictionary import Dictionary, standard
+from storescp.dataset.encoding import Attributes
+from storescp.dimse.command import CStoreRQ
+from storescp.errors import CannotUnderstand, OutOfResources
+from storescp.storage.hooks import Command, Peer, ReceivedObject
+from storescp.storage.jobs import object_job
+from storescp.storage.naming import ByStudyUID, Flat, Sorting, study_directory, study_uid
+from storescp.storage.store_scp import Outcome, Reception, StoreSCP, Storing
+from storescp.storage.study import Study
+from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
+from storescp.storage.tracker import Sender, Tracker
+from storescp.uids import TransferSyntax
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_PATIENCE = 30.0
+"""Seconds that an object waits for the end of an earlier round of its study."""
+_PAUSE = 0.002
+
+
+class TrackingStoreSCP(StoreSCP):
+    """The storing part of one process; who ends studies and runs commands is another part (`serve.finisher`)."""
+
+    def __init__(
+        self,
+        storing: Storing,
+        tracker: Tracker,
+        now: Callable[[], float],
+        dictionary: Callable[[], Dictionary] = standard,
+        *,
+        run_at_once: Callable[[Job], None] | None = None,
+        step: Callable[[], None] = lambda: None,
+        next_step: Callable[[], float | None] = lambda: None,
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare to store.
+
+        Args:
+            storing: what is done with objects.
+            tracker: follows the studies.
+            now: the time of the tracker.
+            dictionary: gives the data dictionary.
+            run_at_once: runs the command of an object to its end; None: others run it.
+            step: has studies ended and commands started that are due; called when there is a new command, and when
+                it is time.
+            next_step: returns when that is (clock), None: never.
+            wall_clock: seconds since 1970, for names.
+            clock: seconds, monotonic.
+            sleep: waits.
+        """
+        super().__init__(storing, _no_command, dictionary, wall_clock=wall_clock, clock=clock)
+        self._tracker = tracker
+        self._now = now
+        self._run_at_once = run_at_once
+        self._step = step
+        self._next_step = next_step
+        self._sleep = sleep
+        self._sender = Sender("", "")
+        self._entered: dict[str, Round] = {}
+        self._current: Round | None = None
+        self._letters = ""
+        self._job: Job | None = None  # to be run by this process
+        self._has_job = False
+
+    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
+        """Return where the data set of a C-STORE-RQ goes."""
+        if not self._sender.association:
+            self._sender = Sender(
+                secrets.token_hex(8),
+                str(os.getpid()),
+                peer.calling_ae_title,
+                peer.called_ae_title,
+                peer.calling_address,
+            )
+        self._current = self._job = None
+        self._has_job = False
+        return _Recorded(self, super().begin(request, syntax, peer), peer)
+
+    def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
+        """Return the directory for an object, and its study."""
+        layout = self.storing.rules.layout
+        if isinstance(layout, Flat):
+            return self.storing.rules.directory, None, None
+        uid = study_uid(attributes.study_instance_uid)
+        entered = self._entered.get(uid)
+        if entered is None:
+            entered = self._entered[uid] = self._enter(uid, layout, attributes)
+        self._current = entered
+        return entered.directory, uid, None
+
+    def note_stored(self, name: str, prefix: str) -> None:  # noqa: ARG002
+        """Note what a renamed file will begin with; the rest comes with `record`."""
+        self._letters = prefix[:2]
+
+    def record(self, outcome: Outcome, peer: Peer) -> Outcome:
+        """Make the record of a stored object; return what became of it then."""
+        received = outcome.received
+        if received is None:
+            return outcome
+        try:
+            if self._current is not None and received.file_name is not None:
+                file = StoredFile(received.file_name, self._letters)
+                current = self._tracker.stored(
+                    self._current, file, self._sender, self._now(), self._job_maker(received, peer)
+                )
+                self._entered[current.study] = current
+                return outcome._replace(study_round=current.number)
+            if (job := self._job_maker(received, peer)(None)) is not None:
+                self._tracker.add_job(job)
+        except OutOfResources as error:
+            _logger.error("%s", error)
+            return Outcome(error.status, error=error)
+        return outcome
+
+    def _job_maker(
+        self, received: ReceivedObject, peer: Peer
+    ) -> Callable[[Round | None], Job | None]:
+        def make(one: Round | None) -> Job | None:
+            template = self.storing.exec_on_reception
+            if template is None:
+                return None
+            now, key = self._now(), secrets.token_hex(16)
+            self._has_job = True
+            if self._run_at_once is None:
+                return object_job(key, template, received, peer, one, now)
+            job = object_job(key, template, received, peer, one, now, self._sender.owner)
+            self._job = job = job._replace(state=JobState.RUNNING, attempts=1)
+            return job
+
+        return make
+
+    def after_response(self, outcome: Outcome, peer: Peer) -> None:  # noqa: ARG002
+        """Do what follows an object, once its response was sent."""
+        if self._job is not None and self._run_at_once is not None:
+            self._run_at_once(self._job)
+        due = self._next_step()
+        if self._has_job or (due is not None and self.clock() >= due):
+            self._step()
+
+    def deadline(self) -> float | None:
+        """Return when `expire` is to be called next (clock); None: never."""
+        return self._next_step()
+
+    def expire(self) -> None:
+        """End studies and start commands, if it is the duty of this process."""
+        self._step()
+
+    def end_association(self) -> None:
+        """Let the studies of the association go."""
+        super().end_association()
+        if self._entered:
+            self._entered.clear()
+            try:
+                self._tracker.released(self._sender.association)
+            except OutOfResources as error:
+                _logger.error("%s", error)
+        self._sender = Sender("", "")
+
+    def close(self) -> None:
+        """Let everything go; studies go on."""
+        self.end_association()
+        self.output.close()
+
+    # -- directories -------------------------------------------------------------------------------------------------
+
+    def _enter(self, uid: str, layout: Sorting, attributes: Attributes) -> Round:
+        """Return the open round of a study, whose directory is there."""
+        end = self.clock() + _PATIENCE
+        while True:
+            entered = self._tracker.enter(uid, None, self._sender, self._now())
+            if entered is None:
+                directory = self._make_directory(uid, layout, attributes)
+                entered = self._tracker.enter(uid, directory, self._sender, self._now())
+                if entered is None or entered.directory != directory:
+                    self._give_back(directory)  # somebody else was first
+            elif entered.state is RoundState.OPEN:
+                self._make_sure_of(entered.directory)
+            if entered is not None and entered.state is RoundState.OPEN:
+                return entered
+            if self.clock() >= end:
+                raise OutOfResources(f"study {uid} does not come to its end")
+            self._sleep(_PAUSE)
+
+    def _make_directory(self, uid: str, layout: Sorting, attributes: Attributes) -> str:
+        name = study_directory(
+            layout,
+            uid,
+            attributes.patient_name,
+            attributes.specific_character_set,
+            self.wall_clock(),
+        )
+        if isinstance(layout, ByStudyUID):
+            return self.output.make_study_directory(name)
+        number = 0
+        while True:
+            # Two studies may begin in one millisecond, and must not share a directory.
+            try:
+                return self.output.make_study_directory(
+                    f"{name}_{number:04}" if number else name, new=True
+                )
+            except FileExistsError:
+                number += 1
+
+    def _make_sure_of(self, directory: str) -> None:
+        """Make the directory of an open round anew if somebody has removed it.
+
+        Raises:
+            CannotUnderstand: it cannot be had any more.
+        """
+        inside = f"{self.output.path}/"
+        if directory.startswith(inside):
+            self.output.make_study_directory(directory[len(inside) :])
+        elif not os.path.isdir(directory):
+            raise CannotUnderstand(f"the directory of the study is gone: {directory}")
+
+    def _give_back(self, directory: str) -> None:
+        with contextlib.suppress(OSError):  # it is in use
+            os.rmdir(directory)
+
+
+class _Recorded:
+    """A reception whose object has its record when it is finished."""
+
+    __slots__ = ("_finish", "_peer", "_scp", "discard", "feed", "flush")
+
+    def __init__(self, scp: TrackingStoreSCP, reception: Reception, peer: Peer) -> None:
+        self._scp = scp
+        self._peer = peer
+        self._finish = reception.finish
+        # What is called most often costs nothing more.
+        self.feed = reception.feed
+        self.flush = reception.flush
+        self.discard = reception.discard
+
+    def finish(self) -> Outcome:
+        return self._scp.record(self._finish(), self._peer)
+
+
+def _no_command(command: Command) -> None:
+    raise AssertionError(f"not run here: {command.line}")
