@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import report
+from bench import report, start
 from bench.objects import template
 from bench.peers import Peer, available
-from bench.runner import Result, Runner, seconds_to_help, seconds_to_listen
+from bench.runner import Result, Runner
 from bench.workloads import Workload, growth, workloads
 from tests.peers.tools import find_tool
 
@@ -41,12 +41,7 @@ def main() -> int:
         results = [_run(runner, workload, arguments.rounds) for workload in chosen]
         starts = []
         if "start" in arguments.groups:
-            starts = [
-                report.Start(
-                    peer.name, seconds_to_listen(peer, Path(on_disk)), seconds_to_help(peer)
-                )
-                for peer in _starting(peers)
-            ]
+            starts = [start.measure(peer, Path(on_disk)) for peer in _starting(peers)]
     run = report.Run(
         _machine(), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
     )
@@ -85,9 +80,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(runner: Runner, workload: Workload, rounds: int) -> Result:
-    start = time.monotonic()
+    began = time.monotonic()
     result = runner.run(workload, template(workload.sample()), min(rounds, workload.most_rounds))
-    print(f"{workload.title}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    print(f"{workload.title}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return result
 
 

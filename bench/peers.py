@@ -27,17 +27,21 @@ class Peer:
 
 def available(build: Path) -> dict[str, Peer]:
     """Return the peers that this machine can run, by name; `build` is where the floor is compiled."""
-    peers = [Peer(OURS, tuple(our_command()), our_environment())]
+    # Installed programs have their bytecode, so those that are started here may keep it.
+    environment = {
+        key: value for key, value in our_environment().items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
+    peers = [Peer(OURS, tuple(our_command()), environment)]
     if storescp := find_tool("storescp"):
         best = dcmtk_environment()
         usual = {key: value for key, value in best.items() if key != "TCP_NODELAY"}
         peers += [Peer(DCMTK, (storescp,), best), Peer(DCMTK_AS_INSTALLED, (storescp,), usual)]
     if importlib.util.find_spec("pynetdicom"):
         command = (sys.executable, "-m", "pynetdicom", "storescp", "-q")
-        peers.append(Peer(PYNETDICOM, command, our_environment()))
+        peers.append(Peer(PYNETDICOM, command, environment))
     if compiler := find_tool("cc"):
         floor = build / "floor"
         source = Path(__file__).with_name("floor.c")
         subprocess.run([compiler, "-O2", "-o", str(floor), str(source)], check=True)
-        peers.append(Peer(FLOOR, (str(floor),), our_environment()))
+        peers.append(Peer(FLOOR, (str(floor),), environment))
     return {peer.name: peer for peer in peers}

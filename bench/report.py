@@ -6,6 +6,7 @@ from html import escape
 
 from bench.peers import DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PYNETDICOM
 from bench.runner import Result, Series
+from bench.start import GOALS, Start
 from bench.workloads import Goal
 
 TITLES = (
@@ -17,15 +18,6 @@ TITLES = (
     DCMTK_AS_INSTALLED,
     PYNETDICOM,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Seconds until a peer listens and until it has printed its help."""
-
-    peer: str
-    listens: float
-    helps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +47,9 @@ def text(run: Run) -> str:
             for row in table
         ]
         parts += ["", heading, "", rows[0], "-" * len(rows[0]), *rows[1:]]
-    parts += ["", *troubles(run.results)]
-    return "\n".join(line.rstrip() for line in parts)
+    for heading, lines in _lists(run):
+        parts += ["", heading, "", *lines]
+    return "\n".join(line.rstrip() for line in [*parts, ""])
 
 
 def markdown(run: Run, plot: str) -> str:
@@ -78,10 +71,16 @@ def markdown(run: Run, plot: str) -> str:
     for heading, table in _tables(run):
         parts += ["", f"## {heading}", ""]
         parts += _rows(table)
-    found = troubles(run.results)
-    if found:
-        parts += ["", "## Not measured", "", *(f"- {line}" for line in found)]
+    for heading, lines in _lists(run):
+        parts += ["", f"## {heading}", "", *(f"- {line}" for line in lines)]
     return "\n".join(parts) + "\n"
+
+
+def _lists(run: Run) -> Iterable[tuple[str, list[str]]]:
+    if run.results:
+        yield "Where we lose", _losses(run) or ["Nowhere in this run."]
+    if found := troubles(run.results):
+        yield "Not measured", found
 
 
 def _rows(table: Sequence[Sequence[str]]) -> Iterable[str]:
@@ -105,16 +104,44 @@ def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
     if growing:
         yield "Growing amounts", _growth(growing)
     if run.starts:
-        yield (
-            "Start, milliseconds",
-            [
-                ["", "until it listens", "--help"],
-                *(
-                    [start.peer, f"{start.listens * 1000:.0f}", f"{start.helps * 1000:.0f}"]
-                    for start in run.starts
-                ),
-            ],
-        )
+        yield "Start", _starts(run.starts)
+
+
+def _starts(starts: Sequence[Start]) -> list[list[str]]:
+    return [
+        ["", *(goal.title for goal in GOALS)],
+        *(
+            [start.peer, *(_start_cell(goal.field, getattr(start, goal.field)) for goal in GOALS)]
+            for start in starts
+        ),
+        ["wanted of ours, at most", *(_start_cell(goal.field, goal.most) for goal in GOALS)],
+    ]
+
+
+def _start_cell(field: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value / 1e6:.0f} MB" if field == "idle_memory" else f"{value * 1000:.0f} ms"
+
+
+def _losses(run: Run) -> list[str]:
+    """Return a line for each goal that was missed, and how far: where we lose."""
+    lines = []
+    for result in run.results:
+        for goal in result.workload.goals:
+            ratio = result.ratio(goal.entrant, goal.reference)
+            if ratio is not None and ratio < goal.ratio:
+                lines.append(
+                    f"{result.workload.title}: {goal.entrant} reaches {ratio:.2f} of"
+                    f" {goal.reference}, wanted are {goal.ratio:.2f}"
+                )
+    for start in run.starts:
+        for wanted in GOALS:
+            value = getattr(start, wanted.field)
+            if start.peer == OURS and value is not None and value > wanted.most:
+                cells = (_start_cell(wanted.field, number) for number in (value, wanted.most))
+                lines.append("{}: {}, wanted are at most {}".format(wanted.title, *cells))
+    return lines
 
 
 def _present(results: Sequence[Result]) -> list[str]:

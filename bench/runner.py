@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from bench.load import Measured, Order, read_measured
 from bench.objects import FIRST_NUMBER, Template
 from bench.peers import Peer
 from bench.workloads import Entrant, Workload
-from tests.peers.servers import Server, ServerFailed, free_port, running
+from tests.peers.servers import Server, ServerFailed, running
 
 
 @dataclass(slots=True)
@@ -196,44 +195,3 @@ def _empty(directory: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def seconds_to_listen(peer: Peer, directory: Path, *, tries: int = 7) -> float:
-    """Return the median of the seconds from starting a server to the first connection it takes."""
-    import socket
-
-    times = []
-    for _ in range(tries):
-        port = free_port()
-        command = [*peer.command, "-od", str(directory), str(port)]
-        start = time.monotonic()
-        with subprocess.Popen(
-            command,
-            env=peer.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            while process.poll() is None and time.monotonic() < start + 10:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        times.append(time.monotonic() - start)
-                        break
-                time.sleep(0.0005)
-            process.kill()
-    return median(times) if times else float("nan")
-
-
-def seconds_to_help(peer: Peer, *, tries: int = 7) -> float:
-    """Return the median of the seconds that `--help` takes."""
-    times = []
-    for _ in range(tries):
-        start = time.monotonic()
-        subprocess.run(
-            [*peer.command, "--help"],
-            env=peer.environment,
-            check=False,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        times.append(time.monotonic() - start)
-    return median(times)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from storescp.config.options import GROUPS, Number, Octal, Option, Text, Word, options
+from storescp.config.options import GROUPS, Address, Number, Octal, Option, Text, Word, options
 
 FILE, DIRECTORY, COMMAND, TEXT = "file", "directory", "command", "text"
 WORDS = "="
@@ -19,7 +19,7 @@ def values_of(option: Option) -> tuple[str, ...]:
         match kind:
             case Word():
                 kinds.append(WORDS + ",".join(name for name, _ in kind.meanings))
-            case Number() | Octal():
+            case Number() | Octal() | Address():
                 kinds.append(TEXT)
             case Text():
                 kinds.append(_kind(labels[position]))

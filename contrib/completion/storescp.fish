@@ -254,6 +254,11 @@ function __storescp_options
     echo '--allow-called-file'\t'answer to the called AE titles in f'
     echo '--allow-address'\t'let address or network a connect'
     echo '--allow-address-file'\t'let the addresses and networks in f connect'
+    echo '--http'\t'serve a status page, metrics and JSON on address a (default: 127.0.0.1), port p'
+    echo '--http-host'\t'let the page be asked for by the name n, too'
+    echo '--http-token-file'\t'give facts only to whom has the token in f'
+    echo '--progress'\t'show on standard error what is being received, live if it is a terminal'
+    echo '--show-identifiers'\t'show names of patients, UIDs and directories, too'
     echo '--workers'\t'serve up to n associations at once, in n processes'
     echo '--queue-limit'\t'reject peers while n others wait for a worker'
     echo '--parallel-studies'\t'end each study for itself, whatever else arrives (with --workers and --state-directory: always)'
@@ -371,6 +376,12 @@ function __storescp_kind
                 case '--allow-address'
                     set kinds text
                 case '--allow-address-file'
+                    set kinds file
+                case '--http'
+                    set kinds text
+                case '--http-host'
+                    set kinds text
+                case '--http-token-file'
                     set kinds file
                 case '--workers'
                     set kinds text

@@ -15,6 +15,7 @@ from storescp.config.options import (
     GROUPS,
     UNAVAILABLE,
     VERBOSE_MODE,
+    Address,
     Feature,
     Number,
     Octal,
@@ -38,6 +39,9 @@ NEEDED = {  # what makes an option acceptable that depends on another, or that h
     "--eostudy-timeout": ["-sp"],
     "--hosts-allow": ["+ac"],
     "--hosts-deny": ["+ac"],
+    "--http-host": ["--http", "8080"],
+    "--http-token-file": ["--http", "8080"],
+    "--show-identifiers": ["--progress"],
     "--queue-limit": ["--workers", "2"],
     "--eostudy-hold": ["--workers", "2"],
     "--exec-parallel": ["--workers", "2"],
@@ -54,7 +58,12 @@ def every(option: Option) -> str:
 def values_for(option: Option) -> list[str]:
     """Return acceptable values."""
     has_range = option.long in {"--max-pdu", "--max-request-size", "--max-command-size"}
-    samples = {Number: "5000" if has_range else "7", Word: "info", Octal: "027"}
+    samples = {
+        Number: "5000" if has_range else "7",
+        Word: "info",
+        Octal: "027",
+        Address: "8080",
+    }
     return [samples.get(type(kind), "text") for kind in option.takes]
 
 

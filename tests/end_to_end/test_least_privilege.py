@@ -124,7 +124,9 @@ def test_who_may_not_become_another_does_not_go_on(tmp_path: Path) -> None:
     assert done.stderr == ("F: cannot become user no-such-user: there is no user 'no-such-user'\n")
 
 
-@pytest.mark.parametrize("options", [[], ["--fork"]], ids=["single", "fork"])
+@pytest.mark.parametrize(
+    "options", [[], ["--fork"], ["--http", "0"]], ids=["single", "fork", "page"]
+)
 def test_privileges_are_given_up_once_the_port_is_open(public: Path, options: list[str]) -> None:
     """Root is needed for the port, and for nothing after that; files belong to the user."""
     if not IS_ROOT:
@@ -136,6 +138,7 @@ def test_privileges_are_given_up_once_the_port_is_open(public: Path, options: li
                 f"{NOBODY}:{NOGROUP}",
                 "-od",
                 str(public / "files"),
+                *options,
                 "11112",
             ],
             env=our_environment(),
@@ -153,6 +156,9 @@ def test_privileges_are_given_up_once_the_port_is_open(public: Path, options: li
         with Requestor(port) as peer:
             peer.associate(CONTEXTS)
             assert store(peer, "1.2.3") == "0000"
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            assert all(uids(int(child)) == {str(NOBODY)} for child in children)
+            assert bool(children) == bool(options)
             peer.release()
 
         assert set(status["Gid"].split()) == {str(NOGROUP)}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import sample
 
+import prometheus_client
 import pydicom
 import pytest
 
@@ -29,7 +30,8 @@ def public_directory() -> Iterator[Path]:
     needless = shutil.ignore_patterns("__pycache__", "tests", "test_files", "palettes")
     dictionary = Path(pydicom.__file__).parent
     metadata = dictionary.parent.glob("pydicom-*.dist-info")
-    for source in (Path(storescp.__file__).parent, dictionary, *metadata):
+    metrics = Path(prometheus_client.__file__).parent
+    for source in (Path(storescp.__file__).parent, dictionary, metrics, *metadata):
         shutil.copytree(source, path / "src" / source.name, ignore=needless)
     (path / "files").mkdir()
     try:

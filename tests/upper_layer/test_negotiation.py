@@ -349,7 +349,7 @@ def test_one_role_for_each_context() -> None:
     )
 
     answer = accepted(
-        proposing(*contexts, roles=(scu, scp, replace(scu, sop_class_uid="1.2.3"))), policy
+        proposing(*contexts, roles=(scu, scp, scu._replace(sop_class_uid="1.2.3"))), policy
     )
 
     assert answer.user_information.roles == (scu, scu)

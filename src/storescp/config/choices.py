@@ -144,6 +144,13 @@ class Sorting(NamedTuple):
     prefix: str = ""
 
 
+class HTTPAddress(NamedTuple):
+    """Where the status page is served."""
+
+    address: str
+    port: int
+
+
 class CommandLine(NamedTuple):
     """The effective value of every option, checked. The fields' defaults are those of the options.
 
@@ -267,6 +274,12 @@ class CommandLine(NamedTuple):
     allow_called_files: tuple[str, ...] = ()
     allow_addresses: tuple[str, ...] = ()
     allow_address_files: tuple[str, ...] = ()
+    http: HTTPAddress | None = None
+    """`None`: no status page."""
+    http_hosts: tuple[str, ...] = ()
+    http_token_file: str | None = None
+    progress: bool = False
+    show_identifiers: bool = False
     user: str | None = None
     umask: int | None = None
     """`None`: as inherited."""

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from storescp.config.choices import CommandLine, Mode, Request
+from storescp.config.choices import CommandLine, HTTPAddress, Mode, Request
 from storescp.config.features import tls_features
 from storescp.config.options import (
     BLOCKS,
@@ -19,6 +19,7 @@ from storescp.config.options import (
     EVALUATION,
     UNAVAILABLE,
     VERBOSE_MODE,
+    Address,
     Features,
     Kind,
     Number,
@@ -33,6 +34,9 @@ from storescp.errors import StorescpError
 
 INETD_PORT = 1024
 """What the port counts as when the connection is standard input."""
+
+LOOPBACK = "127.0.0.1"
+"""Where the status page is served unless told otherwise: on this machine alone."""
 
 _BLANKS = " \t\n\v\f\r"  # C's isspace()
 _SEPARATORS = b" \t\n\r"
@@ -214,8 +218,21 @@ def _read(kind: Kind, text: str, option: Option) -> object:
                 if text.lower() == name:
                     return meaning
             raise UsageError(kind.complaint)
+        case Address():
+            return _read_address(text, option)
         case Octal():
             return _read_octal(kind, text, option)
+
+
+def _read_address(text: str, option: Option) -> HTTPAddress:
+    address, colon, port = text.rpartition(":")
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    elif ":" in address or (colon and not address):
+        raise UsageError(f"Invalid value for option {option.long} ({text})")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        raise UsageError(f"Invalid value for option {option.long} ({text})")
+    return HTTPAddress(address or LOOPBACK, int(port))
 
 
 def _read_octal(kind: Octal, text: str, option: Option) -> int:

@@ -67,13 +67,17 @@ class Word(NamedTuple):
     complaint: str
 
 
+class Address(NamedTuple):
+    """A port, or an address, a colon and a port. An address of IPv6 stands in brackets."""
+
+
 class Octal(NamedTuple):
     """Permission bits in octal digits, as commands of the system take them."""
 
     maximum: int
 
 
-Kind = Text | Number | Word | Octal
+Kind = Text | Number | Word | Octal | Address
 
 TEXT = Text()
 
@@ -1035,6 +1039,38 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "monitoring:",
+            (
+                Option(
+                    "--http", "",
+                    "serve a status page, metrics and JSON on address\na (default: 127.0.0.1), port p",
+                    "http", values="[a:]p: string", takes=(Address(),), not_with=("--inetd",),
+                ),
+                Option(
+                    "--http-host", "",
+                    "let the page be asked for by the name n, too",
+                    "http_hosts", values="[n]ame: string", takes=(TEXT,), cumulative=True,
+                    only_with=("--http",),
+                ),
+                Option(
+                    "--http-token-file", "",
+                    "give facts only to whom has the token in f",
+                    "http_token_file", values="[f]ilename: string", takes=(TEXT,),
+                    only_with=("--http",),
+                ),
+                Option(
+                    "--progress", "",
+                    "show on standard error what is being received,\nlive if it is a terminal",
+                    "progress", not_with=("--inetd",),
+                ),
+                Option(
+                    "--show-identifiers", "",
+                    "show names of patients, UIDs and directories,\ntoo",
+                    "show_identifiers", only_with=("--http or --progress",),
+                ),
+            ),
+        ),
+        Section(
             "parallel reception:",
             (
                 Option(
@@ -1190,6 +1226,7 @@ EVALUATION = {
         "timenames", "exec_on_reception", "exec_on_eostudy", "rename_on_eostudy",
         "eostudy_timeout", "exec_sync",
         "hosts_allow", "hosts_deny", "fsync", "inflate_limit",
+        "http", "http_hosts", "http_token_file", "progress", "show_identifiers",
         "idle_timeout", "max_command_size", "max_object_size", "min_free_space",
         "peer_associations", "peer_connections", "allow_calling", "allow_calling_files",
         "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",

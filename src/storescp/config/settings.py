@@ -28,6 +28,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 if TYPE_CHECKING:
     import socket
 
+    from storescp.monitor.monitoring import Monitoring
     from storescp.serve.access import AccessControl
     from storescp.serve.gate import Gate
     from storescp.serve.privileges import User
@@ -146,6 +147,7 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
+        monitoring=_monitoring(command_line),
         working=_working(command_line),
         side_by_side=_side_by_side(command_line),
     )
@@ -361,6 +363,18 @@ def _gate(command_line: CommandLine) -> "Gate | None":
     )
     limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
     return Gate(AllowLists(lists), limits)
+
+
+def _monitoring(command_line: CommandLine) -> "Monitoring | None":
+    if command_line.http is None and not command_line.progress:
+        return None
+    from storescp.config import monitoring
+    from storescp.serve.state_directory import DATABASE
+
+    database = None
+    if command_line.state_directory is not None and _side_by_side(command_line) is not None:
+        database = os.path.abspath(os.path.join(command_line.state_directory, DATABASE))
+    return monitoring.settings(command_line, database)
 
 
 def _user(command_line: CommandLine) -> "User | None":

@@ -46,6 +46,8 @@ from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
+    from storescp.monitor.monitoring import Monitoring
+    from storescp.monitor.viewer import Viewers
     from storescp.serve.access import AccessControl
     from storescp.serve.event_hub import Hub
     from storescp.serve.gate import Gate
@@ -86,6 +88,8 @@ class Receiving:
     exec_sync: bool = False
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
+    monitoring: "Monitoring | None" = None
+    """What is shown to people; None: nothing."""
     working: "Working | None" = None
     """Several associations at once, in workers; None: one, or a child for each."""
     side_by_side: "SideBySide | None" = None
@@ -114,7 +118,7 @@ class Receiver:
             notify: tells a service manager how we are, sd_notify(3).
 
         Raises:
-            ConfigurationError: the file for events cannot be opened.
+            ConfigurationError: the file for events cannot be opened, or the status page's port cannot be had.
         """
         self._receiving = receiving
         self._transport_security = transport_security
@@ -125,7 +129,8 @@ class Receiver:
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._hub = _hub(receiving)
+        self._viewers = _viewers(receiving.monitoring)
+        self._hub = _hub(receiving, self._viewers)
         self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
         self._store = StoreSCP(
             receiving.storing,
@@ -147,6 +152,19 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
+        if self._viewers is None:
+            return self._receive()
+        if os.getpid() == 1:
+            run_as_init()
+        # Before there are a port and keys that they could hold.
+        self._viewers.start(self._leave_receiver)
+        try:
+            return self._receive()
+        finally:
+            self._viewers.close()
+
+    def _receive(self) -> int:
+        """Open the port, and serve whoever comes."""
         listening = self._listening or open_port(
             Listening(self._receiving.port, self._receiving.ip_version)
         )
@@ -268,6 +286,8 @@ class Receiver:
 
         self._hub.tell(Stopping(signal.Signals(stopped.number).name))
         self._hub.close()
+        if self._viewers is not None:
+            self._viewers.close()
 
     def _announce(self, study: Study, cause: str) -> None:
         if self._hub is not None:
@@ -309,18 +329,30 @@ class Receiver:
         user, storing = self._receiving.user, self._receiving.storing
         if user is None:
             return
-        from storescp.serve import privileges
-
-        privileges.become(user)
+        self._become_user()
         directory = storing.rules.directory
         if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
             raise ConfigurationError(
                 f"user {user.name} may not write to the output directory {directory}"
             )
 
+    def _leave_receiver(self) -> None:
+        """Keep nothing of the receiver in a process that shows it."""
+        if self._listening is not None:
+            self._listening.close()
+        self._become_user()
+
+    def _become_user(self) -> None:
+        if self._receiving.user is not None:
+            from storescp.serve import privileges
+
+            privileges.become(self._receiving.user)
+
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
+        if self._viewers is not None:
+            self._signals.on(signal.SIGCHLD, self._reap)
         renewals: list[Callable[[], object]] = []
         if self._tls is not None:
             renewals.append(self._tls.reload)
@@ -330,6 +362,11 @@ class Receiver:
         if renewals or self._is_managed:
             renewals.append(self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
+
+    def _reap(self) -> None:
+        self._children.reap()
+        if self._viewers is not None:
+            self._viewers.reap()
 
     def _pass_on_renewal(self) -> None:
         if self._supervisor is not None:
@@ -595,9 +632,9 @@ class Receiver:
             return None
 
 
-def _hub(receiving: Receiving) -> "Hub | None":
+def _hub(receiving: Receiving, viewers: "Viewers | None") -> "Hub | None":
     """Return where events come together; None if nobody wants to know."""
-    if receiving.events is None:
+    if receiving.events is None and viewers is None:
         return None
     from storescp.serve.event_file import STANDARD_OUTPUT, EventFile
     from storescp.serve.event_hub import Hub
@@ -606,8 +643,29 @@ def _hub(receiving: Receiving) -> "Hub | None":
         # Dots for those who watch would stand between the lines.
         logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
     hub = Hub()
-    hub.write_to(EventFile(receiving.events).write)
+    if receiving.events is not None:
+        hub.write_to(EventFile(receiving.events).write)
+    if viewers is not None:
+        hub.observe(viewers.tell)
     return hub
+
+
+def _viewers(monitoring: "Monitoring | None") -> "Viewers | None":
+    """Return the processes that show what happens; they are not started yet."""
+    if monitoring is None:
+        return None
+    from storescp.monitor.monitoring import viewers
+
+    return viewers(monitoring, _certificate_end)
+
+
+def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  (of a callable)
+    """Return when the first certificate of a file ends, in seconds since 1970; None if it cannot be read."""
+    from storescp.serve import tls_validity
+    from storescp.serve.tls_settings import FileFormat
+
+    found = tls_validity.certificates(path, FileFormat.DER if is_der else FileFormat.PEM)
+    return found[0].ends.timestamp() if found else None
 
 
 def _address(connected: socket.socket) -> str | None:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from storescp.errors import InvalidPDU
 from storescp.upper_layer.notes import WARN, Note, network
@@ -89,8 +90,7 @@ class ContextResult(IntEnum):
     TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedContext:
+class ProposedContext(NamedTuple):
     """A presentation context of an A-ASSOCIATE-RQ, PS3.8 9.3.2.2."""
 
     context_id: int
@@ -129,16 +129,14 @@ class AnsweredContext:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AsynchronousOperations:
+class AsynchronousOperations(NamedTuple):
     """Asynchronous operations window, PS3.7 D.3.3.3."""
 
     invoked: int
     performed: int
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSelection:
+class RoleSelection(NamedTuple):
     """SCP/SCU role selection of the requester for one abstract syntax, PS3.7 D.3.3.4."""
 
     sop_class_uid: str
@@ -146,16 +144,14 @@ class RoleSelection:
     scp: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ExtendedNegotiation:
+class ExtendedNegotiation(NamedTuple):
     """SOP class extended negotiation, PS3.7 D.3.3.5."""
 
     sop_class_uid: str
     information: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CommonExtendedNegotiation:
+class CommonExtendedNegotiation(NamedTuple):
     """SOP class common extended negotiation, PS3.7 D.3.3.6."""
 
     sop_class_uid: str
@@ -163,8 +159,7 @@ class CommonExtendedNegotiation:
     related_sop_class_uids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UserIdentity:
+class UserIdentity(NamedTuple):
     """User identity of an A-ASSOCIATE-RQ, PS3.7 D.3.3.7.1."""
 
     kind: int

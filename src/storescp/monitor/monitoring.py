@@ -1,0 +1,41 @@
+"""What is asked for of this package, and how the receiver gets it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storescp.monitor.viewer import Viewers
+
+if TYPE_CHECKING:
+    from storescp.monitor.progress import Progress
+    from storescp.monitor.status_page import StatusPage
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """What is shown of the receiver, and where."""
+
+    page: "StatusPage | None" = None
+    progress: "Progress | None" = None
+
+
+def viewers(monitoring: Monitoring, expiry: Callable[[str, bool], float | None]) -> Viewers:
+    """Return the viewers, which are not started yet.
+
+    Args:
+        monitoring: what is asked for.
+        expiry: reads the end of a certificate from its file; the second argument tells if it is DER.
+
+    Raises:
+        ConfigurationError: the port of the page cannot be had.
+    """
+    wanted = []
+    if monitoring.page is not None:
+        from storescp.monitor.status_page import status_page
+
+        wanted.append(status_page(monitoring.page, expiry))
+    if monitoring.progress is not None:
+        from storescp.monitor.progress import progress
+
+        wanted.append(progress(monitoring.progress))
+    return Viewers(wanted)

@@ -1,0 +1,110 @@
+"""The status page of `--http`: a server of its own process, fed by events."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storescp.errors import ConfigurationError
+from storescp.monitor import http_server
+from storescp.monitor.http_answers import Access, Sources, answer, own_names
+from storescp.monitor.http_request import Request
+from storescp.monitor.report import Facts, obstacles, report
+from storescp.monitor.surroundings import Look, Whereabouts
+from storescp.monitor.viewer import Viewer, Watch
+
+if TYPE_CHECKING:
+    import socket
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_FRESH = 0.25
+"""Seconds for which facts hold: many clients together cost little more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """What steers the page."""
+
+    address: str
+    port: int
+    whereabouts: Whereabouts
+    token: str | None = None
+    names: tuple[str, ...] = ()
+    """Names in the Host field that are ours, besides the machine's."""
+    identifiers: bool = False
+    """Whether what identifies patients is shown."""
+
+
+def status_page(settings: StatusPage, expiry: Callable[[str, bool], float | None]) -> Viewer:
+    """Return the viewer that serves the page; it has the port, but is not started yet.
+
+    Args:
+        settings: what steers it.
+        expiry: reads the end of a certificate from its file; the second argument tells if it is DER.
+
+    Raises:
+        ConfigurationError: the port cannot be had.
+    """
+    try:
+        listening = http_server.listen(settings.address, settings.port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot serve the status page on {settings.address}:{settings.port}: {error.strerror}"
+        ) from error
+    host, port = listening.getsockname()[:2]
+    _logger.info("Status page: http://%s:%d/", f"[{host}]" if ":" in host else host, port)
+    return Viewer(
+        "status page",
+        lambda watch: _serve(watch, listening, settings, expiry),
+        started=listening.close,
+    )
+
+
+def _serve(
+    watch: Watch,
+    listening: "socket.socket",
+    settings: StatusPage,
+    expiry: Callable[[str, bool], float | None],
+) -> None:
+    # Only this process needs it, and it takes longer to load than all the rest.
+    from storescp.monitor.metrics import Metrics
+
+    look = Look(settings.whereabouts, expiry=expiry)
+    sources = Sources(
+        facts=_remembered(
+            lambda: report(watch.model, look(), time.time(), identifiers=settings.identifiers)
+        ),
+        metrics=Metrics(watch.model, look, receiver=watch.receiver),
+        obstacles=lambda: obstacles(watch.model, look()),
+    )
+
+    def respond(request: Request) -> bytes:
+        watch.catch_up()
+        return answer(request, access, sources)
+
+    access = Access(settings.token, (*own_names(), *settings.names))
+    server = http_server.HTTPServer(listening, watch.selector, respond)
+
+    def tick() -> float:
+        server.expire()
+        deadline = server.deadline()
+        return 60.0 if deadline is None else deadline - time.monotonic()
+
+    watch.run(tick)
+
+
+def _remembered(make: Callable[[], Facts]) -> Callable[[], Facts]:
+    """Return what calls `make` only if its last result is no longer fresh."""
+    made: Facts = {}
+    until = 0.0
+
+    def facts() -> Facts:
+        nonlocal made, until
+        now = time.monotonic()
+        if now >= until:
+            made, until = make(), now + _FRESH
+        return made
+
+    return facts

@@ -1,0 +1,286 @@
+"""A process of its own that sees all events: apart from reception, so that neither can hold up the other.
+
+It is forked before the port is open and before keys are loaded, so that who breaks into a page holds neither. Events
+come through a pipe, one record a write, from every process of the receiver; nobody waits for the viewer, what does not
+fit into the pipe is dropped and counted. It ends with the receiver.
+
+It reads the pipe a few times a second, not at each event: being woken thousands of times a second would cost the
+receiver more than all the rest.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from storescp.errors import ConfigurationError
+from storescp.events import Event, EventsDropped
+from storescp.monitor import wire
+from storescp.monitor.model import Model
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_PIPE_SIZE = 1 << 20
+_READ_AT_ONCE = 1 << 16
+_LAST_WORD = 2.0
+"""Seconds that the receiver waits for a viewer at its own end."""
+_BREATH = 0.1
+"""Seconds in which what has come is left in the pipe, unless somebody asks."""
+_LOOK_AROUND = 1.0
+"""Seconds between looks whether the processes that we know of are still there."""
+
+
+class Viewer:
+    """The receiver's side: starts the process, and writes to it."""
+
+    def __init__(
+        self,
+        name: str,
+        view: "Callable[[Watch], None]",
+        *,
+        started: Callable[[], None] = lambda: None,
+        ended: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            name: what it is, for the log.
+            view: what the process does; returns when it is to end.
+            started: lets go, in this process, of what belongs to that one now.
+            ended: takes back, in this process, what that one had; told if it came to an end by itself.
+        """
+        self.name = name
+        self._view = view
+        self._started = started
+        self._ended = ended
+        self._pid = -1
+        self._writing = -1
+        self._dropped = 0
+
+    def start(self, prepare: Callable[[], None]) -> None:
+        """Fork.
+
+        Args:
+            prepare: what the new process does first.
+
+        Raises:
+            OSError: the system has no room for another process.
+        """
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        _enlarge(writing)
+        receiver = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(writing)
+            _run(prepare, self._view, reading, receiver)
+        os.close(reading)
+        self._writing = writing
+        self._started()
+
+    def write(self, record: bytes) -> None:
+        """Hand over an event, if there is room. Never waits, never raises."""
+        try:
+            if self._dropped:
+                loss = Event(time.time(), os.getpid(), None, EventsDropped(self._dropped))
+                os.write(self._writing, wire.pack(loss))
+                self._dropped = 0
+            os.write(self._writing, record)
+        except OSError:  # the pipe is full, or nobody is left to read it
+            self._dropped += 1
+
+    def has_ended(self) -> bool:
+        """Tell whether its process has ended; never waits."""
+        if self._pid < 0:
+            return True
+        try:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = self._pid, 0
+        if pid == 0:
+            return False
+        self._pid = -1
+        self._ended(status == 0)
+        if status:
+            _logger.error("the %s has ended, reception goes on without it", self.name)
+        return True
+
+    def close(self) -> None:
+        """Hand over no more, and wait for its last word, but not for ever."""
+        if self._writing >= 0:
+            with suppress(OSError):  # it is gone, or does not keep up
+                # That the pipe is closed is seen only when the last child of the receiver is gone.
+                os.write(self._writing, wire.END)
+            os.close(self._writing)
+            self._writing = -1
+        end = time.monotonic() + _LAST_WORD
+        while not self.has_ended() and time.monotonic() < end:
+            time.sleep(0.01)
+        if self._pid > 0:
+            self._ended(False)  # noqa: FBT003  (of a callable)
+
+
+class Viewers:
+    """Several of them, one after the other."""
+
+    def __init__(self, viewers: Sequence[Viewer]) -> None:
+        self._viewers = viewers
+        self._owner = os.getpid()
+
+    def start(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Start them all.
+
+        Args:
+            prepare: what each does first, such as giving privileges up.
+
+        Raises:
+            ConfigurationError: the system has no room for another process.
+        """
+        self._owner = os.getpid()
+        try:
+            for viewer in self._viewers:
+                viewer.start(prepare)
+        except OSError as error:
+            self.close()
+            raise ConfigurationError(f"cannot start a process: {error.strerror}") from error
+
+    def tell(self, event: Event) -> None:
+        """Hand over an event. From any process; never waits, never raises."""
+        record = wire.pack(event)
+        for viewer in self._viewers:
+            viewer.write(record)
+
+    def reap(self) -> None:
+        """Notice those that have ended; never waits. Safe as a SIGCHLD action, also of other processes."""
+        if os.getpid() == self._owner:
+            for viewer in self._viewers:
+                viewer.has_ended()
+
+    def close(self) -> None:
+        """End them all. What was changed for them, such as where output goes, is as before."""
+        if os.getpid() != self._owner:
+            return
+        for viewer in self._viewers:
+            viewer.close()
+
+
+class Watch:
+    """The viewer's side: the model, kept up to date, and the loop in which views do their work."""
+
+    def __init__(self, reading: int, receiver: int) -> None:
+        """Prepare to watch.
+
+        Args:
+            reading: the pipe's end that events come from.
+            receiver: the process that is watched; the loop ends with it.
+        """
+        self.model = Model(time.time())
+        self.selector = selectors.DefaultSelector()
+        self.receiver = receiver
+        self._reading = reading
+        self._unpacker = wire.Unpacker()
+        self._ended = False
+        self._paused_until = 0.0
+        self._is_paused = True
+        self.observers: list[Callable[[Event], None]] = []
+        """Who wants to know of single events, after the model has taken note of them."""
+
+    def run(self, tick: Callable[[], float]) -> None:
+        """Watch until the receiver ends.
+
+        Args:
+            tick: does what has become due, and returns the seconds until it is to be called again.
+        """
+        look = 0.0
+        while not self._ended:
+            now = time.monotonic()
+            if now >= look:
+                self._look_around()
+                look = now + _LOOK_AROUND
+            if self._is_paused and now >= self._paused_until:
+                self._resume()
+            wait = min(tick(), look - now)
+            if self._is_paused:
+                wait = min(wait, self._paused_until - now)
+            for key, _ in self.selector.select(max(0.0, wait)):
+                try:
+                    key.data()
+                except Exception:
+                    _logger.exception("internal error in a view of the receiver")
+
+    def catch_up(self) -> None:
+        """Take note of all that has happened so far."""
+        with suppress(BlockingIOError):
+            for _ in range(_PIPE_SIZE // _READ_AT_ONCE):
+                if self._ended:
+                    return
+                self._receive()
+
+    def _resume(self) -> None:
+        self.selector.register(self._reading, selectors.EVENT_READ, self._receive_and_pause)
+        self._is_paused = False
+
+    def _receive_and_pause(self) -> None:
+        self.selector.unregister(self._reading)
+        self._is_paused = True
+        self._paused_until = time.monotonic() + _BREATH
+        self.catch_up()
+
+    def _receive(self) -> None:
+        data = os.read(self._reading, _READ_AT_ONCE)
+        for event in self._unpacker.feed(data):
+            self.model.observe(event)
+            for observer in self.observers:
+                observer(event)
+        self._ended = not data or self._unpacker.ended
+
+    def _look_around(self) -> None:
+        """Notice processes that have ended without a word."""
+        if os.getppid() != self.receiver:
+            # A child of it may go on, and hold the pipe open.
+            self._ended = True
+        gone = {pid for pid in self.model.processes() if not _exists(pid)}
+        if gone:
+            self.catch_up()
+            self.model.forget_processes(gone)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _enlarge(pipe: int) -> None:
+    import fcntl
+
+    # Where the system allows less, less is buffered.
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+
+def _run(
+    prepare: Callable[[], None], view: Callable[[Watch], None], reading: int, receiver: int
+) -> None:
+    code = 0
+    try:
+        # The terminal and the service manager tell everybody to end. We end with the receiver, after its last word.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        prepare()
+        view(Watch(reading, receiver))
+    except Exception:  # the outermost loop of this process
+        _logger.exception("internal error, a view of the receiver ends")
+        code = 1
+    finally:
+        logging.shutdown()
+        os._exit(code)
