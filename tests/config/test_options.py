@@ -1,12 +1,13 @@
 """The table of options is consistent in itself and complete."""
 
+import re
 import types
 import typing
 from collections import Counter
 
 import pytest
 
-from storescp.config.choices import LITTLE_ENDIAN_FIRST, CommandLine
+from storescp.config.choices import LITTLE_ENDIAN_FIRST, MEGABYTE, CommandLine
 from storescp.config.command_line import Evaluation, parse
 from storescp.config.options import (
     BLOCKS,
@@ -137,6 +138,20 @@ def test_default_is_said_once(option: Option) -> None:
     assert said == (option.default or option.long == "--no-sni")
     if option.default:
         assert getattr(CommandLine(), option.field) == getattr(evaluated(option), option.field)
+
+
+SAID = re.compile(r"\(default: (\d+)\)")
+
+
+@pytest.mark.parametrize("option", [row for row in SETTINGS if SAID.search(row.values)], ids=every)
+def test_default_in_the_values_is_that_of_the_field(option: Option) -> None:
+    """The number that the help shows as an option's default is in force without the option."""
+    said = SAID.search(option.values)
+    unit = MEGABYTE if option.values.startswith("[m]egabytes") else 1
+
+    assert said is not None
+    default = getattr(CommandLine(), option.field)
+    assert default is None or int(said[1]) * unit == default  # None: whoever uses it decides
 
 
 def test_printed_defaults_are_those_of_the_fields() -> None:

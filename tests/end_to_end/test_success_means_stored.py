@@ -17,7 +17,8 @@ import pytest
 from tests.end_to_end.conversation import CONTEXTS, wait_until
 from tests.end_to_end.test_limits import data_set
 from tests.peers.another_user import IS_ROOT, NOBODY, NOGROUP, public_directory, public_python
-from tests.peers.requestor import CT_IMAGE_STORAGE, Requestor, message, store_command
+from tests.peers.dicom import Syntax
+from tests.peers.requestor import CT_IMAGE_STORAGE, Context, Requestor, message, store_command
 from tests.peers.servers import Server, our_environment, ours, running
 from tests.peers.tools import find_tool
 
@@ -213,6 +214,32 @@ def test_too_many_open_files(tmp_path: Path, mode: list[str]) -> None:
 
         assert names(server) == ["CT.1.1", "CT.1.2"]
         assert "/CT.1.2: Too many open files\n" in server.errors()
+
+
+def test_too_many_open_files_from_the_first_object_on(tmp_path: Path) -> None:
+    """What a module takes that is loaded when it is first needed counts too: here the dictionary, for implicit VR."""
+    implicit = "1.2.840.10008.1.2"
+    data = b"".join(
+        Syntax(explicit=False).element(tag, "UI", value)
+        for tag, value in ((0x00080016, CT_IMAGE_STORAGE), (0x00080018, "1.1"))
+    )
+    with ours(tmp_path / "out") as server, Requestor(server.port) as peer:
+        pid = server.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        peer.associate([Context(1, CT_IMAGE_STORAGE, (implicit,))])
+        used = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
+        outcomes = []
+        for more in (*range(10), None):
+            few = before if more is None else (used + more, before[1])
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, few)
+            outcomes.append(peer.store(1, CT_IMAGE_STORAGE, "1.1", data).outcome)
+        peer.release()
+
+        assert outcomes[0] == "A700"
+        assert outcomes[-1] == "0000"
+        assert set(outcomes) == {"A700", "0000"}
+        assert names(server) == ["CT.1.1"]
+        assert server.errors().count(": Too many open files\n") == outcomes.count("A700")
 
 
 @MODES

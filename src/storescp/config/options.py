@@ -913,7 +913,7 @@ _EXTENSIONS = Group(
                     "--inflate-limit", "",
                     "refuse deflated data sets that inflate to more\nthan m megabytes",
                     "inflate_limit",
-                    values="[m]egabytes: integer (default: 65536)", takes=(Number(1),),
+                    values="[m]egabytes: integer (default: 4096)", takes=(Number(1),),
                     make=_megabytes,
                 ),
             ),

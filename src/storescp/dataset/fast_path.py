@@ -293,12 +293,10 @@ class FastPath(Spans, ABC):
             if shape is not known[0]:
                 shapes.prefer(shape)
             count += 1
-            if shape.written is not None:
+            if (written := shape.pieces(values)) is not None:
                 if not pieces:
                     self._flush(position)
-                around = shape.written.copy()
-                around[1::2] = values
-                pieces += around
+                pieces += written
             elif pieces:
                 pieces.append(data[position:after])
             position = after

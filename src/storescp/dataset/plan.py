@@ -101,7 +101,7 @@ class Plan:
         )
         # Whether items can be written that were not looked into (`shapes`).
         self.knows_shapes = (
-            self.same_layout
+            (self.same_layout or not self.read.implicit_vr)
             and not settled
             and not self.creates_group_lengths
             and not self.item_padding

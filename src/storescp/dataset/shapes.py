@@ -23,7 +23,9 @@ from storescp.dataset.element import (
     ITEM_DELIMITER,
     LARGEST_LENGTH,
     SEQUENCE_DELIMITER,
+    SQ,
     UNDEFINED_LENGTH,
+    VRS_BY_CODE,
 )
 from storescp.dataset.plan import (
     LONG,
@@ -35,7 +37,7 @@ from storescp.dataset.plan import (
     TAGS_LOOKED_AT,
     Plan,
 )
-from storescp.dataset.values import TEXT, UID
+from storescp.dataset.values import TEXT, UID, swapped
 
 LONGEST_ITEM = 0x8000
 """Bytes of an item that is learned."""
@@ -57,6 +59,12 @@ class _Element(NamedTuple):
     written: bytes
     kind: int
     value: bytes
+    unit: int
+    """Bytes of the value that change places when it is written."""
+
+    @property
+    def written_value(self) -> bytes:
+        return bytes(swapped(self.value, self.unit)) if self.unit > 1 else self.value
 
 
 class _Content(NamedTuple):
@@ -76,7 +84,17 @@ class _Content(NamedTuple):
 class Shape:
     """Items of the same headers."""
 
-    __slots__ = ("_content", "_holes", "_received", "_texts", "_uids", "_unpack", "size", "written")
+    __slots__ = (
+        "_content",
+        "_holes",
+        "_received",
+        "_swaps",
+        "_texts",
+        "_uids",
+        "_unpack",
+        "_written",
+        "size",
+    )
 
     def __init__(self, content: _Content, holes: frozenset[int]) -> None:
         """`holes` are the indices of the elements whose values may be other ones."""
@@ -84,18 +102,20 @@ class Shape:
         self._holes = holes
         received, written = [b""], [b""]
         sizes: list[int] = []
-        texts, uids = [], []
+        texts, uids, swaps = [], [], []
         for index, element in enumerate(content.elements):
             received[-1] += element.received
             written[-1] += element.written
             if index not in holes or not element.value:
                 received[-1] += element.value
-                written[-1] += element.value
+                written[-1] += element.written_value
                 continue
             if element.kind in (SHORT_TEXT, LONG_TEXT):
                 texts.append(len(sizes))
             elif element.kind == SHORT_UID:
                 uids.append(len(sizes))
+            if element.unit > 1:
+                swaps.append((len(sizes), element.unit))
             sizes.append(len(element.value))
             received.append(b"")
             written.append(b"")
@@ -111,10 +131,11 @@ class Shape:
         self._received = tuple(received)
         self._texts = tuple(texts)
         self._uids = tuple(uids)
-        self.written: list[bytes] | None = None
-        """What is written around the values; None: the item as it came."""
+        self._swaps = tuple(swaps)
+        # What is written around the values; None: the item as it came.
+        self._written: list[bytes] | None = None
         if received != written:
-            self.written = [piece for around in written for piece in (around, b"")][:-1]
+            self._written = [piece for around in written for piece in (around, b"")][:-1]
 
     def values(self, data: bytes, position: int) -> tuple[bytes, ...] | None:
         """Return the values in the holes of the item here, None if it is of another shape.
@@ -137,6 +158,16 @@ class Shape:
             if UID(values[index]) != values[index]:
                 return None
         return values
+
+    def pieces(self, values: tuple[bytes, ...]) -> list[bytes] | None:
+        """Return what is written of an item with these values, None if it is written as it came."""
+        if self._written is None:
+            return None
+        pieces = self._written.copy()
+        pieces[1::2] = values
+        for index, unit in self._swaps:
+            pieces[2 * index + 1] = bytes(swapped(values[index], unit))
+        return pieces
 
     def including(self, content: _Content) -> "Shape | None":
         """Return the shape that takes in another item too; None if its headers are not the same."""
@@ -218,11 +249,12 @@ class _Reader:
         self._plan = plan
         self._kind_of = kind_of
         self._depth = depth
+        self._item_header = plan.write.delimiter(ITEM, UNDEFINED_LENGTH)
         self._position = 0
         self._begin = 0  # of what was received since the last value
         self._written = bytearray()  # all of it
         self._values: list[tuple[int, int, int]] = []  # begin and end, begin as it is written
-        self._kinds: list[int] = []
+        self._kinds: list[tuple[int, int]] = []  # how values are taken, and units to swap
         self._received: list[bytes] = []
         self._levels: list[_Level] = []
         self._last: list[int] = []  # tags
@@ -230,7 +262,7 @@ class _Reader:
     def content(self) -> _Content | None:
         """Return the item taken apart, None if it is not fit for a shape."""
         try:
-            self._open(is_item=True, size=8)
+            self._open(self._item_header, is_item=True, size=8)
             while self._levels:
                 level = self._levels[-1]
                 if self._position == level.end:
@@ -245,11 +277,11 @@ class _Reader:
 
     def _cut(self) -> _Content:
         elements, position = [], 0
-        for received, kind, (begin, end, written) in zip(
+        for received, (kind, unit), (begin, end, written) in zip(
             self._received, self._kinds, self._values, strict=True
         ):
             before = bytes(self._written[position:written])
-            elements.append(_Element(received, before, kind, self._item[begin:end]))
+            elements.append(_Element(received, before, kind, self._item[begin:end], unit))
             position = written + end - begin
         return _Content(elements, self._item[self._begin :], bytes(self._written[position:]))
 
@@ -259,13 +291,12 @@ class _Reader:
         group, number, length = layout.unpack_from(self._item, self._position)
         return group << 16 | number, length
 
-    def _open(self, *, is_item: bool, size: int) -> None:
-        """Open an item or a sequence here, whose length ends its header."""
+    def _open(self, header: bytes, *, is_item: bool, size: int) -> None:
+        """Open an item or a sequence here, whose length ends its header; `header` is written of it."""
         plan = self._plan
-        header = self._item[self._position : self._position + size]
-        (length,) = plan.read.length.unpack_from(header, size - 4)
+        (length,) = plan.read.length.unpack_from(self._item, self._position + size - 4)
         self._position += size
-        self._written += header[:-4] + b"\xff\xff\xff\xff"
+        self._written += header
         end = -1 if length == UNDEFINED_LENGTH else self._position + length
         if not is_item and len(self._levels) // 2 >= self._depth:
             raise _Unfit
@@ -290,7 +321,7 @@ class _Reader:
     def _item_of_sequence(self, level: _Level) -> None:
         tag, _ = self._header()
         if tag == ITEM:
-            self._open(is_item=True, size=8)
+            self._open(self._item_header, is_item=True, size=8)
         elif tag == SEQUENCE_DELIMITER and level.end == -1:
             self._close(8)
         else:
@@ -307,11 +338,12 @@ class _Reader:
         self._last[-1] = tag
         size, kind, length = self._kind(tag, length)
         if kind == SEQUENCE:
-            self._open(is_item=False, size=size)
+            header = self._plan.write.header(tag, SQ, UNDEFINED_LENGTH)
+            self._open(header, is_item=False, size=size)
         elif length == UNDEFINED_LENGTH:
             raise _Unfit
         else:
-            self._value(size, kind, length)
+            self._value(tag, size, kind, length)
 
     def _kind(self, tag: int, length: int) -> tuple[int, int, int]:
         """Return the size of the element's header, how its value is taken, and its length."""
@@ -327,17 +359,23 @@ class _Reader:
         (length,) = plan.read.length.unpack_from(self._item, self._position + 8)
         return 12, kind, length
 
-    def _value(self, size: int, kind: int, length: int) -> None:
+    def _value(self, tag: int, size: int, kind: int, length: int) -> None:
+        plan = self._plan
         begin = self._position + size
         end = begin + length
         value = self._item[begin:end]
         if len(value) != length or not kind or not _passes(kind, value):
             raise _Unfit
-        self._written += self._item[self._position : begin]
+        header, unit = self._item[self._position : begin], 1
+        if not plan.same_layout:
+            vr = VRS_BY_CODE[header[4:6]]
+            header = plan.write.header(tag, vr, length)
+            unit = vr.unit if plan.read.little_endian != plan.write.little_endian else 1
+        self._written += header
         self._received.append(self._item[self._begin : begin])
         self._values.append((begin, end, len(self._written)))
-        self._kinds.append(kind)
-        self._written += value
+        self._kinds.append((kind, unit))
+        self._written += bytes(swapped(value, unit)) if unit > 1 else value
         self._position = self._begin = end
 
 

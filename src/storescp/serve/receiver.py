@@ -41,7 +41,6 @@ from storescp.storage.hooks import Command
 from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.storage.study import Study
-from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from storescp.serve.telling import Teller
     from storescp.serve.tls import Reloadable
     from storescp.serve.workers import Supervisor, Working
+    from storescp.upper_layer.admission import Admission
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _network_logger = logging.getLogger("dcmtk.dcmnet")
@@ -242,6 +242,8 @@ class Receiver:
         self._store = self._studies.scp()
 
     def _serve_in_worker(self, connected: socket.socket, admission: object) -> Reception:
+        from storescp.upper_layer.admission import Admission
+
         policy = self._receiving.policy
         if isinstance(admission, Admission):
             policy = replace(policy, admission=admission)
@@ -454,7 +456,7 @@ class Receiver:
         admission, leave = self.admit(address)
         return replace(policy, admission=admission), leave
 
-    def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
+    def admit(self, address: str) -> "tuple[Admission | None, Callable[[], None]]":
         """Return what is asked of a requester, and what to call when another process has served it."""
         gate = self._receiving.gate
         if gate is None:

@@ -303,6 +303,11 @@ class _InstanceReception:
         )
 
 
+def _cannot_load(error: OSError | ImportError) -> OutOfResources:
+    """Return the failure where a module, loaded when it is first needed, cannot be: it takes descriptors and memory."""
+    return OutOfResources((isinstance(error, OSError) and error.strerror) or str(error))
+
+
 class _BitPreserving(_InstanceReception):
     """Writes the data set as it comes: nothing is parsed, nothing is checked."""
 
@@ -356,13 +361,16 @@ class _Normal(_InstanceReception):
         super().__init__(scp, request, syntax, peer, header)
         self._header = header
         self._made_uid = b""
-        self._transcoder = Transcoder(
-            syntax,
-            scp.storing.encoding,
-            self._file or _NOWHERE,
-            dictionary=scp.dictionary,
-            memory=scp.memory,
-        )
+        try:
+            self._transcoder = Transcoder(
+                syntax,
+                scp.storing.encoding,
+                self._file or _NOWHERE,
+                dictionary=scp.dictionary,
+                memory=scp.memory,
+            )
+        except (OSError, ImportError) as error:
+            self._fail(_cannot_load(error))
 
     def feed(self, fragment: memoryview) -> None:
         if self._failure is None:
@@ -370,6 +378,8 @@ class _Normal(_InstanceReception):
                 self._transcoder.feed(fragment)
             except StatusError as error:
                 self._fail(error)
+            except (OSError, ImportError) as error:
+                self._fail(_cannot_load(error))
 
     def finish(self) -> Outcome:
         if self._failure is not None:
@@ -386,6 +396,8 @@ class _Normal(_InstanceReception):
             return self._refused(error)
         except StatusError as error:
             return self._refused(error)
+        except (OSError, ImportError) as error:
+            return self._refused(_cannot_load(error))
 
     def _store(self, file: InstanceFile, attributes: Attributes) -> Outcome:
         """Complete the file: header, order, place, name."""

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from storescp.printable import printable
 from storescp.uids import (
@@ -14,7 +15,6 @@ from storescp.uids import (
     STORAGE_PREFIXES,
     VERIFICATION,
 )
-from storescp.upper_layer.admission import Admission, refusal
 from storescp.upper_layer.notes import ERROR, INFO, WARN, Note, application, network
 from storescp.upper_layer.pdu import (
     AAssociateAC,
@@ -27,6 +27,9 @@ from storescp.upper_layer.pdu import (
     RoleSelection,
     UserInformation,
 )
+
+if TYPE_CHECKING:
+    from storescp.upper_layer.admission import Admission
 
 DEFAULT_MAXIMUM_LENGTH = 16384
 LARGEST_MAXIMUM_LENGTH = 131072
@@ -85,7 +88,7 @@ class Policy:
     """Whether an association without implementation class UID is refused."""
     profile: str = ""
     """Name and file of the profile that this comes from, for explanations."""
-    admission: Admission | None = None
+    admission: "Admission | None" = None
     """Who may associate; None: everybody."""
 
 
@@ -181,7 +184,11 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
     if not request.calling_ae_title:
         note = application(ERROR, "Illegal service parameter: Calling AP Title")
         return _rejection(_BY_USER, _CALLING_AE_TITLE_NOT_RECOGNIZED, note)
-    return None if policy.admission is None else refusal(request, policy.admission)
+    if policy.admission is None:
+        return None
+    from storescp.upper_layer.admission import refusal  # asked for by options that few use
+
+    return refusal(request, policy.admission)
 
 
 def _rejection(source: int, reason: int, note: Note) -> AAssociateRJ:
