@@ -116,6 +116,11 @@ def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--events", "/nowhere/e"), Weight.ERROR, "there is no directory /nowhere"),
         (("--events", "/"), Weight.ERROR, "which is a directory"),
         (("--events", "-"), Weight.FINE, "standard output"),
+        (("--http", "0"), Weight.FINE, "is at http://127.0.0.1:0/, for everybody, without names"),
+        (("--http", "[::1]:0", "--show-identifiers"), Weight.FINE, "with names of patients"),
+        (("--http", "0.0.0.0:0"), Weight.WARNING, "--http-token-file protects it"),
+        (("--http", "192.0.2.1:8080"), Weight.ERROR, "at http://192.0.2.1:8080/: Cannot assign"),
+        (("--http", "0", "--http-token-file", "/nowhere/t"), Weight.ERROR, "/nowhere/t: No such"),
         (("--inetd",), Weight.FINE, "a super server"),
         (("--allow-calling", "CT1"), Weight.FINE, "Only these calling AE titles are let in: CT1."),
         (("--allow-address", "::1"), Weight.FINE, "addresses are let in: ::1/128."),
@@ -233,23 +238,6 @@ def test_state_directory(tmp_path: Path) -> None:
     for path, reason in (("file", "is none"), ("nowhere/state", "cannot be written or made")):
         report = examined("--state-directory", path, "-su", "s")
         assert any(reason in text for text in of(report, Weight.ERROR))
-
-
-def test_status_page() -> None:
-    """Its port is free or taken; what is risky about it is a warning."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        taken = examined("--http", f"127.0.0.1:{port}")
-    free = examined("--http", f"127.0.0.1:{port}")
-    everywhere = examined("--http", f"0.0.0.0:{port}")
-
-    expected = (
-        f"The status page cannot be served at 127.0.0.1, port {port}: Address already in use."
-    )
-    assert expected in of(taken, Weight.ERROR)
-    assert f"The status page is served at 127.0.0.1, port {port}." in of(free, Weight.FINE)
-    assert any("shown to everybody" in text for text in of(everywhere, Weight.WARNING))
-    assert examined("--http", "8099", "--http-token-file", "/no/file").exit_code == 1
 
 
 def test_wrong_host_rules(tmp_path: Path) -> None:

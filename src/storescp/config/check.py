@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -428,18 +427,13 @@ def _examine_page(receiving: Receiving, findings: _Findings) -> None:
     page = None if receiving.monitoring is None else receiving.monitoring.page
     if page is None:
         return
-    where = f"{page.address}, port {page.port}"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            page.address, page.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-    except OSError as error:
-        findings.fail(f"The status page cannot be served at {where}: {error.strerror}.")
-    else:
-        findings.fine(f"The status page is served at {where}.")
+    from storescp.monitor.status_page import check_port, url
+
+    with findings.trying():
+        check_port(page)
+        names = "with names of patients" if page.identifiers else "without names of patients"
+        token = "for everybody" if page.token is None else "for whom has the token"
+        findings.fine(f"The status page is at {url(page.address, page.port)}, {token}, {names}.")
 
 
 def _examine_written(
