@@ -6,7 +6,7 @@ The command set is collected, within a limit; the data set passes: its fragments
 from collections.abc import Container
 
 from storescp.dimse.command import CEchoRQ, CStoreRQ, decode_request
-from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError, UnexpectedPDU
+from storescp.errors import InvalidMessage, InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer.pdata import COMMAND, LAST
 
 MAXIMUM_COMMAND_LENGTH = 64 * 1024
@@ -122,7 +122,8 @@ class MessageReader:
             raise _odd_length(len(value))
         if len(self._command) + len(value) > self._maximum_length:
             raise InvalidMessage(
-                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes"
+                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes",
+                limit=Limit.COMMAND_LENGTH,
             )
 
     def _data_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
