@@ -170,6 +170,7 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
         _examine_commands(receiving.storing, findings)
         _examine_access(receiving, findings)
         _examine_events(receiving.events, findings)
+        _examine_page(receiving, findings)
     with findings.trying():
         if (chosen := settings.tls(command_line)) is not None:
             from storescp.config import check_tls
@@ -401,6 +402,19 @@ def _examine_events(path: str | None, findings: _Findings) -> None:
         findings.fine("Events are written to standard output.")
     elif path is not None:
         _examine_written("The stream of events", path, findings, findings.fail)
+
+
+def _examine_page(receiving: Receiving, findings: _Findings) -> None:
+    page = None if receiving.monitoring is None else receiving.monitoring.page
+    if page is None:
+        return
+    from storescp.monitor.status_page import check_port, url
+
+    with findings.trying():
+        check_port(page)
+        names = "with names of patients" if page.identifiers else "without names of patients"
+        token = "for everybody" if page.token is None else "for whom has the token"
+        findings.fine(f"The status page is at {url(page.address, page.port)}, {token}, {names}.")
 
 
 def _examine_written(
