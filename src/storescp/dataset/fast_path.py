@@ -23,7 +23,7 @@ from storescp.dataset.element import (
 )
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
-from storescp.dataset.level import Level
+from storescp.dataset.level import NEVER, Level
 from storescp.dataset.plan import (
     LONG,
     LONG_ANY,
@@ -334,13 +334,14 @@ class FastPath(Spans, ABC):
         data = self._as_bytes()
         stop = min(self._end, level.end - self._offset)
         pieces: list[bytes] = []
-        known, count = shapes.known, 0
+        known, count, begin = shapes.known, 0, position
         while True:
             for shape in known:
                 after = position + shape.size
                 if after <= stop and (values := shape.values(data, position)) is not None:
                     break
             else:
+                shapes.failed(stop - position)
                 break
             if shape is not known[0]:
                 shapes.prefer(shape)
@@ -353,11 +354,11 @@ class FastPath(Spans, ABC):
                 pieces.append(data[position:after])
             position = after
         if count:
-            shapes.succeeded(count)
+            shapes.succeeded(count, position - begin)
         if pieces:
             self._assembly.write(b"".join(pieces))
             self._start = position
-        size = known[0].size
+        size = known[0].size if known else NEVER
         if self._end - position < size <= level.end - self._offset - position:
             self._wait(position, size)
             self._hopes = True
