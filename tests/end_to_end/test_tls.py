@@ -189,8 +189,11 @@ def test_a_tls_client_of_a_plain_server(site: Site, tmp_path: Path) -> None:
             assert store(peer, "1.2.3") == "0000"
             peer.release()
 
-        assert server.errors() == (
-            "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 16\n"
+        failure, why = server.errors().splitlines()
+        assert failure == "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 16"
+        assert why.endswith(
+            "wants to speak TLS, and this receiver does not: start it with --enable-tls,"
+            " or switch TLS off in the sender."
         )
 
 

@@ -106,7 +106,7 @@ def test_more_than_the_queue_holds_are_rejected(tmp_path: Path) -> None:
 
     [rejected] = events(log, "association-rejected")
     assert (rejected["result"], rejected["source"], rejected["reason"]) == (2, 3, 1)
-    assert "temporary congestion" in rejected["why"]
+    assert "all workers are busy" in rejected["why"]
 
 
 def _is_asked(server: Server) -> bool:

@@ -136,7 +136,7 @@ def unknown_command(requestor: Requestor) -> None:
 def test_same_traffic_gives_the_same_log(
     traffic: Callable[[Requestor], None], options: str, tmp_path: Path
 ) -> None:
-    """Standard error, standard output and log files are equal, but for process IDs and time stamps."""
+    """Standard error, standard output and log files are equal, but for process IDs, time stamps and explanations."""
     seen = []
     for name, run in (("reference", dcmtk), ("ours", ours)):
         directory = tmp_path / name
@@ -172,4 +172,37 @@ def normalised(server: Server) -> dict[str, str]:
             str(server.directory), "DIRECTORY"
         )
         for name, text in texts.items()
+        # Why somebody was refused is what we say beyond the reference, docs/differences.md.
+        for text in (re.sub(r"^.*\bWhy: .*\n", "", text, flags=re.MULTILINE),)
     }
+
+
+@pytest.mark.parametrize(
+    ("traffic", "options", "levels"),
+    [
+        (objects, "", []),
+        (objects, "-v", ["I", "I", "I"]),
+        (objects, "-v -su study", ["I", "I", "E"]),
+        (objects, "-q", []),
+        (nothing_acceptable, "", []),
+        (nothing_acceptable, "-v", ["I", "I"]),
+        (wrong_application, "-v", ["I"]),
+        (refused, "--refuse", []),
+        (another_protocol, "", ["E"]),
+        (unknown_command, "", ["E"]),
+        (abort, "-v", ["I"]),
+    ],
+)
+def test_explanations_have_the_level_of_what_they_explain(
+    traffic: Callable[[Requestor], None], options: str, levels: list[str], tmp_path: Path
+) -> None:
+    """Beside a line of the reference at its level, else at INFO: nobody sees one who saw nothing before."""
+    with ours(tmp_path, options.split()) as server:
+        with Requestor(server.port) as requestor:
+            traffic(requestor)
+        settle(server)
+        server.stop()
+        lines = [line for line in server.errors().splitlines() if "Why: " in line]
+
+    assert [line[0] for line in lines] == levels
+    assert all(line[1:].startswith(": Why: ") for line in lines)

@@ -118,7 +118,7 @@ class TrackingStoreSCP(StoreSCP):
                 self._tracker.add_job(job)
         except OutOfResources as error:
             _logger.error("%s", error)
-            return Outcome(error.status, why=str(error))
+            return Outcome(error.status, error=error)
         return outcome
 
     def _job_maker(
