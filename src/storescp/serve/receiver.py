@@ -362,7 +362,8 @@ class Receiver:
             renewals.append(self._receiving.gate.expire)
         # A service manager may ask to reload what has nothing to reload: that must not end it.
         if renewals or self._is_managed:
-            renewals.append(self._pass_on_renewal)
+            # First: whom a worker serves after we have renewed is then served with what is new.
+            renewals.insert(0, self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _reap(self) -> None:
