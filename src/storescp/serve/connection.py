@@ -229,8 +229,12 @@ class Connection:
             reception.feed(value)
             if (self._progress or self._disturbing) and self._disturb():
                 return True
-            if last and self._finish(reception):
-                return True
+            if last:
+                if self._finish(reception):
+                    return True
+            elif not (self._progress or self._disturbing):
+                for value in self._association.continued(context_id):
+                    reception.feed(value)
         return False
 
     def _closed_by_peer(self) -> None:

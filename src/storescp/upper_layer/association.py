@@ -35,6 +35,7 @@ from storescp.upper_layer.notes import ERROR, Note, network
 from storescp.upper_layer.pdata import (
     Fragment,
     ReceiveBuffer,
+    continued,
     encode_command_set,
     fragments,
     split,
@@ -164,6 +165,15 @@ class Association:
         """
         self._buffer.end += count
         return self._events()
+
+    def continued(self, context_id: int) -> list[memoryview]:
+        """Return what follows the fragment just seen as long as it only carries on a data set in this context.
+
+        A short cut within an iteration over `receive`, which goes on behind it; the fragments are not seen there.
+        """
+        if self.state is not State.ESTABLISHED:
+            return []
+        return continued(self._buffer, self._policy.maximum_length, context_id)
 
     def send(self, context_id: int, command_set: bytes) -> None:
         """Queue a command set as P-DATA-TF, cut as the peer wishes. Nothing, if there is nobody to read it.
