@@ -261,7 +261,7 @@ def svg(run: Run) -> str:
     titles = [title for title in _COLOURS if any(title in result.series for result in results)]
     height = 50 + len(results) * (len(titles) * bar + gap)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 160} {height}">',
         "<style>text { font-family: sans-serif; font-size: 12px }</style>",
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="{left}" y="18">Objects a second, relative to the floor (1.0)</text>',
