@@ -24,6 +24,7 @@ from storescp.serve.listener import (
     Listener,
     Listening,
     Reception,
+    WaitingRoom,
     open_port,
     prepare,
 )
@@ -201,6 +202,11 @@ class Receiver:
     def _listen(self, listening: socket.socket) -> "Listener | Supervisor":
         """Return what accepts connections and has them served."""
         receiving = self._receiving
+        arrived = WaitingRoom(
+            time.monotonic,
+            longest_request=receiving.policy.maximum_request_length,
+            patience=receiving.timeouts.socket,
+        )
         if receiving.working is None:
             return Listener(
                 listening,
@@ -209,6 +215,7 @@ class Receiver:
                 serve=self._serve,
                 expire=self._expire,
                 may_serve=self._may_serve,
+                arrived=arrived,
                 admits=None if receiving.gate is None else self.admits,
                 on_silent=self.was_silent,
             )
@@ -220,6 +227,7 @@ class Receiver:
             self._children,
             receiving.working,
             acse_timeout=receiving.timeouts.acse,
+            arrived=arrived,
             doors=self,
             serve=self._serve_in_worker,
             in_child=self._become_worker,
@@ -305,9 +313,9 @@ class Receiver:
         return Teller(self._hub, address, tls=self._tls is not None)
 
     def was_silent(self, connected: socket.socket) -> None:
-        """A connection is closed because its peer said nothing."""
+        """A connection is closed because its peer said nothing, or too little."""
         if (address := _address(connected)) and (teller := self._teller(address)) is not None:
-            teller.refused("timeout", "the peer said nothing")
+            teller.refused("timeout", "no complete A-ASSOCIATE-RQ came in time")
 
     def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection because there are too many of them."""
