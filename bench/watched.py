@@ -1,7 +1,8 @@
 """What watching costs: `python -m bench.watched`, the same work with `--http` and without, in turn.
 
 While the server with a page receives, its page is asked for as an open browser does, each second, and its metrics as
-Prometheus does, more often than usual.
+Prometheus does, more often than usual. On a machine that others use, the processor's time that an object takes says more
+than the rate: that of the receiver, and that of the process which shows the page.
 """
 
 import argparse
@@ -62,6 +63,7 @@ def _compare(workload: Workload, directory: Path, rounds: int) -> None:
     options = ["--fork"] if "--fork" in workload.title else []
     pages = {"with": free_port(), "without": 0}
     rates: dict[str, list[float]] = {title: [] for title in pages}
+    times: dict[str, list[float]] = {title: [] for title in (*pages, "page")}
     with ExitStack() as stack:
         servers = {
             title: stack.enter_context(
@@ -76,24 +78,50 @@ def _compare(workload: Workload, directory: Path, rounds: int) -> None:
         }
         for count in range(rounds + 1):
             for title in sorted(servers, reverse=count % 2 == 0):
+                server = servers[title]
+                viewers = _children(server.process.pid)
+                before = _time(server.process.pid), sum(map(_time, viewers))
                 with _watching(pages[title]):
-                    rate = _rate(servers[title], workload, made, path, count)
+                    rate, objects = _send(server, workload, made, path, count)
                 if count:
                     rates[title].append(rate)
+                    times[title].append((_time(server.process.pid) - before[0]) / objects)
+                    if viewers:
+                        times["page"].append((sum(map(_time, viewers)) - before[1]) / objects)
     ratios = [watched / not_watched for watched, not_watched in zip(*rates.values(), strict=True)]
     sys.stdout.write(
         f"{workload.title}: {median(rates['without']):.0f} objects a second,"
         f" {median(rates['with']):.0f} with page and metrics;"
         f" ratio {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})\n"
     )
+    if not options:
+        sys.stdout.write(
+            f"  an object takes {median(times['without']):.0f} microseconds of the receiver,"
+            f" {median(times['with']):.0f} with page and metrics, whose process takes"
+            f" {median(times['page']):.0f}; ratio"
+            f" {median(a / b for a, b in zip(times['without'], times['with'], strict=True)):.3f}\n"
+        )
 
 
-def _rate(server: Server, workload: Workload, made: Template, path: Path, count: int) -> float:
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _time(pid: int) -> float:
+    """Return the processor's time that a process has had, in microseconds (Linux)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
+
+
+def _send(
+    server: Server, workload: Workload, made: Template, path: Path, count: int
+) -> tuple[float, int]:
+    """Send objects; return how many a second, and how many."""
     measured = send(server.port, workload, made, path, count)
     for entry in server.directory.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     seconds = max(part.end for part in measured) - min(part.start for part in measured)
-    return sum(part.objects for part in measured) / seconds
+    objects = sum(part.objects for part in measured)
+    return objects / seconds, objects
 
 
 @contextmanager

@@ -14,11 +14,32 @@ StorescpError
     └── CannotUnderstand    C000
 """
 
+from enum import Enum, auto
 from typing import ClassVar
+
+
+class Limit(Enum):
+    """What somebody chose, or left as it is, that an error would not be without."""
+
+    OBJECT_SIZE = auto()
+    FREE_SPACE = auto()
+    INFLATED_SIZE = auto()
+    PDU_LENGTH = auto()
+    REQUEST_LENGTH = auto()
+    COMMAND_LENGTH = auto()
+    SORTING = auto()
 
 
 class StorescpError(Exception):
     """Root of all errors of this package."""
+
+    limit: Limit | None = None
+    """The choice that makes it an error, if there is one."""
+
+    def __init__(self, *arguments: object, limit: Limit | None = None) -> None:
+        super().__init__(*arguments)
+        if limit is not None:
+            self.limit = limit
 
 
 class ConfigurationError(StorescpError):

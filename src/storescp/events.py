@@ -64,6 +64,8 @@ class AssociationAccepted(NamedTuple):
     maximum_length: int
     """Of PDUs that the peer takes; 0 is without limit."""
     tls: bool
+    why: str | None = None
+    """Why presentation contexts were refused, if some were."""
 
 
 class AssociationRejected(NamedTuple):
@@ -115,6 +117,8 @@ class ObjectStored(NamedTuple):
     """Of the file."""
     duration: float
     """Seconds since the C-STORE-RQ."""
+    why: str | None = None
+    """Why the status is none of success."""
     round: int | None = None
     """How often its study has begun, where studies are received side by side."""
 

@@ -14,6 +14,7 @@ from storescp.config import check
 from storescp.config.check import Report, Weight
 from storescp.config.command_line import Evaluation, parse
 from storescp.config.options import Stage
+from storescp.serve.state_directory import StateDirectory
 from tests.peers.authority import CLIENT, Authority, save
 from tests.peers.servers import our_command, our_environment
 
@@ -115,6 +116,11 @@ def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--events", "/nowhere/e"), Weight.ERROR, "there is no directory /nowhere"),
         (("--events", "/"), Weight.ERROR, "which is a directory"),
         (("--events", "-"), Weight.FINE, "standard output"),
+        (("--http", "0"), Weight.FINE, "is at http://127.0.0.1:0/, for everybody, without names"),
+        (("--http", "[::1]:0", "--show-identifiers"), Weight.FINE, "with names of patients"),
+        (("--http", "0.0.0.0:0"), Weight.WARNING, "--http-token-file protects it"),
+        (("--http", "192.0.2.1:8080"), Weight.ERROR, "at http://192.0.2.1:8080/: Cannot assign"),
+        (("--http", "0", "--http-token-file", "/nowhere/t"), Weight.ERROR, "/nowhere/t: No such"),
         (("--inetd",), Weight.FINE, "a super server"),
         (("--allow-calling", "CT1"), Weight.FINE, "Only these calling AE titles are let in: CT1."),
         (("--allow-address", "::1"), Weight.FINE, "addresses are let in: ::1/128."),
@@ -212,6 +218,26 @@ def test_host_rules(allow: str, deny: str, fate: str) -> None:
     assert (
         of(report, Weight.FINE)[-1] == f"A host that no rule names, such as 192.0.2.1, is {fate}."
     )
+
+
+def test_state_directory(tmp_path: Path) -> None:
+    """It is free, in use by another receiver, or cannot be had; nothing is made."""
+    free = examined("--state-directory", "state", "-su", "s")
+    assert f"What is known of studies is kept in {tmp_path}/state." in of(free, Weight.FINE)
+    assert not Path("state").exists()
+
+    taken = StateDirectory("state")
+    used = examined("--state-directory", "state", "-su", "s")
+    taken.close()
+    assert f"The state directory {tmp_path}/state is in use by another receiver." in of(
+        used, Weight.ERROR
+    )
+    assert examined("--state-directory", "state", "-su", "s").exit_code == 0
+
+    Path("file").touch()
+    for path, reason in (("file", "is none"), ("nowhere/state", "cannot be written or made")):
+        report = examined("--state-directory", path, "-su", "s")
+        assert any(reason in text for text in of(report, Weight.ERROR))
 
 
 def test_wrong_host_rules(tmp_path: Path) -> None:

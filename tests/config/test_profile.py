@@ -14,7 +14,7 @@ from storescp.config import profile
 from storescp.config.profile import Profile, Role
 from storescp.errors import ConfigurationError
 from tests.peers.requestor import Context, Requestor, associate_request, item, user_information
-from tests.peers.servers import dcmtk
+from tests.peers.servers import dcmtk, ours
 from tests.peers.tools import require_tool
 
 EXAMPLE_OF_THE_REFERENCE = Path("/etc/dcmtk/storescp.cfg")
@@ -566,20 +566,23 @@ proposals = st.tuples(
 
 @pytest.mark.interop
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(configurations(), st.lists(proposals, min_size=3, max_size=12))
 def test_the_reference_accepts_the_same(
     tmp_path: Path, data: bytes, offers: list[tuple[Proposal, Roles]]
 ) -> None:
-    """For generated profiles and proposals the reference answers what our reading of the file says."""
+    """For generated profiles and proposals the reference, and our server, answer what our reading of the file says."""
     path = tmp_path / "generated.cfg"
     path.write_bytes(data)
     chosen = profile.load(str(path), "P")
 
-    with dcmtk(tmp_path, ["-q", "-dhl", "-xf", str(path), "P"]) as server:
+    options = ["-q", "-dhl", "-xf", str(path), "P"]
+    with dcmtk(tmp_path / "dcmtk", options) as theirs, ours(tmp_path / "ours", options) as mine:
         for proposal, roles in offers:
-            assert expected_answer(chosen, proposal, roles) == ask(server.port, proposal, roles)
+            expected = expected_answer(chosen, proposal, roles)
+            assert expected == ask(theirs.port, proposal, roles)
+            assert expected == ask(mine.port, proposal, roles)
 
 
 def test_the_examples_of_the_documentation() -> None:

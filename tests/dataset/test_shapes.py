@@ -166,7 +166,24 @@ def test_success_keeps_it_going() -> None:
     for number in range(200):
         assert shapes.wants_more() == (number >= 2)
         shapes.learn(item(element(0x00100001 + number, "LO", b"AB")))
-        shapes.succeeded(3)
+        shapes.succeeded(3, 3 * 26)
+
+
+def test_it_gives_up_where_comparing_costs_more_than_it_saves() -> None:
+    """Large shapes that small items are compared with in vain are forgotten."""
+    shapes = _learned(*(item(element(0x00100000 + n, "OB", bytes(20_000))) for n in range(1, 3)))
+    assert len(shapes.known) == 2
+
+    for _ in range(26):
+        shapes.failed(50_000)
+        shapes.failed(100)  # nothing was compared
+    assert len(shapes.known) == 2
+    shapes.succeeded(1, 20_000)
+    for _ in range(3):
+        shapes.failed(50_000)
+
+    assert not shapes.known
+    assert not shapes.wants_more()
 
 
 def _without_shapes(syntax: str, data: bytes, encoding: Encoding, step: int) -> object:

@@ -39,6 +39,8 @@ MODES: dict[str, tuple[str, ...]] = {
     "studies, forking": ("--fork", "-su", "study"),
     "bit-preserving": ("+B",),
     "on disk": ("--fsync", "-tn"),
+    "workers": ("--workers", "2"),
+    "workers, studies": ("--workers", "2", "-su", "study", "-rns"),
     "patients, big endian": ("-sp", "+tb"),
 }
 LITTLE = "1.2.840.10008.1.2.1"
@@ -216,7 +218,7 @@ class Campaign:
 
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
         """Kill the process, a child of it, or all of them; a parent goes on without the child."""
-        if "--fork" in self._options and self._chance.random() < 0.4:
+        if {"--fork", "--workers"} & {*self._options} and self._chance.random() < 0.4:
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             if children:
                 with suppress(ProcessLookupError):

@@ -41,8 +41,9 @@ def test_calling_and_called_ae_titles(tmp_path: Path) -> None:
         assert asking(server, b"EVIL", b"STORE") == Answer(ASSOCIATE_RJ, (1, 1, 3))
         assert asking(server, b"CT1", b"OTHER") == Answer(ASSOCIATE_RJ, (1, 1, 7))
 
-        wait_until(lambda: server.errors().count("\n") == 2)
-        assert server.errors().splitlines() == [
+        wait_until(lambda: server.errors().count("\n") == 4)
+        lines = server.errors().splitlines()
+        assert [line for line in lines if not line.startswith("W: Why: ")] == [
             (
                 'W: Association Rejected: calling AE title "EVIL" at 127.0.0.1'
                 " is not on the list of those that are allowed"
@@ -65,10 +66,11 @@ def test_addresses(tmp_path: Path) -> None:
             assert is_closed(refused)
 
         assert server.errors().splitlines() == [
+            "W: Connection from 127.0.0.3 closed",
             (
-                "W: Connection from 127.0.0.3 closed:"
-                " the address is not on the list of those that are allowed"
-            )
+                "W: Why: 127.0.0.3 is not among the addresses that are allowed (127.0.0.2/32 and"
+                " 127.1.0.0/16): add it with --allow-address or to the file of --allow-address-file."
+            ),
         ]
 
 
@@ -174,7 +176,7 @@ def test_connections_of_one_address(tmp_path: Path) -> None:
                 connection.close()
 
             wait_until(lambda server=server: asking(server, b"PEER").kind == ASSOCIATE_AC)  # type: ignore[misc]
-            assert "it has 3 connections already" in server.errors()
+            assert "127.0.0.1 has 3 connections already" in server.errors()
 
 
 def test_events_tell_who_was_refused(tmp_path: Path) -> None:
@@ -187,7 +189,9 @@ def test_events_tell_who_was_refused(tmp_path: Path) -> None:
             assert is_closed(refused)
 
         wait_until(lambda: '"cause":"address"' in events.read_text().replace(" ", ""))
-        assert "is not on the list of those that are allowed" in events.read_text()
+        told = events.read_text()
+        assert "is not on the list of calling AE titles that are allowed" in told
+        assert "127.0.0.3 is not among the addresses that are allowed" in told
 
 
 def test_inetd_has_allow_lists(tmp_path: Path) -> None:

@@ -261,7 +261,10 @@ def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
         )
 
     assert ended.returncode == 1
-    assert f"cannot serve the status page on 127.0.0.1:{number}: Address already" in ended.stderr
+    assert (
+        f"cannot serve the status page at http://127.0.0.1:{number}/: Address already"
+        in ended.stderr
+    )
 
 
 def _has_stored(port: int) -> bool:

@@ -189,8 +189,11 @@ def test_a_tls_client_of_a_plain_server(site: Site, tmp_path: Path) -> None:
             assert store(peer, "1.2.3") == "0000"
             peer.release()
 
-        assert server.errors() == (
-            "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 16\n"
+        failure, why = server.errors().splitlines()
+        assert failure == "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 16"
+        assert why.endswith(
+            "wants to speak TLS, and this receiver does not: start it with --enable-tls,"
+            " or switch TLS off in the sender."
         )
 
 
@@ -271,9 +274,10 @@ def test_a_silent_client(site: Site, tmp_path: Path) -> None:
         assert "0006:031a DUL network read timeout" in server.errors()
 
 
-def test_stalled_handshakes_under_fork(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [["--fork"], ["--workers", "4"]])
+def test_stalled_handshakes_in_children(mode: list[str], site: Site, tmp_path: Path) -> None:
     """They happen in children: nobody else waits at all."""
-    with ours(tmp_path / "out", site.options("--fork")) as server, contextlib.ExitStack() as stack:
+    with ours(tmp_path / "out", site.options(*mode)) as server, contextlib.ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(stalling(server, client_hello()[:50]))
 
@@ -313,7 +317,9 @@ def certificate_of(server: Server) -> bytes | None:
         return secured.getpeercert(binary_form=True)
 
 
-@pytest.mark.parametrize("mode", [[], ["--fork"]], ids=["single", "fork"])
+@pytest.mark.parametrize(
+    "mode", [[], ["--fork"], ["--workers", "2"]], ids=["single", "fork", "workers"]
+)
 def test_renewal(mode: list[str], site: Site, tmp_path: Path) -> None:
     """SIGHUP brings a new certificate to new connections, and those that run go on; a bad file changes nothing."""
     first, second = (site.authority.issue("server", key="rsa2048") for _ in range(2))

@@ -136,7 +136,7 @@ def unknown_command(requestor: Requestor) -> None:
 def test_same_traffic_gives_the_same_log(
     traffic: Callable[[Requestor], None], options: str, tmp_path: Path
 ) -> None:
-    """Standard error, standard output and log files are equal, but for process IDs and time stamps."""
+    """Standard error, standard output and log files are equal, but for process IDs, time stamps and explanations."""
     seen = []
     for name, run in (("reference", dcmtk), ("ours", ours)):
         directory = tmp_path / name
@@ -150,6 +150,63 @@ def test_same_traffic_gives_the_same_log(
             seen.append(normalised(server))
 
     assert seen[0] == seen[1]
+
+
+INNER_LINES = re.compile(
+    r"D: (?:DcmDataset::|DcmFileFormat::|DcmDataDictionary:|DUL:|setting network|PDU Type:|Parsing an|Constructing|Error while waiting|"
+    r"  [0-9a-f]{2}(?:  [0-9a-f]{2})*$)"
+)
+"""What the reference's libraries tell of themselves at debug level."""
+ITSELF = re.compile(r"v3\.\d\.\d \d{4}-\d\d-\d\d|1\.2\.276\.0\.7230010[0-9.]*|OFFIS_DCMTK_\d+")
+
+
+@pytest.mark.parametrize("options", ["-d", "-d --fork", "-v +v", "-d +B", "-ll debug -su s"])
+def test_dumps(options: str, tmp_path: Path) -> None:
+    """Requests and messages are dumped alike; the reference's libraries say more of themselves."""
+    seen = []
+    for name, run in (("reference", dcmtk), ("ours", ours)):
+        with run(tmp_path / name, options.split()) as server:
+            with Requestor(server.port) as requestor:
+                objects(requestor)
+            settle(server)
+            server.stop()
+            text = ITSELF.sub("ITSELF", normalised(server)["stderr"])
+        seen.append([line for line in text.splitlines() if not INNER_LINES.match(line)])
+
+    assert seen[0] == seen[1]
+    assert len(seen[1]) > 60
+
+
+@pytest.mark.parametrize("name", ["logger.cfg", "filelog.cfg"])
+def test_configuration_files_of_the_reference(name: str, tmp_path: Path) -> None:
+    """DCMTK's own logging configuration works as it is: the same console, and but for debugging the same file."""
+    seen = []
+    for kind, run in (("reference", dcmtk), ("ours", ours)):
+        directory = tmp_path / kind
+        with run(directory, ["-lc", f"/etc/dcmtk/{name}"]) as server:
+            with Requestor(server.port) as requestor:
+                objects(requestor)
+            settle(server)
+            server.stop()
+            console = without_times(normalised(server)["stdout"])
+            file = without_times((directory / "storescp.log").read_text())
+        assert server.errors() == ""
+        assert any(" DEBUG" in line for line in file)
+        files = [line.replace(str(server.directory), "DIRECTORY") for line in file]
+        # With DEBUG enabled requests are told in several lines, of which the first are the same.
+        seen.append((console, [line for line in files if " DEBUG" not in line]))
+
+    assert seen[0] == seen[1]
+    assert any("ERROR" in line for line in seen[0][0])
+    assert any(" WARN" in line for line in seen[0][1])
+
+
+def without_times(text: str) -> list[str]:
+    """Return lines without the time that they begin with."""
+    return [
+        re.sub(r"^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})? ", "TIME ", line)
+        for line in text.splitlines()
+    ]
 
 
 def settle(server: Server) -> None:
@@ -172,4 +229,37 @@ def normalised(server: Server) -> dict[str, str]:
             str(server.directory), "DIRECTORY"
         )
         for name, text in texts.items()
+        # Why somebody was refused is what we say beyond the reference, docs/differences.md.
+        for text in (re.sub(r"^.*\bWhy: .*\n", "", text, flags=re.MULTILINE),)
     }
+
+
+@pytest.mark.parametrize(
+    ("traffic", "options", "levels"),
+    [
+        (objects, "", []),
+        (objects, "-v", ["I", "I", "I"]),
+        (objects, "-v -su study", ["I", "I", "E"]),
+        (objects, "-q", []),
+        (nothing_acceptable, "", []),
+        (nothing_acceptable, "-v", ["I", "I"]),
+        (wrong_application, "-v", ["I"]),
+        (refused, "--refuse", []),
+        (another_protocol, "", ["E"]),
+        (unknown_command, "", ["E"]),
+        (abort, "-v", ["I"]),
+    ],
+)
+def test_explanations_have_the_level_of_what_they_explain(
+    traffic: Callable[[Requestor], None], options: str, levels: list[str], tmp_path: Path
+) -> None:
+    """Beside a line of the reference at its level, else at INFO: nobody sees one who saw nothing before."""
+    with ours(tmp_path, options.split()) as server:
+        with Requestor(server.port) as requestor:
+            traffic(requestor)
+        settle(server)
+        server.stop()
+        lines = [line for line in server.errors().splitlines() if "Why: " in line]
+
+    assert [line[0] for line in lines] == levels
+    assert all(line[1:].startswith(": Why: ") for line in lines)

@@ -152,14 +152,14 @@ def test_generated_proposals(options: str, tmp_path: Path) -> None:
         )
         @given(requests)
         def answers_are_equal(request: bytes) -> None:
-            one, other = pool.map(lambda server: _ask(server, request), (mine, theirs))
+            one, other = pool.map(lambda server: ask(server, request), (mine, theirs))
 
-            assert _comparable(other) == _comparable(one)
+            assert comparable(other) == comparable(one)
 
         answers_are_equal()
 
 
-def _ask(server: Server, request: bytes) -> Answer:
+def ask(server: Server, request: bytes) -> Answer:
     """Request an association and release it if there is one."""
     with Requestor(server.port) as peer:
         answer = peer.exchange(request)
@@ -169,7 +169,7 @@ def _ask(server: Server, request: bytes) -> Answer:
         return answer
 
 
-def _comparable(answer: Answer) -> Answer:
+def comparable(answer: Answer) -> Answer:
     """Take the implementation out of an answer, but keep that it was named."""
     return replace(
         answer,
@@ -189,8 +189,8 @@ def test_every_registered_uid(options: str, tmp_path: Path) -> None:
         ours(tmp_path / "ours", options.split()) as mine,
         dcmtk(tmp_path / "dcmtk", options.split()) as theirs,
     ):
-        our_results = _results(mine, [(uid, LITTLE) for uid in uids])
-        their_results = _results(theirs, [(uid, LITTLE) for uid in uids])
+        our_results = results(mine, [(uid, LITTLE) for uid in uids])
+        their_results = results(theirs, [(uid, LITTLE) for uid in uids])
 
     different = {uid for uid in uids if our_results[uid, LITTLE] != their_results[uid, LITTLE]}
     if options:
@@ -210,19 +210,19 @@ def test_every_transfer_syntax(tmp_path: Path) -> None:
     uids = sorted(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
     pairs = [(VERIFICATION, uid) for uid in uids]
     with ours(tmp_path / "ours", ["+xa"]) as mine, dcmtk(tmp_path / "dcmtk", ["+xa"]) as theirs:
-        our_results, their_results = _results(mine, pairs), _results(theirs, pairs)
+        our_results, their_results = results(mine, pairs), results(theirs, pairs)
 
     different = {pair[1] for pair in pairs if our_results[pair] != their_results[pair]}
     assert NEW_TRANSFER_SYNTAXES & set(uids) == different
 
 
-def _results(server: Server, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def results(server: Server, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Propose pairs of abstract and transfer syntax, many at a time, and return the result of each."""
     found: dict[tuple[str, str], int] = {}
     for start in range(0, len(pairs), 100):
         some = pairs[start : start + 100]
         proposal = [Context(2 * n + 1, pair[0], (pair[1],)) for n, pair in enumerate(some)]
-        answer = _ask(server, associate_request(proposal))
-        results = {number: result for number, result, _ in answer.contexts}
-        found |= {pair: results[2 * n + 1] for n, pair in enumerate(some)}
+        answer = ask(server, associate_request(proposal))
+        by_number = {number: result for number, result, _ in answer.contexts}
+        found |= {pair: by_number[2 * n + 1] for n, pair in enumerate(some)}
     return found

@@ -36,12 +36,13 @@ class Server:
     def files(self) -> dict[str, bytes]:
         """Return the stored files: path below the output directory to content."""
         found = {}
-        for path in sorted(self.directory.rglob("*")):
-            # An unfinished file may go away while it is looked at.
-            with contextlib.suppress(FileNotFoundError):
-                if path.is_file():
+        # Unfinished files and their directory may go away while they are looked at, which walk() does not mind.
+        for place, _, names in os.walk(self.directory):
+            for name in names:
+                path = Path(place, name)
+                with contextlib.suppress(FileNotFoundError):
                     found[str(path.relative_to(self.directory))] = path.read_bytes()
-        return found
+        return dict(sorted(found.items()))
 
     def take_files(self) -> dict[str, bytes]:
         """Return the stored files and remove them, directories stay."""

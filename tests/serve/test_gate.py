@@ -1,5 +1,6 @@
 """The gate: what it objects to, and what it counts."""
 
+from storescp.serve import why
 from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
 from storescp.serve.gate import Gate, PeerLimits
 
@@ -17,7 +18,7 @@ def test_an_address_that_is_not_allowed() -> None:
     assert strict.objection(PEER, 100) is None
     assert strict.objection(OTHER, 0) == (
         "address",
-        "the address is not on the list of those that are allowed",
+        why.address_not_allowed(OTHER, (f"{PEER}/32",)),
     )
 
 
@@ -29,7 +30,7 @@ def test_connections_that_wait_and_that_are_served_count() -> None:
     assert limited.objection(PEER, 1) is None
     assert limited.objection(PEER, 2) == (
         "address-limit",
-        "it has 3 connections already, as many as one address may have",
+        why.too_many_connections(PEER, 3),
     )
     assert limited.objection(OTHER, 2) is None
     leave()

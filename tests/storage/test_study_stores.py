@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import OutOfResources
+from storescp.storage.hooks import Peer
 from storescp.storage.memory_store import MemoryStore
 from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study_store import (
@@ -21,6 +22,7 @@ from storescp.storage.study_store import (
     first_attempts,
 )
 
+PEER = Peer("", "", "")
 ROUND = Round(0, "1.2", 1, "out/s_1.2", "token", 10.0)
 JOB = Job("job", "object", None, "echo #f", (("file", "CT.1"), ("calling", "Ä\0\x1b")), 5.0)
 
@@ -56,9 +58,10 @@ def test_rounds_are_found_by_study(store: StudyStore) -> None:
         assert store.find_round("1.3") == changed
 
 
-def test_unfinished_rounds_come_oldest_first(store: StudyStore) -> None:
-    """By their last object; complete ones are left out, also when a time is asked for."""
+def test_rounds_come_oldest_first(store: StudyStore) -> None:
+    """Those that are open, or ending, by their last object; complete ones until they are forgotten."""
     with store.transaction():
+        assert not store.has_unfinished()
         late = store.add_round(ROUND._replace(study="late", last_object=30.0))
         early = store.add_round(ROUND._replace(study="early", last_object=10.0))
         done = store.add_round(ROUND._replace(study="done", last_object=5.0))
@@ -67,9 +70,18 @@ def test_unfinished_rounds_come_oldest_first(store: StudyStore) -> None:
         )
         store.save_round(done._replace(state=RoundState.COMPLETE))
 
-        assert store.unfinished() == [early, ending, late]
-        assert store.unfinished(before=20.0) == [early, ending]
-        assert store.unfinished(before=9.0) == []
+        assert store.open_rounds() == [early, late]
+        assert store.open_rounds(before=10.0) == [early]
+        assert store.open_rounds(before=9.0) == []
+        assert store.ending_rounds() == [ending]
+        for one in (late, early):
+            store.save_round(one._replace(state=RoundState.COMPLETE))
+        assert store.has_unfinished()
+        store.save_round(ending._replace(state=RoundState.COMPLETE))
+        assert not store.has_unfinished()
+        store.forget_complete(20.0)
+        found = [store.find_round(name) for name in ("done", "early", "ending", "late")]
+        assert [one and one.study for one in found] == [None, None, "ending", "late"]
 
 
 def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
@@ -77,12 +89,12 @@ def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
     with store.transaction():
         first = store.add_round(ROUND._replace(state=RoundState.COMPLETE))
         second = store.add_round(ROUND._replace(number=2))
-        store.add_file(second.key, StoredFile("CT.1", "CT"))
+        store.add_file(second.key, StoredFile("CT.1", "CT"), 1.0, PEER)
         store.hold(second.key, "a", "1")
         store.remove_round(second.key)
 
         assert store.find_round("1.2") == first
-        assert store.unfinished() == []
+        assert store.open_rounds() == []
         assert store.files(second.key) == []
         assert not store.is_held(second.key)
         store.remove_round(first.key)
@@ -93,11 +105,10 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
     """A name counts once in a round; final names are noted; any bytes may be in a name."""
     with store.transaction():
         one, other = store.add_round(ROUND), store.add_round(ROUND._replace(study="1.3"))
-        names = ["CT.9", "CT.1", "odd\udcff\n"]
-        for name in names:
-            assert store.add_file(one.key, StoredFile(name, "CT"))
-        assert not store.add_file(one.key, StoredFile("CT.9", "MR"))
-        assert store.add_file(other.key, StoredFile("CT.9", "MR"))
+        for now, name in enumerate(["CT.9", "CT.1", "odd\udcff\n"]):
+            assert store.add_file(one.key, StoredFile(name, "CT"), 11.0 + now, PEER)
+        assert store.add_file(one.key, StoredFile("CT.9", "MR"), 20.0, Peer("MR1", "", ""))
+        assert store.add_file(other.key, StoredFile("CT.9", "MR"), 15.0, PEER)
         store.name_file(one.key, "odd\udcff\n", "CT000003")
 
         assert store.files(one.key) == [
@@ -105,11 +116,33 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
             StoredFile("CT.1", "CT"),
             StoredFile("odd\udcff\n", "CT", "CT000003"),
         ]
+        assert store.find_round("1.2") == one._replace(
+            last_object=20.0, objects=3, calling_ae_title="MR1"
+        )
+        assert store.time() == 20.0
         store.hold(one.key, "a", "1")
         store.empty_round(one.key)
         assert store.files(one.key) == []
         assert not store.is_held(one.key)
         assert store.files(other.key) == [StoredFile("CT.9", "MR")]
+
+
+@pytest.mark.parametrize("state", [RoundState.ENDING, RoundState.COMPLETE])
+def test_a_round_that_is_not_open_takes_no_files(store: StudyStore, state: RoundState) -> None:
+    """Nor does one that does not exist; nothing of it is kept."""
+    with store.transaction():
+        one = store.add_round(ROUND)
+        store.add_file(one.key, StoredFile("CT.1", "CT"), 11.0, PEER)
+        found = store.find_round("1.2")
+        assert found is not None
+        store.save_round(found._replace(state=state))
+
+        for name in ("CT.1", "CT.2"):
+            assert not store.add_file(one.key, StoredFile(name, "CT"), 99.0, PEER)
+        assert not store.add_file(one.key + 1, StoredFile("CT.1", "CT"), 99.0, PEER)
+        assert store.find_round("1.2") == found._replace(state=state)
+        assert store.files(one.key) == [StoredFile("CT.1", "CT")]
+        assert store.files(one.key + 1) == []
 
 
 def test_holds_are_dropped_by_association_by_process_and_all(store: StudyStore) -> None:
@@ -159,17 +192,17 @@ def test_jobs_are_kept_in_their_order(store: StudyStore) -> None:
 def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
     """What an exception leaves counts as never having happened."""
     with store.transaction():
-        kept = store.add_round(ROUND)
-        store.add_file(kept.key, StoredFile("CT.1", "CT"))
+        kept = store.add_round(ROUND)._replace(last_object=20.0, objects=1)
+        store.add_file(kept.key, StoredFile("CT.1", "CT"), 20.0, PEER)
         store.add_job(JOB)
         store.hold(kept.key, "a", "1")
 
     def fail() -> None:
         with store.transaction():
-            store.save_time(9.0)
+            store.save_time(99.0)
             store.add_round(ROUND._replace(study="1.3"))
             store.save_round(kept._replace(state=RoundState.COMPLETE))
-            store.add_file(kept.key, StoredFile("CT.2", "CT"))
+            store.add_file(kept.key, StoredFile("CT.2", "CT"), 30.0, PEER)
             store.name_file(kept.key, "CT.1", "CT000001")
             store.remove_job(JOB.key)
             store.add_job(JOB._replace(key="other"))
@@ -181,9 +214,9 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
         fail()
 
     with store.transaction():
-        assert store.time() == 0
+        assert store.time() == 20.0
         assert store.find_round("1.3") is None
-        assert store.unfinished() == [kept]
+        assert store.open_rounds() == [kept]
         assert store.files(kept.key) == [StoredFile("CT.1", "CT")]
         assert store.jobs(JobState.WAITING) == [JOB]
         assert store.is_held(kept.key)
@@ -228,7 +261,7 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     assert in_child(act) == signal.SIGKILL
     store = SQLiteStore(path)
     with store.transaction():
-        assert [one.study for one in store.unfinished()] == ["1.2"]
+        assert [one.study for one in store.open_rounds()] == ["1.2"]
     store.close()
 
 
@@ -282,6 +315,20 @@ def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
         SQLiteStore(str(tmp_path / "state")).transaction(),
     ):
         pass
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+def test_a_record_is_as_durable_as_was_asked_for(tmp_path: Path, durable: bool, level: int) -> None:
+    """A write-ahead log, on disk with each transaction only if the files are, too (PRAGMA synchronous: NORMAL, FULL)."""
+    store = SQLiteStore(str(tmp_path / "state"), durable=durable)
+    with store.transaction():
+        store.save_time(1.0)
+    database = store._database
+    assert database is not None
+
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (level,)
+    store.close()
 
 
 def test_the_database_is_private(tmp_path: Path) -> None:

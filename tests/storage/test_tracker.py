@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from storescp.storage.hooks import Peer
 from storescp.storage.memory_store import MemoryStore
 from storescp.storage.schedule import Retries
 from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile, StudyStore
 from storescp.storage.tracker import EndOfStudy, Sender, Tracker
 
-A, B = Sender("a", "1", "CT1", "ARCHIVE", "scanner"), Sender("b", "2", "MR1")
+A, B = Sender("a", "1", Peer("CT1", "ARCHIVE", "scanner")), Sender("b", "2", Peer("MR1", "", ""))
 JOB = Job("job", "object", None, "true", (), 0.0)
 
 
@@ -154,7 +155,7 @@ def test_an_object_whose_round_ended_meanwhile_opens_another(tracker: Tracker) -
 
     later = tracker.stored(entered, StoredFile("y", "CT"), A, 101.0)
 
-    assert (later.number, later.directory, later.objects) == (2, "out/1", 1)
+    assert (later.number, later.directory) == (2, "out/1")
     assert ended(tracker, 120.0) == []  # the association holds this one, too
     tracker.released("a")
     assert ended(tracker, 120.0) == [("1", 2, 1, "timeout")]

@@ -155,7 +155,7 @@ def test_without_a_record_there_is_no_success(tmp_path: Path) -> None:
         outcome = store(scp, "1.1", "1")
     scp.close()
 
-    assert (outcome.status, outcome.why) == (0xA700, "cannot keep record")
+    assert (outcome.status, str(outcome.error)) == (0xA700, "cannot keep record")
 
 
 def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path) -> None:

@@ -352,6 +352,25 @@ def test_one_abort_for_a_noisy_peer() -> None:
     assert peer.answers() == [AAbort(0, 0)]
 
 
+def test_data_set_is_carried_on_within_the_iteration() -> None:
+    """The short cut takes what only carries the data set on; the iteration goes on behind it."""
+    peer = in_state(STA6)
+    data = b"".join(p_data((3, header, b"ab")) for header in (0, 0, 0, 2, 3)) + A_RELEASE_RQ
+    association = peer.association
+    association.buffer()[: len(data)] = data
+
+    events = association.receive(len(data))
+    first = next(events)
+    more = association.continued(3)
+    rest = list(events)
+
+    assert isinstance(first, tuple)
+    assert [bytes(value) for value in more] == [b"ab", b"ab"]
+    assert [event[1] for event in rest if isinstance(event, tuple)] == [2, 3]
+    assert rest[-1] == AReleaseRQ()
+    assert not association.continued(3)
+
+
 def test_abandoned_events() -> None:
     """A shell that fails in the middle of the events may abort: what came with them is forgotten."""
     peer = in_state(STA6)

@@ -8,6 +8,7 @@ from storescp.errors import InvalidPDU
 from storescp.upper_layer.pdata import (
     Fragment,
     ReceiveBuffer,
+    continued,
     encode,
     encode_command_set,
     fragments,
@@ -280,3 +281,66 @@ def test_cut_command_set(length: int) -> None:
     )
     assert b"".join(pdv[2] for pdv in pdvs if isinstance(pdv, tuple)) == command_set
     assert len(pdvs) == max(1, -(-length // 2))
+
+
+def test_data_set_is_carried_on() -> None:
+    """PDUs that do no more than that are taken together; what ends the data set is left."""
+    usual = encode(3, 0, b"ab") + encode(3, 0, b"") + encode(3, 0xFC, b"cdef")
+    buffer = received(usual + encode(3, 2, b"gh"))
+
+    values = continued(buffer, MAXIMUM, 3)
+
+    assert [bytes(value) for value in values] == [b"ab", b"", b"cdef"]
+    assert buffer.start == len(usual)
+    assert buffer.viewed
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        encode(3, 2, b"ab"),
+        encode(3, 1, b"ab"),
+        encode(5, 0, b"ab"),
+        encode(3, 0, b"abc"),
+        encode(3, 0, bytes(MAXIMUM)),
+        p_data((3, 0, b"ab"), (3, 0, b"cd")),
+        encode(3, 0, b"ab")[:-1],
+        pdu(4, b"\x00\x00\x00\x01\x03\x00"),
+        pdu(4, b"\x00\x00\x00\x09\x03\x00ab"),
+        pdu(4, b""),
+        pdu(5, bytes(8)),
+        b"",
+    ],
+)
+def test_whatever_else_comes_is_left(unusual: bytes) -> None:
+    """Another context, a command, an odd length, several PDVs, too much, too little, another PDU."""
+    buffer = received(encode(3, 0, b"xy") + unusual)
+
+    assert [bytes(value) for value in continued(buffer, MAXIMUM, 3)] == [b"xy"]
+    assert not continued(buffer, MAXIMUM, 3)
+    assert bytes(buffer.view[buffer.start : buffer.end]) == unusual
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from([1, 3]), st.integers(0, 3), st.binary(max_size=9)),
+            min_size=1,
+            max_size=2,
+        ),
+        max_size=12,
+    )
+)
+def test_short_cut_takes_what_would_have_come(pdus: list[list[tuple[int, int, bytes]]]) -> None:
+    """With it or without, the same values come out in the same order, whenever it is taken."""
+    buffer = received(b"".join(p_data(*pdvs) for pdvs in pdus))
+    expected = [value for pdvs in pdus for _, _, value in pdvs]
+    found: list[bytes] = []
+
+    for _, _, value in fragments(buffer, MAXIMUM):
+        found.append(bytes(value))
+        if len(value) > 4:
+            found += map(bytes, continued(buffer, MAXIMUM, 1))
+
+    assert found == expected

@@ -26,6 +26,7 @@ from storescp.serve.gate import Gate
 from storescp.serve.listener import IPVersion, Listening, bind
 from storescp.serve.privileges import User
 from storescp.serve.receiver import Receiving
+from storescp.serve.state_directory import is_in_use
 from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, Flat
 from storescp.storage.store_scp import Storing
 from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
@@ -170,6 +171,8 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
         _examine_commands(receiving.storing, findings)
         _examine_access(receiving, findings)
         _examine_events(receiving.events, findings)
+        _examine_state(receiving, findings)
+        _examine_page(receiving, findings)
     with findings.trying():
         if (chosen := settings.tls(command_line)) is not None:
             from storescp.config import check_tls
@@ -401,6 +404,36 @@ def _examine_events(path: str | None, findings: _Findings) -> None:
         findings.fine("Events are written to standard output.")
     elif path is not None:
         _examine_written("The stream of events", path, findings, findings.fail)
+
+
+def _examine_state(receiving: Receiving, findings: _Findings) -> None:
+    """Look whether the state directory can be had, which is made if it does not exist."""
+    studies = receiving.side_by_side
+    if studies is None or studies.state_directory is None:
+        return
+    path = studies.state_directory
+    parent = os.path.dirname(os.path.abspath(path))
+    if os.path.exists(path) and not os.path.isdir(path):
+        findings.fail(f"The state directory {_path(path)} is none.")
+    elif not os.access(path if os.path.isdir(path) else parent, os.W_OK | os.X_OK):
+        findings.fail(f"The state directory {_path(path)} cannot be written or made by this user.")
+    elif is_in_use(path):
+        findings.fail(f"The state directory {_path(path)} is in use by another receiver.")
+    else:
+        findings.fine(f"What is known of studies is kept in {_path(path)}.")
+
+
+def _examine_page(receiving: Receiving, findings: _Findings) -> None:
+    page = None if receiving.monitoring is None else receiving.monitoring.page
+    if page is None:
+        return
+    from storescp.monitor.status_page import check_port, url
+
+    with findings.trying():
+        check_port(page)
+        names = "with names of patients" if page.identifiers else "without names of patients"
+        token = "for everybody" if page.token is None else "for whom has the token"
+        findings.fine(f"The status page is at {url(page.address, page.port)}, {token}, {names}.")
 
 
 def _examine_written(

@@ -130,7 +130,7 @@ def _networking(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
     yield from _heading(3, "4.1 Implementation Model")
     yield "A peer opens an association and sends objects with C-STORE. Each is written to a hidden file, which gets its"
     yield "name, complete, before the response with status Success is sent. There is one application entity."
-    yield from _after_storage(receiving.storing)
+    yield from _after_storage(receiving)
     yield from _heading(3, "4.2 AE Specification")
     yield from _heading(4, "4.2.1 Storage SCP")
     yield from _sop_classes(receiving.policy)
@@ -142,15 +142,20 @@ def _networking(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
     yield from _configuration(receiving)
 
 
-def _after_storage(storing: Storing) -> Iterator[str]:
+def _after_storage(receiving: Receiving) -> Iterator[str]:
+    storing = receiving.storing
     if storing.exec_on_reception is not None:
         yield "A command of the site follows each object."
     if storing.rename_on_eostudy:
         yield "The files of a study are renamed when it is complete."
     if storing.exec_on_eostudy is not None:
         yield "A command of the site follows each study."
-    if storing.eostudy_timeout is not None:
-        yield f"A study counts as complete {storing.eostudy_timeout:g} s after its last object."
+    if receiving.side_by_side is not None:
+        end = receiving.side_by_side.end_of_study
+        yield f"Each study counts as complete {end.timeout:g} s after its last object, as soon as no association that brought"
+        yield f"objects of it is open, but {end.longest_hold:g} s after its last object at the latest."
+    elif storing.eostudy_timeout is not None:
+        yield f"A study counts as complete {storing.eostudy_timeout:g} s after its last object, or with the next study."
 
 
 def _sop_classes(policy: Policy) -> Iterator[str]:
@@ -605,6 +610,9 @@ def _interfaces(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
         return
     port = f"TCP port {receiving.port}" if receiving.port else "the TCP port named at the start"
     yield f"{versions[receiving.ip_version]}, all interfaces, {port}, {'plain' if tls is None else 'with TLS'}."
+    page = None if receiving.monitoring is None else receiving.monitoring.page
+    if page is not None:
+        yield f"A status page for people and machines is served by HTTP at {page.address}, port {page.port}."
     if receiving.host_lookup:
         yield "Names of peers are looked up in the system's name service (DNS), for the log and for access rules."
 

@@ -61,11 +61,13 @@ def policy(command_line: CommandLine) -> Policy:
         )
     from storescp.config import profile
 
-    chosen = profile.load(*command_line.config_file)
+    path, name = command_line.config_file
+    chosen = profile.load(path, name)
     return Policy(
         transfer_syntaxes=chosen.transfer_syntaxes,
         roles={uid: Role[role.value] for uid, role in chosen.roles.items()},
         extended_negotiation=chosen.extended_negotiation,
+        profile=f"{name} of {path}",
         maximum_length=maximum_length,
         maximum_request_length=command_line.max_request_size,
         refuse=command_line.refuse,

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from storescp.dataset.encoding import Output
-from storescp.errors import InvalidDataSet, OutOfResources
+from storescp.errors import InvalidDataSet, Limit, OutOfResources
 
 _MOST_AT_ONCE = 0x40000
 _RAW_DEFLATE = -zlib.MAX_WBITS
@@ -47,7 +47,10 @@ class Inflater:
         if self._room is not None:
             self._room -= len(piece)
             if self._room < 0:
-                raise OutOfResources("the deflated data set inflates to more than is allowed")
+                raise OutOfResources(
+                    "the deflated data set inflates to more than is allowed",
+                    limit=Limit.INFLATED_SIZE,
+                )
         return memoryview(piece)
 
 

@@ -91,11 +91,13 @@ class Familiar:
     def __init__(self, plan: Plan) -> None:
         self.stretches: dict[bytes, Stretch] = {}
         """By the bytes of the first element's tag."""
+        self._plan = plan
         self.specials = plan.specials_at_top
         """Tags at which the walk stops to look, ascending, those of stretches included."""
         self.watches: dict[int, int] = {}
-        """Which of them comes next, by the last tag of each stretch."""
-        self._plan = plan
+        """Which of them comes next, by the last tag of each stretch, and by each of them."""
+        self.usual = frozenset(map(self._key, plan.usual))
+        """Tags, as they come, of elements that vary and seldom need to be looked at closely."""
         self._never = TAGS_OF_STRUCTURE | (DEPENDENT_TAGS if plan.read.implicit_vr else frozenset())
         self._before: dict[int, bytes] | None = None
         self._credit = _CREDIT
@@ -187,8 +189,8 @@ class Familiar:
         firsts = {stretch.first for stretch in stretches}
         self.specials = specials = tuple(sorted(firsts.union(self._plan.specials_at_top)))
         self.watches = {
-            stretch.last: specials[min(bisect_right(specials, stretch.last), len(specials) - 1)]
-            for stretch in stretches
+            tag: specials[min(bisect_right(specials, tag), len(specials) - 1)]
+            for tag in specials + tuple(stretch.last for stretch in stretches)
         }
 
     def _take_a_rest(self) -> None:

@@ -14,6 +14,7 @@ from storescp.dataset.dictionary import LARGEST_CACHE, Dictionary
 from storescp.dataset.element import (
     IMPLICIT_LITTLE_ENDIAN,
     PATIENT_NAME,
+    PIXEL_DATA,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
     SPECIFIC_CHARACTER_SET,
@@ -22,9 +23,10 @@ from storescp.dataset.element import (
 )
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
-from storescp.dataset.level import Level
+from storescp.dataset.level import NEVER, Level
 from storescp.dataset.plan import (
     LONG,
+    LONG_ANY,
     LONG_TEXT,
     LOOK_CLOSELY,
     SEQUENCE,
@@ -37,6 +39,7 @@ from storescp.dataset.plan import (
 )
 from storescp.dataset.shapes import Shapes
 from storescp.dataset.spans import Spans
+from storescp.dataset.values import TEXT, UID
 
 NOTED_AT_TOP = {
     SOP_CLASS_UID: "sop_class_uid",
@@ -46,6 +49,9 @@ NOTED_AT_TOP = {
     SPECIFIC_CHARACTER_SET: "specific_character_set",
 }
 """Tags of the attributes that storing asks for, and their names in `Attributes`."""
+NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
+"""Those that are looked for in sequences, too; they count only as UIDs."""
+LONGEST_NOTED = 4096  # bytes
 
 _find_white_space = re.compile(rb"[ \t\n\v\f\r]").search
 
@@ -130,8 +136,15 @@ class FastPath(Spans, ABC):
         data = self._as_bytes()
         find, watches = familiar.stretches.get, familiar.watches
         while True:
-            stretch = find(data[position : position + 4])
-            if stretch is not None and level.last < stretch.first:
+            tag = data[position : position + 4]
+            stretch = find(tag)
+            if stretch is None:
+                if tag in familiar.usual and (after := self._take_usual(position, level)):
+                    if after >= self._end:
+                        return after
+                    position = after
+                    continue
+            elif level.last < stretch.first:
                 if data.startswith(stretch.received, position):
                     if level.group == NO_GROUP or level.group == stretch.group:
                         if stretch.written is not None:
@@ -155,6 +168,45 @@ class FastPath(Spans, ABC):
             if after == position or after >= self._end:
                 return after
             position = after
+
+    def _take_usual(self, position: int, level: Level) -> int:
+        """Take an attribute that is noted, or native Pixel Data, of which nothing is unusual.
+
+        That is what nearly every data set has between stretches. Returns where the element ends, or the
+        fragment; 0 if it must be looked at closely.
+        """
+        plan = self._plan
+        if position + 12 > self._end or level.group != NO_GROUP:
+            return 0
+        group, number, vr, length = plan.read.fields.unpack_from(self._fragment, position)
+        tag = group << 16 | number
+        if tag <= level.last:
+            return 0
+        take = self._take_pixels if tag == PIXEL_DATA else self._take_noted
+        after = take(position, tag, plan.kinds.get(vr, LOOK_CLOSELY), length)
+        if after and self._familiar is not None:
+            level.last = tag
+            level.watch = self._familiar.watches[tag]
+        return after
+
+    def _take_pixels(self, position: int, _: int, kind: int, reserved: int) -> int:
+        (length,) = self._plan.read.length.unpack_from(self._fragment, position + 8)
+        native = not self._plan.encapsulated and length != UNDEFINED_LENGTH
+        if not native or kind not in (LONG, LONG_ANY) or reserved or length & 1:
+            return 0
+        return self._begin_value(position + 12, length)
+
+    def _take_noted(self, position: int, tag: int, kind: int, length: int) -> int:
+        begin = position + 8
+        after = begin + length
+        value = bytes(self._fragment[begin:after])
+        trimming = UID if kind == SHORT_UID else TEXT
+        right = kind in ((SHORT_UID,) if tag in NOTED_INSIDE else (SHORT_UID, SHORT_TEXT))
+        if not right or after > self._end or length > LONGEST_NOTED or trimming(value) != value:
+            return 0
+        self._noted.add(tag)
+        setattr(self.attributes, NOTED_AT_TOP[tag], value.rstrip(b" \0"))
+        return after
 
     def _take_notes(self, notes: tuple[tuple[int, bytes | None], ...]) -> None:
         for tag, value in notes:
@@ -282,13 +334,14 @@ class FastPath(Spans, ABC):
         data = self._as_bytes()
         stop = min(self._end, level.end - self._offset)
         pieces: list[bytes] = []
-        known, count = shapes.known, 0
+        known, count, begin = shapes.known, 0, position
         while True:
             for shape in known:
                 after = position + shape.size
                 if after <= stop and (values := shape.values(data, position)) is not None:
                     break
             else:
+                shapes.failed(stop - position)
                 break
             if shape is not known[0]:
                 shapes.prefer(shape)
@@ -301,11 +354,11 @@ class FastPath(Spans, ABC):
                 pieces.append(data[position:after])
             position = after
         if count:
-            shapes.succeeded(count)
+            shapes.succeeded(count, position - begin)
         if pieces:
             self._assembly.write(b"".join(pieces))
             self._start = position
-        size = known[0].size
+        size = known[0].size if known else NEVER
         if self._end - position < size <= level.end - self._offset - position:
             self._wait(position, size)
             self._hopes = True

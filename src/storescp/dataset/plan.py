@@ -99,6 +99,8 @@ class Plan:
         self.knows_stretches = (
             not settled and not self.creates_group_lengths and not self.keeps_group_lengths
         )
+        explicit = self.same_layout and not self.read.implicit_vr
+        self.usual = _NOTED_AT_TOP | {PIXEL_DATA} if explicit else frozenset()
         # Whether items can be written that were not looked into (`shapes`).
         self.knows_shapes = (
             (self.same_layout or not self.read.implicit_vr)

@@ -45,6 +45,8 @@ LONGEST_ITEM = 0x8000
 _MOST_SHAPES = 8
 _FIRST_LEARNED = 2  # how many items pass before one is learned: most sequences have only one
 _CREDIT = 32  # items that may be learned in vain before it is given up
+_MOST_COMPARED = 0x100000  # bytes that may be compared in vain before it is given up
+_WORTH = 4  # bytes that may be compared in vain for each byte that was not
 
 _TRIMMINGS = {SHORT_TEXT: TEXT, LONG_TEXT: TEXT, SHORT_UID: UID}
 
@@ -189,7 +191,7 @@ def _differences(one: _Content, other: _Content) -> frozenset[int]:
 class Shapes:
     """The shapes that the items of one sequence have."""
 
-    __slots__ = ("_credit", "_depth", "_kind_of", "_passed", "_plan", "known")
+    __slots__ = ("_credit", "_depth", "_kind_of", "_passed", "_plan", "_to_compare", "known")
 
     def __init__(self, plan: Plan, kind_of: KindOf, depth: int) -> None:
         """Begin without any; `depth`: how many more sequences may be nested in an item."""
@@ -199,6 +201,7 @@ class Shapes:
         self._kind_of = kind_of
         self._depth = depth
         self._credit = _CREDIT
+        self._to_compare = _MOST_COMPARED
         self._passed = 0
 
     def wants_more(self) -> bool:
@@ -226,9 +229,21 @@ class Shapes:
         self.known.insert(0, new)
         del self.known[_MOST_SHAPES:]
 
-    def succeeded(self, count: int) -> None:
-        """Note that as many items were known."""
+    def succeeded(self, count: int, size: int) -> None:
+        """Note that as many items were known, of `size` bytes in all."""
         self._credit = min(self._credit + count, _CREDIT)
+        self._to_compare = min(self._to_compare + _WORTH * size, _MOST_COMPARED)
+
+    def failed(self, left: int) -> None:
+        """Note that the item that comes, or the end of the sequence, is of no known shape.
+
+        `left` bytes are there, so that longer shapes were not compared with it. A peer that varies what it
+        sends must not make comparing cost more than walking would: then it is given up.
+        """
+        self._to_compare -= sum(shape.size for shape in self.known if shape.size <= left)
+        if self._to_compare < 0:
+            self._credit = 0
+            self.known.clear()
 
 
 class _Level(NamedTuple):

@@ -40,8 +40,6 @@ from storescp.dataset.element import (
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
     SEQUENCE_DELIMITER,
-    SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
     SQ,
     UL,
     UN,
@@ -56,7 +54,7 @@ from storescp.dataset.element import (
 )
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.familiar import NO_GROUP, Familiar, Rehearsed
-from storescp.dataset.fast_path import NOTED_AT_TOP, FastPath, LookUp
+from storescp.dataset.fast_path import LONGEST_NOTED, NOTED_AT_TOP, NOTED_INSIDE, FastPath, LookUp
 from storescp.dataset.level import ELEMENTS, FRAGMENTS, ITEMS, NEVER, Level
 from storescp.dataset.plan import (
     Plan,
@@ -70,11 +68,9 @@ from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, St
 from storescp.printable import printable
 
 MOST_NESTED_SEQUENCES = 64
-LONGEST_SEEN_WHOLE = 4096  # bytes of a value that a rule wants to see as a whole
+LONGEST_SEEN_WHOLE = LONGEST_NOTED  # bytes of a value that a rule wants to see as a whole
 LONGEST_CHECKED_SEQUENCE = 0x100000  # bytes of a UN that are parsed before they become a sequence
 _MOST_KINDS_OF_ITEMS = 256  # sequences of a data set whose items' shapes are known
-
-_NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
 
 
 class Walk(FastPath):
@@ -161,7 +157,7 @@ class Walk(FastPath):
             raise CannotUnderstand(self._damage)
         if self._unwritable:
             raise OutOfResources(self._unwritable)
-        for tag in _NOTED_INSIDE - self._noted:
+        for tag in NOTED_INSIDE - self._noted:
             setattr(self.attributes, NOTED_AT_TOP[tag], self._noted_inside.get(tag))
         self._settle_group(0)
         if self._plan.file_padding:
@@ -487,7 +483,7 @@ class Walk(FastPath):
             written,
             implicit=level.implicit,
         )
-        known = len(self._noted_inside.keys() | self._noted & _NOTED_INSIDE) == len(_NOTED_INSIDE)
+        known = len(self._noted_inside.keys() | self._noted & NOTED_INSIDE) == len(NOTED_INSIDE)
         self._begin_elements(
             item,
             plan.specials_known if known else plan.specials,
@@ -703,13 +699,13 @@ class Walk(FastPath):
         return is_creator and followed and self._look_up().knows_private_elements
 
     def _note_attribute(self, tag: int, vr: VR, value: bytes) -> None:
-        right = vr.value is Value.UID if tag in _NOTED_INSIDE else vr.is_text
+        right = vr.value is Value.UID if tag in NOTED_INSIDE else vr.is_text
         noted = TRIMMINGS[vr.value](value).rstrip(b" \0") if right else None
         if len(self._levels) == 1:
             if tag not in self._noted:
                 self._noted.add(tag)
                 setattr(self.attributes, NOTED_AT_TOP[tag], noted)
-        elif tag in _NOTED_INSIDE:
+        elif tag in NOTED_INSIDE:
             self._noted_inside.setdefault(tag, noted)
 
     def _note_disorder(self, tag: int) -> None:

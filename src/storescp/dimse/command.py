@@ -88,6 +88,10 @@ class RefusedCommand(InvalidMessage):
         self.notes = notes
 
 
+class NotServed(RefusedCommand):
+    """A command of a service that is not offered here."""
+
+
 class CEchoRQ(NamedTuple):
     """C-ECHO-RQ, PS3.7 9.3.5.1."""
 
@@ -336,7 +340,7 @@ def _not_served(command_field: int, notes: list[Note] | None = None) -> RefusedC
         ERROR,
         f"Expected C-ECHO or C-STORE request but received DIMSE command 0x{command_field:04x}",
     )
-    return RefusedCommand("0006:0201 DIMSE Bad command type", (*before, note))
+    return NotServed("0006:0201 DIMSE Bad command type", (*before, note))
 
 
 def encode_echo_response(request: CEchoRQ) -> bytes:

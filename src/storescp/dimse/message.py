@@ -6,10 +6,12 @@ The command set is collected, within a limit; the data set passes: its fragments
 from collections.abc import Container
 
 from storescp.dimse.command import CEchoRQ, CStoreRQ, decode_request
-from storescp.errors import InvalidMessage, InvalidPDU, ProtocolError, UnexpectedPDU
+from storescp.errors import InvalidMessage, InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer.pdata import COMMAND, LAST
 
 MAXIMUM_COMMAND_LENGTH = 64 * 1024
+_MOST_EMPTY_FRAGMENTS = 1000
+"""Of a command set: they bring it neither to its end nor to its limit."""
 
 _FAILED = "0006:020d DIMSE Failed to receive message\n"
 _READ_FAILED = "0006:020c DIMSE Read PDV failed\n"
@@ -19,7 +21,14 @@ _NONE = -1
 class MessageReader:
     """Reads the messages of one association, one after the other."""
 
-    __slots__ = ("_command", "_command_context", "_contexts", "_data_context", "_maximum_length")
+    __slots__ = (
+        "_command",
+        "_command_context",
+        "_contexts",
+        "_data_context",
+        "_empty_fragments",
+        "_maximum_length",
+    )
 
     def __init__(
         self, contexts: Container[int], maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
@@ -30,6 +39,7 @@ class MessageReader:
         self._command = bytearray()
         self._command_context = _NONE
         self._data_context = _NONE
+        self._empty_fragments = 0
 
     @property
     def expects_data(self) -> bool:
@@ -51,20 +61,31 @@ class MessageReader:
                 (a `RefusedCommand`, then).
         """
         self._check_command(context_id, control_header, value)
-        if control_header & LAST and not self._command:
+        if control_header & LAST and self._command_context == _NONE:
             command_set = bytes(value)
         else:
             self._command += value
             if not control_header & LAST:
                 self._command_context = context_id
+                if not value:
+                    self._count_empty_fragment()
                 return None
             command_set = bytes(self._command)
             self._command.clear()
+            self._empty_fragments = 0
         self._command_context = _NONE
         request = decode_request(command_set, context_id)
         if isinstance(request, CStoreRQ):
             self._data_context = context_id
         return request
+
+    def _count_empty_fragment(self) -> None:
+        self._empty_fragments += 1
+        if self._empty_fragments > _MOST_EMPTY_FRAGMENTS:
+            raise InvalidMessage(
+                f"{_FAILED}0006:020d DIMSE: Command set of more than {_MOST_EMPTY_FRAGMENTS}"
+                " empty fragments"
+            )
 
     def data_fragment(self, context_id: int, control_header: int, value: memoryview) -> bool:
         """Check a fragment of a data set; return whether it is the last one.
@@ -101,7 +122,8 @@ class MessageReader:
             raise _odd_length(len(value))
         if len(self._command) + len(value) > self._maximum_length:
             raise InvalidMessage(
-                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes"
+                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes",
+                limit=Limit.COMMAND_LENGTH,
             )
 
     def _data_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,19 +48,40 @@ def status_page(settings: StatusPage, expiry: Callable[[str, bool], float | None
     Raises:
         ConfigurationError: the port cannot be had.
     """
-    try:
+    with _explained(settings):
         listening = http_server.listen(settings.address, settings.port)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot serve the status page on {settings.address}:{settings.port}: {error.strerror}"
-        ) from error
-    host, port = listening.getsockname()[:2]
-    _logger.info("Status page: http://%s:%d/", f"[{host}]" if ":" in host else host, port)
+    _logger.info("Status page: %s", url(settings.address, listening.getsockname()[1]))
     return Viewer(
         "status page",
         lambda watch: _serve(watch, listening, settings, expiry),
         started=listening.close,
     )
+
+
+def check_port(settings: StatusPage) -> None:
+    """Take the port and give it back.
+
+    Raises:
+        ConfigurationError: it cannot be had.
+    """
+    with _explained(settings):
+        http_server.bind(settings.address, settings.port).close()
+
+
+def url(address: str, port: int) -> str:
+    """Return where the page is found."""
+    return f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+
+
+@contextmanager
+def _explained(settings: StatusPage) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = url(settings.address, settings.port)
+        raise ConfigurationError(
+            f"cannot serve the status page at {where}: {error.strerror}"
+        ) from error
 
 
 def _serve(

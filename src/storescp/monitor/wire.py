@@ -20,6 +20,9 @@ END = b"\0\0"
 _CUT_TEXT = 64
 """Characters of a text in a record that would be too long otherwise."""
 
+_PLAIN = 2
+"""Version of marshal's format: the next one looks up each object, in case it comes twice."""
+
 _LENGTH = struct.Struct("=H")
 _FACTS: tuple[Callable[..., Fact], ...] = tuple(NAMES)
 _CODES = {fact: code for code, fact in enumerate(NAMES)}
@@ -30,10 +33,10 @@ def pack(event: Event) -> bytes:
     when, pid, party, fact = event
     whose = None if party is None else tuple(party)
     code = _CODES[type(fact)]
-    content = marshal.dumps((when, pid, whose, code, tuple(fact)))
+    content = marshal.dumps((when, pid, whose, code, tuple(fact)), _PLAIN)
     if len(content) > LONGEST - _LENGTH.size:
         whose = None if whose is None else _cut(whose)
-        content = marshal.dumps((when, pid, whose, code, _cut(fact)))
+        content = marshal.dumps((when, pid, whose, code, _cut(fact)), _PLAIN)
     return _LENGTH.pack(len(content)) + content
 
 

@@ -56,6 +56,8 @@ class Decision:
 
     granted: bool
     complaints: tuple[str, ...] = ()
+    decided_by: str = field(default="", compare=False)
+    """For people: file and line of the rule that decides, or what else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def decide(client: Client, allow: str, deny: str, surroundings: Surroundings) ->
     """Return whether the rules of the files `allow` and `deny` let a client in."""
     evaluation = _Evaluation(client, surroundings)
     granted = evaluation.decide(allow, deny)
-    return Decision(granted, tuple(evaluation.complaints))
+    return Decision(granted, tuple(evaluation.complaints), evaluation.decided_by)
 
 
 def examine(path: str, surroundings: Surroundings) -> tuple[int, tuple[str, ...]]:
@@ -101,6 +103,7 @@ class _Evaluation:
     client: Client
     surroundings: Surroundings
     complaints: list[str] = field(default_factory=list)
+    decided_by: str = ""
     _file: str = ""
     _line: int = 0
     _host: "Host" = field(init=False)
@@ -119,6 +122,7 @@ class _Evaluation:
                 verdict = self._search(deny, granted=False)
         except BrokenRule as error:
             self._complain("error", str(error))
+            self.decided_by = f"{self._where()} cannot be used: {error}"
             return False
         return True if verdict is None else verdict
 
@@ -168,12 +172,14 @@ class _Evaluation:
                     continue
                 verdict = self._execute(options, granted=granted) if options else granted
                 if verdict is not None:
+                    self.decided_by = f"{self._where()} decides"
                     return verdict
                 if granted:
                     return None  # as in TCP wrappers: the rest of the allow file is not read
         except _LineCut:
             self._complain("warning", "missing newline or line too long")
             self._complain("warning", "all the subsequent rules will be ignored")
+            self.decided_by = f"{self._where()} is followed by something that cannot be read"
             return None if granted else False
         return None
 
@@ -357,6 +363,9 @@ class _Evaluation:
         if len(expanded) > _LONGEST_COMMAND:
             raise BrokenRule(f"percent_x: expansion too long: {to_text(expanded[:30])}...")
         return expanded
+
+    def _where(self) -> str:
+        return f"line {self._line} of {self._file}" if self._file else "a rule"
 
     def _complain(self, kind: str, text: str) -> None:
         where = f"{self._file}, line {self._line}: " if self._file else ""

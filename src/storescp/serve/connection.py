@@ -22,12 +22,12 @@ from storescp.dimse.command import (
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
 from storescp.printable import printable
-from storescp.serve import trace
+from storescp.serve import trace, why
 from storescp.serve.pace import LEAST, Pace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
 from storescp.storage.hooks import Peer
-from storescp.storage.store_scp import Reception, StoreSCP
+from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, State
 from storescp.upper_layer.negotiation import Policy
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from storescp.serve.telling import Teller
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
+_why_logger = logging.getLogger("dcmtk.apps.storescp.why")
 _progress_logger = logging.getLogger("dcmtk.apps.storescp.progress")
 
 _CLOCK_TOLERANCE = 0.01
@@ -228,8 +229,12 @@ class Connection:
             reception.feed(value)
             if (self._progress or self._disturbing) and self._disturb():
                 return True
-            if last and self._finish(reception):
-                return True
+            if last:
+                if self._finish(reception):
+                    return True
+            elif not (self._progress or self._disturbing):
+                for value in self._association.continued(context_id):
+                    reception.feed(value)
         return False
 
     def _closed_by_peer(self) -> None:
@@ -250,8 +255,9 @@ class Connection:
         self._tell_end("network", f"the connection is lost: {reason}")
         self._association.transport_closed()
 
-    def _fail(self, error: ProtocolError) -> None:
+    def _fail(self, error: ProtocolError, explanation: str = "") -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
+        explanation = explanation or why.broken(error, self._who())
         if not self._association.was_established:
             _log_notes(getattr(error, "notes", ()))
             _logger.error("Receiving Association failed: %s", error)
@@ -266,9 +272,15 @@ class Connection:
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
-        self._tell_end("us", str(error))
+        explain(logging.ERROR, explanation)
+        self._tell_end("us", explanation)
         self._association.abort(error.abort_source, error.abort_reason)
         self._try_to_send()
+
+    def _who(self) -> str:
+        """Return how sentences call the peer."""
+        request = self._association.request
+        return why.sender("" if request is None else request.calling_ae_title, self._address)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -304,25 +316,32 @@ class Connection:
         if self._association.within_pdu:
             if not self._wakes_for_study:
                 self._fail(
-                    InvalidPDU("0006:0310 DUL network closed")
-                )  # what the reference calls it
+                    InvalidPDU("0006:0310 DUL network closed"),  # what the reference calls it
+                    why.stalled(self._who(), self._timeouts.socket, "--socket-timeout"),
+                )
             return not self._wakes_for_study
         if self._reception is not None:
+            limit, option = self._timeouts.socket, "--socket-timeout"
             if self._timeouts.dimse is not None:
+                limit, option = self._timeouts.dimse, "--dimse-timeout"
                 text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
                 _logger.error("Store SCP Failed: %s", text)
                 _logger.error("DIMSE failure (aborting association): %s", text)
             else:
                 self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
                 _logger.info("Association Aborted")
-            self._tell_end("us", "the data set does not go on in time")
+            explanation = why.stalled(self._who(), limit, option)
+            explain(logging.ERROR, explanation)
+            self._tell_end("us", explanation)
             self._abort()
             return True
         idle = self._timeouts.idle
         if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE:
             return False
         _logger.info("Association Aborted")
-        self._tell_end("us", "the peer is idle for too long")
+        explanation = why.idle(self._who(), idle)
+        explain(logging.INFO, explanation)
+        self._tell_end("us", explanation)
         self._abort()
         return True
 
@@ -345,8 +364,10 @@ class Connection:
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
         _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
+        explanation = why.silent(self._address, self._timeouts.acse)
+        explain(logging.ERROR, explanation)
         if self._teller is not None:
-            self._teller.refused("timeout", "no complete A-ASSOCIATE-RQ came in time")
+            self._teller.refused("timeout", explanation)
         self._association.transport_closed()
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
@@ -367,13 +388,13 @@ class Connection:
                 self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)
+                explanation = self._explain_contexts(pdu)
                 if self._teller is not None and self._association.request is not None:
-                    self._teller.accepted(self._association.request, pdu)
+                    self._teller.accepted(self._association.request, pdu, explanation)
             case AAssociateRJ():
                 self._send()
                 _log_notes(pdu.notes)
-                if self._teller is not None:
-                    self._teller.rejected(pdu)
+                self._explain_rejection(pdu)
                 return True
             case AReleaseRQ():
                 self._send()
@@ -420,6 +441,29 @@ class Connection:
         if all(context.result != ContextResult.ACCEPTANCE for context in answer.contexts):
             _logger.info("    (but no valid presentation contexts)")
         self._log_parameters(lambda: trace.acceptance(request, answer, self._policy))
+
+    def _explain_rejection(self, answer: AAssociateRJ) -> None:
+        request = self._association.request
+        if request is None:
+            return
+        explanation = why.rejected(request, answer, self._policy, self._address)
+        explain(max((note.level for note in answer.notes), default=logging.INFO), explanation)
+        if self._teller is not None:
+            self._teller.rejected(answer, explanation)
+
+    def _explain_contexts(self, answer: AAssociateAC) -> str | None:
+        """Say why presentation contexts were refused, if some were and somebody wants to know."""
+        request = self._association.request
+        if request is None or all(
+            context.result == ContextResult.ACCEPTANCE for context in answer.contexts
+        ):
+            return None
+        if self._teller is None and not _why_logger.isEnabledFor(logging.INFO):
+            return None
+        sentences = why.refused_contexts(request, answer, self._policy)
+        for sentence in sentences:
+            explain(logging.INFO, sentence)
+        return " ".join(sentences)
 
     def _log_parameters(self, dump: Callable[[], str]) -> None:
         level = logging.INFO if self._verbose_contexts else logging.DEBUG
@@ -492,10 +536,10 @@ class Connection:
         outcome = reception.finish()
         self._reception = None
         association = self._association
+        explanation = None if outcome.status == SUCCESS else self._explain_object(request, outcome)
         if self._teller is not None:  # before the peer knows: what it does not send again was told
-            self._teller.finished(
-                request, association.contexts[request.context_id].transfer_syntax, outcome
-            )
+            syntax = association.contexts[request.context_id].transfer_syntax
+            self._teller.finished(request, syntax, outcome, explanation)
         association.release_views()  # all of them are in the file
         association.send(request.context_id, encode_store_response(request, outcome.status))
         self._send()
@@ -504,6 +548,18 @@ class Connection:
         if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False
+
+    def _explain_object(self, request: CStoreRQ, outcome: Outcome) -> str:
+        """Say why an object was not stored, or was stored with a complaint."""
+        if outcome.error is not None:
+            explanation = why.refused_object(outcome.error, request, self._who())
+            explain(logging.ERROR, explanation)
+        else:
+            explanation = why.doubtful_object(
+                outcome.status, request, outcome.attributes, self._who()
+            )
+            explain(logging.INFO, explanation)
+        return explanation
 
     def _sleep_during(self) -> None:
         if self._disturbances.sleep_during:
@@ -548,6 +604,11 @@ def _least(one: float | None, other: float | None) -> float | None:
 def _log_notes(notes: Iterable[Note]) -> None:
     for note in notes:
         logging.getLogger(note.logger).log(note.level, "%s", note.text)
+
+
+def explain(level: int, explanation: str) -> None:
+    """Log why somebody was refused, beside what the reference says about it."""
+    _why_logger.log(level, "Why: %s", explanation)
 
 
 def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from storescp.serve import why
 from storescp.serve.allow_lists import AllowLists
 from storescp.upper_layer.admission import Admission
 
@@ -21,7 +22,7 @@ class Objection(NamedTuple):
 
     cause: str
     """As events name it."""
-    text: str
+    why: str
 
 
 class Gate:
@@ -45,16 +46,14 @@ class Gate:
         """
         self.lists.renew()
         if not self.lists.has_address(address):
-            return Objection("address", "the address is not on the list of those that are allowed")
+            return Objection("address", why.address_not_allowed(address, self.lists.networks or ()))
         limit = self.limits.connections
         if limit is None:
             return None
         there = waiting + sum(1 for peer, _ in list(self._served.values()) if peer == address)
         if there < limit:
             return None
-        return Objection(
-            "address-limit", f"it has {there} connections already, as many as one address may have"
-        )
+        return Objection("address-limit", why.too_many_connections(address, there))
 
     def admission(self, address: str) -> Admission:
         """Return what is asked of the requester on a connection that is going to be served."""

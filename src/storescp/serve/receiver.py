@@ -17,8 +17,8 @@ from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
 from storescp.printable import printable
-from storescp.serve import client_names
-from storescp.serve.connection import Connection, Disturbances, End, Timeouts
+from storescp.serve import client_names, why
+from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
 from storescp.serve.listener import (
     IPVersion,
     Listener,
@@ -314,13 +314,21 @@ class Receiver:
 
     def was_silent(self, connected: socket.socket) -> None:
         """A connection is closed because its peer said nothing, or too little."""
-        if (address := _address(connected)) and (teller := self._teller(address)) is not None:
-            teller.refused("timeout", "no complete A-ASSOCIATE-RQ came in time")
+        if (address := _address(connected)) is None:
+            return
+        explanation = why.silent(address, self._receiving.timeouts.acse)
+        explain(logging.ERROR, explanation)
+        if (teller := self._teller(address)) is not None:
+            teller.refused("timeout", explanation)
 
     def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection because there are too many of them."""
-        if (address := _address(connected)) and (teller := self._teller(address)) is not None:
-            teller.rejected(rejection)
+        if (address := _address(connected)) is None:
+            return
+        explanation = why.busy(address)
+        explain(logging.WARNING, explanation)
+        if (teller := self._teller(address)) is not None:
+            teller.rejected(rejection, explanation)
 
     def _give_privileges_up(self) -> None:
         """Become whom the user wants; root was needed for the port and the keys.
@@ -362,7 +370,8 @@ class Receiver:
             renewals.append(self._receiving.gate.expire)
         # A service manager may ask to reload what has nothing to reload: that must not end it.
         if renewals or self._is_managed:
-            renewals.append(self._pass_on_renewal)
+            # First: whom a worker serves after we have renewed is then served with what is new.
+            renewals.insert(0, self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 
     def _reap(self) -> None:
@@ -378,13 +387,11 @@ class Receiver:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
         receiving = self._receiving
         self._dictionary()
-        modules = ["ctypes", "storescp.dataset.second_pass"]
+        modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
             modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
         if receiving.access_control is not None:
             modules += ["storescp.serve.access", "storescp.serve.access_rules"]
-        if receiving.verbose_contexts or _logger.isEnabledFor(logging.DEBUG):
-            modules.append("storescp.uid_names")
         if isinstance(receiving.storing.rules.layout, ByPatientName):
             modules.append("anyascii")
         for module in modules:
@@ -473,7 +480,8 @@ class Receiver:
         objection = None if gate is None else gate.objection(address, waiting)
         if objection is None:
             return True
-        _logger.warning("Connection from %s closed: %s", address, objection.text)
+        _logger.warning("Connection from %s closed", address)
+        explain(logging.WARNING, objection.why)
         if (teller := self._teller(address)) is not None:
             teller.refused(*objection)
         return False
@@ -557,10 +565,8 @@ class Receiver:
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
         transport = None
-        if self._is_welcome(name, address):
+        if self._is_welcome(name, address, teller):
             transport = self._secure(connected, teller)
-        elif teller is not None:
-            teller.refused("host-rules", "the host access rules do not let this host in")
         if transport is None:
             connected.close()
             return Reception.DONE
@@ -592,17 +598,23 @@ class Receiver:
         transport.close()
         return Reception.DONE
 
-    def _is_welcome(self, name: str, address: str) -> bool:
+    def _is_welcome(self, name: str, address: str, teller: "Teller | None") -> bool:
         """Tell whether the host access rules let the peer in."""
-        if self._receiving.access_control is None:
+        control = self._receiving.access_control
+        if control is None:
             return True
         from storescp.serve import access
         from storescp.serve.access_rules import Client
 
         client = Client(name, address)
-        if access.check(self._receiving.access_control, client).granted:
+        decision = access.check(control, client)
+        if decision.granted:
             return True
         _logger.error("%s", access.refusal(client))
+        explanation = why.host(address, name, control.allow, decision.decided_by)
+        explain(logging.ERROR, explanation)
+        if teller is not None:
+            teller.refused("host-rules", explanation)
         return False
 
     def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
@@ -623,10 +635,11 @@ class Receiver:
             )
         except HandshakeFailed as error:
             _logger.error("Receiving Association failed: %s", error)
-            for note in getattr(error, "__notes__", ()):
+            notes = getattr(error, "__notes__", ())
+            for note in notes:
                 _logger.error("%s", note)
             if teller is not None:
-                teller.refused("tls-handshake", str(error))
+                teller.refused("tls-handshake", " ".join((*notes, str(error))))
             return None
 
 

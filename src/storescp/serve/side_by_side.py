@@ -4,6 +4,7 @@ Where they are remembered: in the state directory if there is one; else, if seve
 directory that lasts as long as they do; else in memory. A database server for several machines would be chosen here.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from storescp.storage.uptime import UpTime
 
 if TYPE_CHECKING:
     from storescp.serve.event_hub import Hub
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
 
 _LAST_COMMANDS = 5.0
 """Seconds that running commands have when the program ends; those that are not done run again at its next start."""
@@ -123,16 +126,26 @@ class Studies:
 
     def lost(self, pid: int) -> None:
         """A process that received is gone."""
-        self._tracker.lost(str(pid))
+        try:
+            self._tracker.lost(str(pid))
+        except OutOfResources as error:
+            _logger.error("%s", error)
 
     def close(self) -> None:
         """The program ends: bring to an end what will not be remembered, and let go of the rest."""
-        if self._settings.state_directory is None:
-            self._finisher.end_all()
-        else:
-            limit = time.monotonic() + _LAST_COMMANDS
-            while self._finisher.finish_running() and time.monotonic() < limit:
-                time.sleep(0.01)
+        try:
+            self._bring_to_an_end()
+        except OutOfResources as error:
+            _logger.error("%s", error)
         self._store.close()
         if self._state is not None:
             self._state.close()
+
+    def _bring_to_an_end(self) -> None:
+        if self._settings.state_directory is None:
+            self._finisher.end_all()
+            return
+        limit = time.monotonic() + _LAST_COMMANDS
+        while self._finisher.finish_running() and time.monotonic() < limit:
+            time.sleep(0.01)
+        self._tracker.save_time(self._uptime())

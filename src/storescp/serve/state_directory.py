@@ -10,6 +10,7 @@ import time
 from storescp.errors import ConfigurationError
 
 DATABASE = "state.sqlite"
+_MARK = "in-use"
 
 _PATIENCE = 15.0
 """Seconds that the processes of a receiver which was killed have to notice."""
@@ -34,7 +35,7 @@ class StateDirectory:
             self.path = _make_temporary() if path is None else os.path.abspath(path)
             os.makedirs(self.path, mode=0o700, exist_ok=True)
             self._lock = os.open(
-                os.path.join(self.path, "in-use"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+                os.path.join(self.path, _MARK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
             self._take(time.monotonic() + patience)
         except BlockingIOError as error:
@@ -67,6 +68,21 @@ class StateDirectory:
         os.close(self._lock)
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def is_in_use(path: str) -> bool:
+    """Tell whether a receiver has a directory; takes it for a moment, if not."""
+    try:
+        descriptor = os.open(os.path.join(path, _MARK), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # nobody ever had it
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _make_temporary() -> str:

@@ -27,18 +27,6 @@ from storescp.storage.store_scp import Outcome
 from storescp.uids import modality_prefix
 from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult
 
-_REJECTIONS = {
-    (1, 1): "no reason given",
-    (1, 2): "application context name not supported",
-    (1, 3): "calling AE title not recognized",
-    (1, 7): "called AE title not recognized",
-    (2, 1): "no reason given",
-    (2, 2): "protocol version not supported",
-    (3, 1): "temporary congestion",
-    (3, 2): "local limit exceeded",
-}
-"""PS3.8 9.3.4: source and reason of an A-ASSOCIATE-RJ."""
-
 
 def new_association_id() -> str:
     """Return an identifier that no other association has, on this machine or elsewhere; it sorts by time."""
@@ -84,8 +72,8 @@ class Teller:
             calling_ae_title=request.calling_ae_title, called_ae_title=request.called_ae_title
         )
 
-    def accepted(self, request: AAssociateRQ, answer: AAssociateAC) -> None:
-        """Tell of an A-ASSOCIATE-AC."""
+    def accepted(self, request: AAssociateRQ, answer: AAssociateAC, why: str | None) -> None:
+        """Tell of an A-ASSOCIATE-AC, and why presentation contexts were refused in it."""
         self._accepted = True
         self._begun = self._clock()
         theirs = request.user_information
@@ -98,16 +86,14 @@ class Teller:
                 theirs.implementation_version_name,
                 theirs.maximum_length,
                 self._tls,
+                why,
             ),
             self._party,
         )
 
-    def rejected(self, answer: AAssociateRJ) -> None:
+    def rejected(self, answer: AAssociateRJ, why: str) -> None:
         """Tell of an A-ASSOCIATE-RJ."""
         self._over = True
-        why = _REJECTIONS.get((answer.source, answer.reason), "reserved reason")
-        if answer.notes:
-            why = f"{why}: {answer.notes[0].text}"
         self._hub.tell(
             AssociationRejected(answer.result, answer.source, answer.reason, why), self._party
         )
@@ -152,8 +138,10 @@ class Teller:
         self._request = request
         self._object_begun = self._clock()
 
-    def finished(self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome) -> None:
-        """Tell what became of it."""
+    def finished(
+        self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome, why: str | None
+    ) -> None:
+        """Tell what became of it, and why, unless it was a success."""
         self._request = None
         duration = self._clock() - self._object_begun
         sop_class, instance = request.affected_sop_class_uid, request.affected_sop_instance_uid
@@ -161,13 +149,10 @@ class Teller:
         status = f"{outcome.status:04X}"
         received = outcome.received
         if received is None:
-            why = outcome.why or "not stored"
-            self._hub.tell(
-                ObjectRefused(
-                    status, sop_class, instance, modality, transfer_syntax, why, duration
-                ),
-                self._party,
+            refused = ObjectRefused(
+                status, sop_class, instance, modality, transfer_syntax, why or "", duration
             )
+            self._hub.tell(refused, self._party)
             return
         self._objects += 1
         self._bytes += outcome.size or 0
@@ -190,6 +175,7 @@ class Teller:
                 path,
                 outcome.size,
                 duration,
+                why,
                 outcome.study_round,
             ),
             self._party,

@@ -1,11 +1,12 @@
 """One TLS connection: the handshake within a time limit, then bytes in and out.
 
-Theory of operation: the socket is set to non-blocking, OpenSSL reads and writes its file
-descriptor, and where OpenSSL would have to wait, `poll` does, for as long as the caller's limit
-allows. `recv_into` takes record after record (16 KiB at most) until nothing is there or the
-caller's buffer is full, so that the caller's work is done once per buffer. OpenSSL could also read
-ahead, many records with one system call; that was measured, and its copying costs more than it
-saves.
+Theory of operation: during the handshake the socket is non-blocking, OpenSSL reads and writes its
+file descriptor, and where OpenSSL would have to wait, `poll` does, for as long as the caller's
+limit allows. From then on OpenSSL does no input and output: `recv_into` receives many records
+(16 KiB at most each) with one system call, as plain TCP does, and OpenSSL takes them from there
+one after the other, into the caller's buffer, until nothing is there or that is full. So the
+kernel is entered once per buffer, not twice per record. OpenSSL can read ahead, too, but moves
+what it has read to the front of its buffer for each record; that was measured, and is slower.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ import socket
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,7 @@ from storescp.serve import tls_x509
 from storescp.serve.tls import ServerContext
 from storescp.serve.tls_advice import advise
 from storescp.serve.tls_openssl import (
+    BIO_SET_MEMORY_EOF_RETURN,
     ERROR_SSL,
     ERROR_SYSCALL,
     ERROR_WANT_READ,
@@ -35,6 +37,7 @@ from storescp.serve.tls_openssl import (
     REASON_UNEXPECTED_EOF,
     OpenSSLError,
 )
+from storescp.serve.transport import TCPTransport
 
 logger = logging.getLogger("dcmtk.dcmtls")
 
@@ -42,6 +45,8 @@ Waiting = Callable[[], AbstractContextManager[None]]
 
 _MOST_AT_ONCE = 1 << 30  # OpenSSL counts in C's int
 _DISCARDED_AT_MOST = 1 << 20
+_RECORDS_AT_ONCE = 1 << 18
+_ROOM_FOR_RECORD = (1 << 14) + 512
 
 
 class HandshakeFailed(StorescpError):
@@ -57,28 +62,24 @@ class TLSSocket:
     Its owner closes it; that closes the socket given to `handshake`, too.
     """
 
-    def __init__(self, transport: socket.socket, context: ServerContext) -> None:
-        """Prepare a connection over `transport`; `handshake` is the way to get one.
-
-        Raises:
-            HandshakeFailed: OpenSSL is out of memory.
-        """
+    def __init__(self, transport: socket.socket, connection: "_Connection") -> None:
+        """Take over after the handshake: from now on bytes come and go through `transport`."""
         self._transport = transport
-        self._context = context  # callbacks must live as long as the connection
-        self._openssl = openssl = context.openssl
         self._timeout = transport.gettimeout()
-        self._peer = _peer_name(transport)  # asked now: later it may be gone
-        self.pointer: int = openssl.SSL_new(context.pointer)
-        if not self.pointer:
-            raise HandshakeFailed(_describe(ERROR_SSL, openssl.errors()))
-        self._free = weakref.finalize(self, openssl.SSL_free, self.pointer)
-        self._free.atexit = False
-        transport.settimeout(0)  # non-blocking
-        openssl.SSL_set_fd(self.pointer, transport.fileno())
-        self._poll = select.poll()
-        self._awaited: int | None = None
+        self._tcp = TCPTransport(transport)
+        self._tcp.set_timeout(self._timeout)
+        self._connection = connection
+        self._openssl = openssl = connection.openssl
+        self.pointer = connection.pointer
+        self._records = memoryview(bytearray(_RECORDS_AT_ONCE))
+        self._first = ctypes.c_char.from_buffer(self._records)  # keeps them where they are
+        self._may_have_more = False
         self._failure: OSError | None = None
-        self._usable = False  # until the handshake is done, and after a failure
+        self._usable = True
+        self._is_drained = False  # some may have come with the end of the handshake
+        self._outgoing = openssl.BIO_new(openssl.BIO_s_mem())
+        openssl.SSL_set0_wbio(self.pointer, self._outgoing)
+        self._hand_over(0)
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +95,7 @@ class TLSSocket:
     def fileno(self) -> int:
         """The file descriptor of the transport connection.
 
-        That it is not readable does not mean that nothing was received: see `pending`.
+        That it is not readable does not mean that nothing was received.
         """
         return self._transport.fileno()
 
@@ -104,13 +105,10 @@ class TLSSocket:
     def settimeout(self, seconds: float | None) -> None:
         """Limit how long `recv_into` and `sendall` wait for the peer each time; None: for ever."""
         self._timeout = seconds
+        self._tcp.set_timeout(seconds)
 
     def gettimeout(self) -> float | None:
         return self._timeout
-
-    def pending(self) -> bool:
-        """Tell whether OpenSSL has bytes from the peer that did not fit into the last buffer."""
-        return self._free.alive and bool(self._openssl.SSL_has_pending(self.pointer))
 
     def recv_into(self, buffer: memoryview | bytearray) -> int:
         """Receive at least one byte, as many as there are without waiting; 0 when the peer closed.
@@ -133,27 +131,53 @@ class TLSSocket:
         read, received = openssl.SSL_read, 0
         openssl.ERR_clear_error()
         while True:
-            count: int = read(connection, address + received, size - received)
-            if count > 0:
-                received += count
-                if received == size:
+            while not self._is_drained:
+                count: int = read(connection, address + received, size - received)
+                if count > 0:
+                    received += count
+                    if received == size:
+                        return received
+                    continue
+                kind = openssl.SSL_get_error(connection, count)
+                if kind == ERROR_WANT_READ:
+                    self._is_drained = True
+                elif kind == ERROR_ZERO_RETURN:
                     return received
-                continue
-            kind = openssl.SSL_get_error(connection, count)
-            if received and kind in (ERROR_WANT_READ, ERROR_WANT_WRITE, ERROR_ZERO_RETURN):
+                else:
+                    self._failure = self._broken(kind)
+                    if received:
+                        return received
+                    raise self._failure
+            # As plain TCP gives what is there: more only if there was more than could be taken.
+            if (received and not self._may_have_more) or not self._receive(wait=not received):
                 return received
-            if kind == ERROR_ZERO_RETURN:
-                return 0
-            if kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
-                self._wait(kind, self._timeout)
-                continue
-            failure = self._broken(kind)
-            if failure is None:
-                return received
-            self._failure = failure
-            if received:
-                return received
-            raise failure
+
+    def _receive(self, *, wait: bool) -> bool:
+        """Receive records for OpenSSL; False if there are none, or the peer has closed.
+
+        Raises:
+            TimeoutError: nothing came within the time limit.
+            OSError: the connection broke.
+        """
+        if wait:
+            count = self._tcp.receive_into(self._records)
+        else:
+            try:
+                count = self._transport.recv_into(self._records, 0, socket.MSG_DONTWAIT)
+            except OSError:  # nothing is there, or it is broken, which the next call meets again
+                return False
+        if count:
+            self._hand_over(count)
+        return count > 0
+
+    def _hand_over(self, count: int) -> None:
+        """Let OpenSSL read the first bytes of `_records`."""
+        openssl = self._openssl
+        source = openssl.BIO_new_mem_buf(ctypes.addressof(self._first), count)
+        openssl.BIO_ctrl(source, BIO_SET_MEMORY_EOF_RETURN, -1, None)  # more may come
+        openssl.SSL_set0_rbio(self.pointer, source)
+        self._may_have_more = count == _RECORDS_AT_ONCE
+        self._is_drained = False
 
     def sendall(self, data: bytes) -> None:
         """Send everything.
@@ -168,35 +192,69 @@ class TLSSocket:
         openssl.ERR_clear_error()
         while data:
             sent = openssl.SSL_write(connection, data, min(len(data), _MOST_AT_ONCE))
-            if sent > 0:
-                data = data[sent:]
-                continue
-            kind = openssl.SSL_get_error(connection, sent)
-            if kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
-                self._wait(kind, self._timeout)
-                continue
-            self._failure = self._broken(kind) or BrokenPipeError(
-                errno.EPIPE, os.strerror(errno.EPIPE)
-            )
-            raise self._failure
+            if sent <= 0:
+                self._failure = self._broken(openssl.SSL_get_error(connection, sent))
+                raise self._failure
+            data = data[sent:]
+            self._tcp.send_all(self._take_outgoing())
+
+    def _take_outgoing(self) -> bytes:
+        """Take the records that OpenSSL has made."""
+        taken = bytearray()
+        room = ctypes.create_string_buffer(_ROOM_FOR_RECORD)
+        while (count := self._openssl.BIO_read(self._outgoing, room, _ROOM_FOR_RECORD)) > 0:
+            taken += ctypes.string_at(room, count)
+        return bytes(taken)
+
+    def _send_last_words(self) -> None:
+        """Send an alert if the peer takes it at once."""
+        with suppress(OSError):
+            self._transport.send(self._take_outgoing(), socket.MSG_DONTWAIT)
 
     def part(self) -> None:
         """Send close_notify if possible, without waiting for the peer's; the socket stays open."""
         if self._usable:
             self._openssl.SSL_shutdown(self.pointer)
             self._openssl.ERR_clear_error()
-        self.discard()
+            self._send_last_words()
+        self._usable = False
+        self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
+        self._connection.free()
 
     def close(self) -> None:
         """Part, and close the socket."""
         self.part()
         self._transport.close()
 
-    def discard(self) -> None:
-        """Forget what OpenSSL has of this connection; nothing can be received or sent any more."""
+    def _broken(self, kind: int) -> OSError:
+        """Why an established connection ended, as a socket would say it."""
         self._usable = False
-        self._failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
-        self._free()  # does nothing the second time
+        self._send_last_words()
+        text = _describe(kind, self._openssl.errors())
+        return ConnectionAbortedError(errno.ECONNABORTED, text)
+
+
+class _Connection:
+    """OpenSSL's part of a connection, from the handshake to its end."""
+
+    def __init__(self, transport: socket.socket, context: ServerContext) -> None:
+        """Prepare a handshake over `transport`.
+
+        Raises:
+            HandshakeFailed: OpenSSL is out of memory.
+        """
+        self._transport = transport
+        self._context = context  # callbacks must live as long as the connection
+        self.openssl = openssl = context.openssl
+        self._peer = _peer_name(transport)  # asked now: later it may be gone
+        self.pointer: int = openssl.SSL_new(context.pointer)
+        if not self.pointer:
+            raise HandshakeFailed(_describe(ERROR_SSL, openssl.errors()))
+        self.free = weakref.finalize(self, openssl.SSL_free, self.pointer)
+        """Gives everything back; does nothing the second time."""
+        self.free.atexit = False
+        self._poll = select.poll()
+        self._awaited: int | None = None
 
     def accept(self, deadline: float | None, waiting: Waiting) -> None:
         """Make the handshake until the clock `time.monotonic` shows `deadline`.
@@ -204,7 +262,8 @@ class TLSSocket:
         Raises:
             HandshakeFailed: there is no connection.
         """
-        openssl, connection = self._openssl, self.pointer
+        openssl, connection = self.openssl, self.pointer
+        openssl.SSL_set_fd(connection, self._transport.fileno())
         openssl.ERR_clear_error()
         while (result := openssl.SSL_accept(connection)) != 1:
             kind = openssl.SSL_get_error(connection, result)
@@ -215,7 +274,6 @@ class TLSSocket:
                     self._wait(kind, None if deadline is None else deadline - time.monotonic())
             except TimeoutError:
                 raise self._refused(kind) from None
-        self._usable = True
         if logger.isEnabledFor(logging.DEBUG):
             self._log_details()
 
@@ -228,21 +286,10 @@ class TLSSocket:
         if not self._poll.poll(None if seconds is None else max(seconds, 0) * 1000):
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
-    def _broken(self, kind: int) -> OSError | None:
-        """Why an established connection ended, as a socket would say it; None for its end."""
-        number = ctypes.get_errno()
-        self._usable = False
-        errors = self._openssl.errors()
-        if kind == ERROR_SYSCALL:
-            return OSError(number, os.strerror(number)) if number else None
-        if kind == ERROR_SSL and errors and errors[0].reason == REASON_UNEXPECTED_EOF:
-            return None
-        return ConnectionAbortedError(errno.ECONNABORTED, _describe(kind, errors))
-
     def _refused(self, kind: int) -> HandshakeFailed:
         """Why the handshake failed, in the reference's words and with advice."""
         number = ctypes.get_errno()
-        errors = self._openssl.errors()
+        errors = self.openssl.errors()
         refusal = self._context.callbacks.refusals.pop(self.pointer, None)
         reason = errors[0].reason if errors and errors[0].library == LIBRARY_SSL else None
         if kind == ERROR_SYSCALL and number == 0 and not errors:  # OpenSSL before 3.0
@@ -270,7 +317,7 @@ class TLSSocket:
             pass  # nothing more to read, or the client is gone
 
     def _log_details(self) -> None:
-        openssl, connection = self._openssl, self.pointer
+        openssl, connection = self.openssl, self.pointer
         suite = openssl.SSL_get_current_cipher(connection)
         bits = openssl.SSL_CIPHER_get_bits(suite, None)
         lines = [
@@ -307,13 +354,16 @@ def handshake(
         HandshakeFailed: the client is not let in; an alert was sent to it if possible.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    connection = TLSSocket(transport, context)
+    timeout_then = transport.gettimeout()
+    transport.settimeout(0)  # non-blocking
+    connection = _Connection(transport, context)
     try:
         connection.accept(deadline, waiting)
     except BaseException:
-        connection.discard()
+        connection.free()
         raise
-    return connection
+    transport.settimeout(timeout_then)
+    return TLSSocket(transport, connection)
 
 
 def _peer_name(transport: socket.socket) -> str:

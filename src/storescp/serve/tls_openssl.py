@@ -39,6 +39,7 @@ ALERT_UNRECOGNIZED_NAME = 112
 ERROR_SSL, ERROR_WANT_READ, ERROR_WANT_WRITE, ERROR_SYSCALL, ERROR_ZERO_RETURN = 1, 2, 3, 5, 6
 STORE_CRL_CHECK, STORE_CRL_CHECK_ALL = 4, 8
 LOOKUP_ADD_DIR = 2
+BIO_SET_MEMORY_EOF_RETURN = 130
 PKEY_RSA, PKEY_RSA_PSS, PKEY_DSA, PKEY_EC, PKEY_DH, PKEY_ED25519, PKEY_ED448 = (
     6,
     912,
@@ -124,6 +125,8 @@ _PROTOTYPES: dict[str, tuple[object, ...]] = {  # result, then arguments
     "BIO_new_file": (c_void_p, c_char_p, c_char_p),
     "BIO_new": (c_void_p, c_void_p),
     "BIO_s_mem": (c_void_p,),
+    "BIO_new_mem_buf": (c_void_p, c_void_p, c_int),
+    "BIO_ctrl": (c_long, c_void_p, c_int, c_long, c_void_p),
     "BIO_read": (c_int, c_void_p, c_void_p, c_int),
     "BIO_free": (c_int, c_void_p),
     "PEM_read_bio_X509": (c_void_p, c_void_p, c_void_p, PasswordCallback, c_void_p),
@@ -162,6 +165,8 @@ _PROTOTYPES: dict[str, tuple[object, ...]] = {  # result, then arguments
     "SSL_new": (c_void_p, c_void_p),
     "SSL_free": (None, c_void_p),
     "SSL_set_fd": (c_int, c_void_p, c_int),
+    "SSL_set0_rbio": (None, c_void_p, c_void_p),
+    "SSL_set0_wbio": (None, c_void_p, c_void_p),
     "SSL_accept": (c_int, c_void_p),
     "SSL_read": (c_int, c_void_p, c_void_p, c_int),
     "SSL_write": (c_int, c_void_p, c_char_p, c_int),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from storescp.storage.hooks import Peer
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
 
 _ABSENT = object()
@@ -91,10 +92,25 @@ class MemoryStore:
         else:
             self._remove(self._latest, removed.study)
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
+    def open_rounds(self, before: float | None = None) -> list[Round]:
+        found = self._unfinished_in(RoundState.OPEN)
+        return [one for one in found if before is None or one.last_object <= before]
+
+    def ending_rounds(self) -> list[Round]:
+        return self._unfinished_in(RoundState.ENDING)
+
+    def _unfinished_in(self, state: RoundState) -> list[Round]:
         found = (self._rounds[key] for key in self._unfinished)
-        chosen = [one for one in found if before is None or one.last_object <= before]
+        chosen = [one for one in found if one.state is state]
         return sorted(chosen, key=lambda one: (one.last_object, one.key))
+
+    def has_unfinished(self) -> bool:
+        return bool(self._unfinished)
+
+    def forget_complete(self, before: float) -> None:
+        for one in list(self._rounds.values()):
+            if one.state is RoundState.COMPLETE and one.last_object < before:
+                self.remove_round(one.key)
 
     # -- files
 
@@ -105,11 +121,23 @@ class MemoryStore:
             self._set(tables, key, table)
         return table
 
-    def add_file(self, round_key: int, file: StoredFile) -> bool:
-        table = self._table_of(self._files, round_key)
-        if file.name in table:
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+        one = self._rounds.get(round_key)
+        if one is None or one.state is not RoundState.OPEN:
             return False
-        self._set(table, file.name, file)
+        table = self._table_of(self._files, round_key)
+        new = file.name not in table
+        if new:
+            self._set(table, file.name, file)
+        changed = one._replace(
+            last_object=now,
+            objects=one.objects + new,
+            calling_ae_title=peer.calling_ae_title,
+            called_ae_title=peer.called_ae_title,
+            calling_address=peer.calling_address,
+        )
+        self._set(self._rounds, round_key, changed)
+        self.save_time(now)
         return True
 
     def files(self, round_key: int) -> list[StoredFile]:

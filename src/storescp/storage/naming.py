@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from storescp.errors import CannotUnderstand, ConfigurationError
+from storescp.errors import CannotUnderstand, ConfigurationError, Limit
 from storescp.printable import printable
 from storescp.storage.person_name import directory_text
 from storescp.storage.sanitising import sanitise
@@ -174,7 +174,9 @@ def study_uid(value: bytes | None) -> str:
     first = (value or b"").split(b"\\", 1)[0].split(b"\0", 1)[0]
     uid = b"".join(first.split()).decode("latin-1")
     if not uid:
-        raise CannotUnderstand("element StudyInstanceUID (0020,000d) absent or empty in data set")
+        raise CannotUnderstand(
+            "element StudyInstanceUID (0020,000d) absent or empty in data set", limit=Limit.SORTING
+        )
     return uid
 
 
@@ -221,7 +223,8 @@ def _by_study_uid(prefix: str, uid: str) -> str:
     if name in {"", os.curdir, os.pardir}:
         raise CannotUnderstand(
             f'Refusing to use subdirectory name "{name}" derived from received attributes '
-            "(would resolve to the output directory itself or its parent)"
+            "(would resolve to the output directory itself or its parent)",
+            limit=Limit.SORTING,
         )
     return name
 

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from storescp.errors import CannotUnderstand
+from storescp.errors import CannotUnderstand, Limit, OutOfResources
 from storescp.storage.claim import Claim, close_quietly
 from storescp.storage.leftovers import Receiver, made_by
 
@@ -72,6 +72,7 @@ class OutputDirectory:
 
         Raises:
             OSError: it cannot be created.
+            OutOfResources: less is free than is to stay free.
         """
         attempt = 1
         while True:
@@ -99,7 +100,7 @@ class OutputDirectory:
         system = os.fstatvfs(self._place)
         if system.f_bavail * system.f_frsize < self.reserve:
             reason = f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
-            raise OSError(errno.ENOSPC, reason, self.path)
+            raise OutOfResources(reason, limit=Limit.FREE_SPACE)
 
     def release(self) -> None:
         """Note that a file from `open_hidden` is hidden no longer."""

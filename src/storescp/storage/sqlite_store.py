@@ -9,11 +9,12 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
 
 from storescp.errors import OutOfResources
+from storescp.storage.hooks import Peer
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
 
 VERSION = 1
@@ -32,11 +33,13 @@ CREATE TABLE IF NOT EXISTS rounds (
     called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS rounds_of_study ON rounds (study, number);
-CREATE INDEX IF NOT EXISTS unfinished_rounds ON rounds (last_object, key) WHERE state < 2;
+CREATE INDEX IF NOT EXISTS open_rounds ON rounds (last_object, key) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS ending_rounds ON rounds (last_object, key) WHERE state = 1;
+CREATE INDEX IF NOT EXISTS complete_rounds ON rounds (last_object) WHERE state = 2;
 CREATE TABLE IF NOT EXISTS files (
-    place INTEGER PRIMARY KEY, round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL,
-    final BLOB NOT NULL, UNIQUE (round, name)
-);
+    round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL, final BLOB NOT NULL,
+    came REAL NOT NULL, PRIMARY KEY (round, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holds (
     round INTEGER NOT NULL, association TEXT NOT NULL, owner TEXT NOT NULL,
     PRIMARY KEY (round, association)
@@ -77,24 +80,45 @@ class SQLiteStore:
         self._database: sqlite3.Connection | None = None
         self._lock = -1
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Self:
         """Begin a transaction."""
+        return self
+
+    def __enter__(self) -> None:
         try:
             database = self._database or self._open()
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            try:
-                database.execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                except BaseException:
-                    database.execute("ROLLBACK")
-                    raise
-                database.execute("COMMIT")
-            finally:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            database.execute("BEGIN IMMEDIATE")
         except (sqlite3.Error, OSError) as error:
-            raise OutOfResources(f"cannot keep record in {self._path}: {error}") from error
+            self._unlock()
+            raise self._failure(error) from error
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        database = self._database
+        try:
+            if database is not None:
+                database.execute("COMMIT" if exception is None else "ROLLBACK")
+        except sqlite3.Error as error:
+            if database is not None and database.in_transaction:
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+            raise self._failure(error) from error
+        finally:
+            self._unlock()
+        if isinstance(exception, sqlite3.Error):
+            raise self._failure(exception) from exception
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _failure(self, error: Exception) -> OutOfResources:
+        return OutOfResources(f"cannot keep record in {self._path}: {error}")
 
     def _open(self) -> sqlite3.Connection:
         self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -145,7 +169,10 @@ class SQLiteStore:
     # -- time
 
     def time(self) -> float:
-        return float(self._run("SELECT now FROM clock").fetchone()[0])
+        saved, last_object = self._run(
+            "SELECT now, (SELECT max(last_object) FROM rounds) FROM clock"
+        ).fetchone()
+        return float(max(saved, last_object or 0.0))
 
     def save_time(self, now: float) -> None:
         self._run("UPDATE clock SET now = max(now, ?)", now)
@@ -176,30 +203,61 @@ class SQLiteStore:
         self._run("DELETE FROM rounds WHERE key = ?", key)
         self.empty_round(key)
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
+    def open_rounds(self, before: float | None = None) -> list[Round]:
         limit = float("inf") if before is None else before
         rows = self._run(
-            f"SELECT {_ROUND} FROM rounds WHERE state < 2 AND last_object <= ?"
+            f"SELECT {_ROUND} FROM rounds WHERE state = 0 AND last_object <= ?"
             " ORDER BY last_object, key",
             limit,
         )
         return [_round(row) for row in rows]
 
+    def ending_rounds(self) -> list[Round]:
+        rows = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE state = 1 ORDER BY last_object, key",
+        )
+        return [_round(row) for row in rows]
+
+    def has_unfinished(self) -> bool:
+        (found,) = self._run(
+            "SELECT EXISTS (SELECT 1 FROM rounds WHERE state = 0)"
+            " OR EXISTS (SELECT 1 FROM rounds WHERE state = 1)"
+        ).fetchone()
+        return bool(found)
+
+    def forget_complete(self, before: float) -> None:
+        self._run("DELETE FROM rounds WHERE state = 2 AND last_object < ?", before)
+
     # -- files
 
-    def add_file(self, round_key: int, file: StoredFile) -> bool:
-        cursor = self._run(
-            "INSERT OR IGNORE INTO files (round, name, letters, final) VALUES (?, ?, ?, ?)",
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+        new = self._run(
+            "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)",
             round_key,
             os.fsencode(file.name),
             file.letters,
             os.fsencode(file.final),
-        )
-        return cursor.rowcount > 0
+            now,
+        ).rowcount
+        open_round = self._run(
+            "UPDATE rounds SET last_object = ?, objects = objects + ?, calling_ae_title = ?,"
+            " called_ae_title = ?, calling_address = ? WHERE key = ? AND state = 0",
+            now,
+            new,
+            peer.calling_ae_title,
+            peer.called_ae_title,
+            peer.calling_address,
+            round_key,
+        ).rowcount
+        if not open_round and new:
+            self._run(
+                "DELETE FROM files WHERE round = ? AND name = ?", round_key, os.fsencode(file.name)
+            )
+        return open_round > 0
 
     def files(self, round_key: int) -> list[StoredFile]:
         rows = self._run(
-            "SELECT name, letters, final FROM files WHERE round = ? ORDER BY place", round_key
+            "SELECT name, letters, final FROM files WHERE round = ? ORDER BY came, name", round_key
         )
         return [
             StoredFile(os.fsdecode(name), letters, os.fsdecode(final))

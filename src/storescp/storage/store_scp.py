@@ -76,8 +76,8 @@ class Outcome(NamedTuple):
     """What the data set says of itself; None if it was not parsed."""
     size: int | None = None
     """Of the file, in bytes."""
-    why: str = ""
-    """If nothing was stored: the reason, in words."""
+    error: StatusError | None = None
+    """If nothing was stored: the reason."""
     study_round: int | None = None
     """How often its study has begun, where that is known."""
 
@@ -287,7 +287,7 @@ class _InstanceReception:
             _logger.error("cannot write DICOM file: %s: %s", path, error)
         else:
             _logger.error("%s", error)
-        return Outcome(error.status, why=str(error))
+        return Outcome(error.status, error=error)
 
     def _received(
         self, status: int, directory: str | None, name: str | None, study: str | None = None

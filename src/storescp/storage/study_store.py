@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from storescp.storage.hooks import Peer
+
 
 class RoundState(IntEnum):
     """How far a round of a study has come."""
@@ -109,7 +111,7 @@ class StudyStore(Protocol):
     # -- time
 
     def time(self) -> float:
-        """Return the latest time that was saved, 0 at first."""
+        """Return the latest time that was saved, or in which an object came, 0 at first."""
         ...
 
     def save_time(self, now: float) -> None:
@@ -134,22 +136,37 @@ class StudyStore(Protocol):
         """Remove a round with its files and holds."""
         ...
 
-    def unfinished(self, before: float | None = None) -> list[Round]:
-        """Return rounds that are not complete, those with the oldest `last_object` first.
+    def open_rounds(self, before: float | None = None) -> list[Round]:
+        """Return rounds that are open, those with the oldest `last_object` first.
 
         Args:
             before: those only whose last object is not younger.
         """
         ...
 
+    def ending_rounds(self) -> list[Round]:
+        """Return rounds that are ending, in the same order."""
+        ...
+
+    def has_unfinished(self) -> bool:
+        """Tell whether there is a round that is not complete."""
+        ...
+
+    def forget_complete(self, before: float) -> None:
+        """Remove complete rounds whose last object is older."""
+        ...
+
     # -- files
 
-    def add_file(self, round_key: int, file: StoredFile) -> bool:
-        """Add a file; False if the round has one of that name."""
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+        """Add a file that came from a peer to a round, unless it has one of that name; False if the round is not open.
+
+        It is counted, and the round has its last object now. Called for each object: the less it does, the better.
+        """
         ...
 
     def files(self, round_key: int) -> list[StoredFile]:
-        """Return the files of a round in the order in which they were added."""
+        """Return the files of a round in the order in which they came."""
         ...
 
     def name_file(self, round_key: int, name: str, final: str) -> None:

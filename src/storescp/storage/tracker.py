@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from storescp.storage.hooks import Peer
 from storescp.storage.schedule import Retries
 from storescp.storage.study_store import (
     Job,
@@ -36,6 +37,8 @@ class EndOfStudy:
     timeout: float = 60.0
     longest_hold: float = 3600.0
     """It then ends even if an association that brought objects of it is still open."""
+    remembered: float = 90 * 86400.0
+    """What comes after that begins with round 1 again."""
 
 
 class Sender(NamedTuple):
@@ -43,9 +46,7 @@ class Sender(NamedTuple):
 
     association: str
     owner: str
-    calling_ae_title: str = ""
-    called_ae_title: str = ""
-    calling_address: str = ""
+    peer: Peer = Peer("", "", "")
 
 
 class Tracker:
@@ -88,9 +89,10 @@ class Tracker:
             return self._store.time()
 
     def save_time(self, now: float) -> None:
-        """Remember the time, so that it goes on from there after a restart."""
+        """Remember the time, so that it goes on from there after a restart; forget what is long over."""
         with self._store.transaction():
             self._store.save_time(now)
+            self._store.forget_complete(now - self._rule.remembered)
 
     # -- objects
 
@@ -135,25 +137,22 @@ class Tracker:
         Usually that is the round that was entered. If that has ended nevertheless, because it was held for too long,
         it is the one that is open now, or a new one in the same directory; the sender holds it open, too.
         """
+        current = entered
         with self._store.transaction():
-            self._store.save_time(now)
-            current = self._store.find_round(entered.study)
-            if current is None or current.state is not RoundState.OPEN:
-                current = self._begin(entered.study, current, entered.directory, now)
-            if current.key != entered.key:
-                self._store.hold(current.key, sender.association, sender.owner)
-            new = self._store.add_file(current.key, file)
-            current = current._replace(
-                last_object=now,
-                objects=current.objects + new,
-                calling_ae_title=sender.calling_ae_title,
-                called_ae_title=sender.called_ae_title,
-                calling_address=sender.calling_address,
-            )
-            self._store.save_round(current)
+            if not self._store.add_file(current.key, file, now, sender.peer):
+                current = self._enter_again(entered, sender, now)
+                self._store.add_file(current.key, file, now, sender.peer)
             if (job := make_job(current)) is not None:
                 self._store.add_job(job)
             return current
+
+    def _enter_again(self, entered: Round, sender: Sender, now: float) -> Round:
+        """Return the round in place of one that has ended since it was entered."""
+        current = self._store.find_round(entered.study)
+        if current is None or current.state is not RoundState.OPEN:
+            current = self._begin(entered.study, current, entered.directory, now)
+        self._store.hold(current.key, sender.association, sender.owner)
+        return current
 
     def released(self, association: str) -> None:
         """Note that an association is over."""
@@ -176,16 +175,14 @@ class Tracker:
         Rounds that were entered but got no object end without a trace.
         """
         with self._store.transaction():
-            ending = [one for one in self._store.unfinished() if one.state is RoundState.ENDING]
+            ending = self._store.ending_rounds()
             if ended := self._end_those_due(now):
                 self._store.save_time(now)
             return ending + ended
 
     def _end_those_due(self, now: float) -> list[Round]:
         all_ended = []
-        for one in self._store.unfinished(before=now - self._rule.timeout):
-            if one.state is not RoundState.OPEN:
-                continue
+        for one in self._store.open_rounds(before=now - self._rule.timeout):
             capped = one.last_object <= now - max(self._rule.timeout, self._rule.longest_hold)
             held = self._store.is_held(one.key)
             if held and not capped:
@@ -200,12 +197,9 @@ class Tracker:
         """End all rounds, because nobody will go on with them; return those that are ending."""
         with self._store.transaction():
             self._store.drop_holds()
-            ending = []
-            for one in self._store.unfinished():
-                ended = self._end(one, "stop") if one.state is RoundState.OPEN else one
-                if ended is not None:
-                    ending.append(ended)
-            return ending
+            ending = self._store.ending_rounds()
+            ended = [self._end(one, "stop") for one in self._store.open_rounds()]
+            return ending + [one for one in ended if one is not None]
 
     def _end(self, one: Round, cause: str) -> Round | None:
         if one.objects == 0:
@@ -218,7 +212,7 @@ class Tracker:
     def is_idle(self) -> bool:
         """Tell whether there is neither a round that will end nor a command that waits."""
         with self._store.transaction():
-            return not self._store.unfinished() and self._store.next_due() is None
+            return not self._store.has_unfinished() and self._store.next_due() is None
 
     def files(self, one: Round) -> list[StoredFile]:
         """Return the files of a round in the order in which they came."""

@@ -80,13 +80,7 @@ class TrackingStoreSCP(StoreSCP):
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         if not self._sender.association:
-            self._sender = Sender(
-                secrets.token_hex(8),
-                str(os.getpid()),
-                peer.calling_ae_title,
-                peer.called_ae_title,
-                peer.calling_address,
-            )
+            self._sender = Sender(secrets.token_hex(8), str(os.getpid()), peer)
         self._current = self._job = None
         self._has_job = False
         return _Recorded(self, super().begin(request, syntax, peer), peer)
@@ -124,7 +118,7 @@ class TrackingStoreSCP(StoreSCP):
                 self._tracker.add_job(job)
         except OutOfResources as error:
             _logger.error("%s", error)
-            return Outcome(error.status, why=str(error))
+            return Outcome(error.status, error=error)
         return outcome
 
     def _job_maker(

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from storescp.errors import OutOfResources
+from storescp.errors import Limit, OutOfResources
 from storescp.storage.claim import close_quietly
 from storescp.storage.exclusive import rename_new
 from storescp.storage.naming import FileName
@@ -114,7 +114,8 @@ class InstanceFile:
             return
         if self._end + len(self._header) > self._output.maximum_size:
             raise OutOfResources(
-                f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit"
+                f"larger than {self._output.maximum_size >> 20} megabytes, which is the limit",
+                limit=Limit.OBJECT_SIZE,
             )
         try:
             if len(self._pending) <= _IOV_MAX:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import ClassVar, NamedTuple
 
-from storescp.errors import InvalidPDU, ProtocolError, UnexpectedPDU
+from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer.negotiation import (
     Policy,
     longest_value,
@@ -35,6 +35,7 @@ from storescp.upper_layer.notes import ERROR, Note, network
 from storescp.upper_layer.pdata import (
     Fragment,
     ReceiveBuffer,
+    continued,
     encode_command_set,
     fragments,
     split,
@@ -87,12 +88,15 @@ class UnexpectedFirstPDU(UnexpectedPDU):
 class NotDICOM(InvalidPDU):
     """The connection does not begin as an association does. It is closed without a word."""
 
+    first_byte: int | None = None
+    """What it begins with, where that is no type of a PDU."""
+
 
 class RequestTooLarge(NotDICOM):
     """The A-ASSOCIATE-RQ announces more bytes than will be read. The connection is closed without a word."""
 
     def __init__(self, length: int) -> None:
-        super().__init__("0006:0437 A-ASSOCIATE PDU too large")
+        super().__init__("0006:0437 A-ASSOCIATE PDU too large", limit=Limit.REQUEST_LENGTH)
         self.notes: tuple[Note, ...] = (
             network(ERROR, f"A-ASSOCIATE PDU too large: {length} bytes, refusing."),
         )
@@ -161,6 +165,15 @@ class Association:
         """
         self._buffer.end += count
         return self._events()
+
+    def continued(self, context_id: int) -> list[memoryview]:
+        """Return what follows the fragment just seen as long as it only carries on a data set in this context.
+
+        A short cut within an iteration over `receive`, which goes on behind it; the fragments are not seen there.
+        """
+        if self.state is not State.ESTABLISHED:
+            return []
+        return continued(self._buffer, self._policy.maximum_length, context_id)
 
     def send(self, context_id: int, command_set: bytes) -> None:
         """Queue a command set as P-DATA-TF, cut as the peer wishes. Nothing, if there is nobody to read it.
@@ -269,7 +282,8 @@ class Association:
         elif length > self._policy.maximum_length:
             raise InvalidPDU(
                 f"0006:0308 DUL Illegal PDU Length {length}."
-                f"  Max expected {self._policy.maximum_length}"
+                f"  Max expected {self._policy.maximum_length}",
+                limit=Limit.PDU_LENGTH,
             )
 
     def _unexpected(self, pdu_type: int) -> ProtocolError:
@@ -277,7 +291,11 @@ class Association:
         first = self.state is State.AWAITING_ASSOCIATE_RQ
         if pdu_type not in _PDU_TYPES:
             text = f"0006:0321 Unrecognized PDU type: {pdu_type:2x}"
-            return NotDICOM(text) if first else InvalidPDU(text)
+            if not first:
+                return InvalidPDU(text)
+            error = NotDICOM(text)
+            error.first_byte = pdu_type
+            return error
         text = f"Unexpected {PDUType(pdu_type).name.replace('_', '-')} PDU"
         return UnexpectedFirstPDU(text) if first else UnexpectedPDU(text)
 

@@ -86,6 +86,8 @@ class Policy:
     """Whether every association is refused."""
     require_implementation_class: bool = False
     """Whether an association without implementation class UID is refused."""
+    profile: str = ""
+    """Name and file of the profile that this comes from, for explanations."""
     admission: "Admission | None" = None
     """Who may associate; None: everybody."""
 

@@ -42,7 +42,7 @@ _COMFORTABLE_ROOM = 128 * 1024
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
 
-    __slots__ = ("_comfortable_end", "ample", "end", "start", "view", "viewed")
+    __slots__ = ("_comfortable_end", "ample", "end", "parted", "start", "view", "viewed")
 
     def __init__(self) -> None:
         self._provide(_SMALL)
@@ -54,6 +54,8 @@ class ReceiveBuffer:
         """How large the buffer may become without need."""
         self.viewed = False
         """Whether somebody may hold views of what was taken."""
+        self.parted = False
+        """Whether a PDU was taken of whose PDVs some are still to be given away."""
 
     @property
     def views_expire(self) -> bool:
@@ -112,10 +114,43 @@ def fragments(buffer: ReceiveBuffer, maximum_length: int) -> Iterator[Fragment]:
             # One PDV fills the PDU, as nearly always.
             yield context_id, control_header, view[start + _FIRST_ITEM_LENGTH : stop]
         else:
+            buffer.parted = True
             for fragment in split(view[start + HEADER_LENGTH : stop]):
                 buffer.viewed = True
                 yield fragment
+            buffer.parted = False
+        start = buffer.start  # `continued` may have taken more
+
+
+def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> list[memoryview]:
+    """Take the PDUs at the front that only carry a data set on; return the values of their PDVs.
+
+    Each holds one PDV of this context, of even length, and not the last one. Those are nearly all PDUs of a large
+    object, and all that is to be looked at is looked at here, once for each. The rest is left to `fragments`.
+    """
+    view, start, end = buffer.view, buffer.start, buffer.end
+    values: list[memoryview] = []
+    if buffer.parted:
+        return values
+    while end - start >= _FIRST_ITEM_LENGTH:
+        pdu_type, length, item_length, context, control_header = _unpack_first_item(view, start)
+        stop = start + HEADER_LENGTH + length
+        if (
+            stop > end
+            or pdu_type != _P_DATA_TF
+            or control_header & (COMMAND | LAST)
+            or context != context_id
+            or not 2 <= item_length == length - 4
+            or length & 1
+            or length > maximum_length
+        ):
+            break
+        values.append(view[start + _FIRST_ITEM_LENGTH : stop])
         start = stop
+    if values:
+        buffer.start = start
+        buffer.viewed = True
+    return values
 
 
 def split(variable_field: memoryview) -> list[Fragment]:

@@ -1,0 +1,78 @@
+"""What a server holds, and that an attack does not add to it: descriptors, threads, children, memory, files."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.end_to_end.conversation import CONTEXTS, store, wait_until
+from tests.peers.requestor import Requestor
+from tests.peers.servers import Server
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Burden:
+    """What a server and its children hold."""
+
+    processes: int = 0
+    descriptors: int = 0
+    threads: int = 0
+    memory: int = 0
+
+    def __add__(self, other: "Burden") -> "Burden":
+        return Burden(
+            self.processes + other.processes,
+            self.descriptors + other.descriptors,
+            self.threads + other.threads,
+            self.memory + other.memory,
+        )
+
+
+def burden(pid: int) -> Burden:
+    """Return the burden of a process and its descendants; nothing for one that has gone."""
+    process = Path(f"/proc/{pid}")
+    try:
+        status = dict(
+            line.split(":", 1)
+            for line in (process / "status").read_text().splitlines()
+            if ":" in line
+        )
+        tasks = list((process / "task").iterdir())
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
+        memory = int(status["VmRSS"].split()[0]) * 1024
+        own = Burden(1, len(list((process / "fd").iterdir())), len(tasks), memory)
+    except (OSError, KeyError):
+        return Burden()
+    return sum((burden(int(child)) for child in children), own)
+
+
+def next_peer_is_served(server: Server) -> None:
+    """An echo and an object succeed."""
+    with Requestor(server.port) as peer:
+        peer.associate(CONTEXTS)
+        assert peer.echo(3).outcome == "0000"
+        assert store(peer, "1.2.9") == "0000"
+        peer.release()
+
+
+@contextlib.contextmanager
+def nothing_stays(server: Server, *, growth: int = 16 * MEGABYTE) -> Iterator[None]:
+    """In the end the server is as it was, and serves."""
+    next_peer_is_served(server)
+    before = burden(server.process.pid)
+    yield
+    next_peer_is_served(server)
+
+    def is_as_before() -> bool:
+        now = burden(server.process.pid)
+        return (
+            now.processes <= before.processes
+            and now.descriptors <= before.descriptors
+            and now.threads <= before.threads
+            and now.memory - before.memory < growth
+        )
+
+    wait_until(is_as_before)
+    assert not list(server.directory.rglob("*.part"))
