@@ -385,9 +385,7 @@ class Listener:
         if len(self._arrived) >= _WAITING_ROOM:
             if (oldest := self._arrived.oldest(but=ready)) is None:
                 return  # all of them speak, and will be served first
-            silent = self._arrived.give_way(oldest)
-            self._on_silent(silent)
-            silent.close()
+            self._arrived.give_way(oldest).close()
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:

@@ -261,9 +261,7 @@ class Supervisor:
         if len(room) >= _WAITING_ROOM:
             if (oldest := room.oldest(but=ready)) is None:
                 return  # all of them speak
-            silent = room.give_way(oldest)
-            self._doors.was_silent(silent)
-            silent.close()
+            room.give_way(oldest).close()
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
