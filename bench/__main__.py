@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ GROUPS = ("core", "disk", "modes", "parallel", "growth", "start")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks.svg"
+README = ROOT / "README.md"
+_HEADLINE = re.compile(
+    r"(?<=<!-- headline: written by make bench -->\n).*?(?=<!-- end of headline -->)", re.DOTALL
+)
 
 
 def main() -> int:
@@ -49,7 +54,12 @@ def main() -> int:
     if arguments.write:
         PAGE.write_text(report.markdown(run, PLOT.name))
         PLOT.write_text(report.svg(run))
+        README.write_text(_with_headline(README.read_text(), report.headline(run)))
     return 0
+
+
+def _with_headline(page: str, headline: str) -> str:
+    return _HEADLINE.sub(lambda _: headline, page) if headline else page
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

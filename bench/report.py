@@ -83,6 +83,28 @@ def _lists(run: Run) -> Iterable[tuple[str, list[str]]]:
         yield "Not measured", found
 
 
+def headline(run: Run) -> str:
+    """Return what the README says of the first of the core workloads; nothing if it was not run."""
+    for result in run.group("core")[:1]:
+        ours = result.series.get(OURS)
+        if ours is None or not ours.rates or not result.workload.title.startswith("CT "):
+            break
+        beside = {
+            DCMTK: "times DCMTK's storescp at its best (`TCP_NODELAY=1`)",
+            DCMTK_AS_INSTALLED: "times as it is installed",
+            PYNETDICOM: "times pynetdicom's",
+            FLOOR: "of that C program",
+        }
+        ratios = [
+            f"{ratio:.0f} {name}" if ratio >= 10 else f"{ratio:.2g} {name}"
+            for peer, name in beside.items()
+            if (ratio := result.ratio(OURS, peer)) is not None
+        ]
+        sentence = f"{ours.rate:.0f} CT slices (512 x 512) a second over one association"
+        return f"{', '.join([sentence, *ratios])}.\n"
+    return ""
+
+
 def _rows(table: Sequence[Sequence[str]]) -> Iterable[str]:
     yield "| " + " | ".join(table[0]) + " |"
     yield "|---" + "|---:" * (len(table[0]) - 1) + "|"
@@ -239,7 +261,7 @@ def svg(run: Run) -> str:
     titles = [title for title in _COLOURS if any(title in result.series for result in results)]
     height = 50 + len(results) * (len(titles) * bar + gap)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 160} {height}">',
         "<style>text { font-family: sans-serif; font-size: 12px }</style>",
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="{left}" y="18">Objects a second, relative to the floor (1.0)</text>',

@@ -7,7 +7,7 @@ _storescp_options="
 --disable-tls -tls --enable-tls +tls --std-passwd +ps --use-passwd +pw --null-passwd -pw --pem-keys -pem --der-keys -der --add-cert-file +cf --add-cert-dir +cd --add-crl-file +crl --enable-crl-vfy +crv --enable-crl-all +cra --list-profiles +ph --profile-8996 +pg --profile-8996-mod +pm --profile-bcp195-nd +py --profile-bcp195 +px --profile-bcp195-ex +pz --profile-basic +pb --profile-aes +pa --profile-null +pn --list-ciphers +cc --cipher +cs --dhparam +dp --no-sni --expect-sni --seed +rs --write-seed +ws --write-seed-file +wf --require-peer-cert -rc --verify-peer-cert -vc --ignore-peer-cert -ic
 --output-directory -od --normal -B --bit-preserving +B --write-file +F --write-dataset -F --write-xfer-same +t= --write-xfer-little +te --write-xfer-big +tb --write-xfer-implicit +ti --write-xfer-deflated +td --enable-new-vr +u --disable-new-vr -u --group-length-recalc +g= --group-length-create +g --group-length-remove -g --length-explicit +e --length-undefined -e --padding-off -p --padding-create +p --retain-un -uc --convert-un +uc --compression-level +cl --sort-conc-studies -ss --sort-on-study-uid -su --sort-on-patientname -sp --default-filenames -uf --unique-filenames +uf --timenames -tn --filename-extension -fe
 --exec-on-reception -xcr --exec-on-eostudy -xcs --rename-on-eostudy -rns --eostudy-timeout -tos --exec-sync -xs
---hosts-allow --hosts-deny --fsync --inflate-limit --check --conformance --idle-timeout --max-request-size --max-command-size --max-object-size --min-free-space --peer-associations --peer-connections --user --umask --allow-calling --allow-calling-file --allow-called --allow-called-file --allow-address --allow-address-file --http --http-host --http-token-file --progress --show-identifiers --workers --queue-limit --parallel-studies --state-directory --eostudy-hold --exec-parallel --exec-timeout --exec-attempts --exec-pause --list-failed --retry-failed --events
+--hosts-allow --hosts-deny --fsync --inflate-limit --log-json --log-mask --check --conformance --idle-timeout --max-request-size --max-command-size --max-object-size --min-free-space --peer-associations --peer-connections --user --umask --allow-calling --allow-calling-file --allow-called --allow-called-file --allow-address --allow-address-file --http --http-host --http-token-file --progress --show-identifiers --workers --queue-limit --parallel-studies --state-directory --eostudy-hold --exec-parallel --exec-timeout --exec-attempts --exec-pause --list-failed --retry-failed --events
 "
 
 # _storescp_values OPTION: set _storescp_kinds to what completes each of its values.
@@ -46,6 +46,7 @@ _storescp_values() {
         --hosts-allow) _storescp_kinds="file" ;;
         --hosts-deny) _storescp_kinds="file" ;;
         --inflate-limit) _storescp_kinds="text" ;;
+        --log-mask) _storescp_kinds="=patients,peers,uids" ;;
         --idle-timeout) _storescp_kinds="text" ;;
         --max-request-size) _storescp_kinds="text" ;;
         --max-command-size) _storescp_kinds="text" ;;

@@ -237,6 +237,8 @@ function __storescp_options
     echo '--hosts-deny'\t'read the rules that deny from f instead of /etc/hosts.deny (only with --access-control)'
     echo '--fsync'\t'have file and directory on disk before success is sent'
     echo '--inflate-limit'\t'refuse deflated data sets that inflate to more than m megabytes'
+    echo '--log-json'\t'write the log as JSON, one object a line'
+    echo '--log-mask'\t'mask identifiers in a log that is JSON'
     echo '--check'\t'tell whether everything that the other options need is there, and exit'
     echo '--conformance'\t'print the DICOM Conformance Statement for the other options, and exit'
     echo '--idle-timeout'\t'abort associations that are idle for s seconds (0 for none; default: as --socket-timeout, and none with --eostudy-timeout)'
@@ -347,6 +349,8 @@ function __storescp_kind
                     set kinds file
                 case '--inflate-limit'
                     set kinds text
+                case '--log-mask'
+                    set kinds =patients,peers,uids
                 case '--idle-timeout'
                     set kinds text
                 case '--max-request-size'

@@ -131,7 +131,14 @@ def _configure_logging(command_line: CommandLine) -> None:
     path = command_line.log_config
     if path is not None and (complaint := logs.check_file(path)) is not None:
         raise UsageError(complaint)
-    logs.configure(logs.LogSettings(level=command_line.log_level, configuration_file=path))
+    logs.configure(
+        logs.LogSettings(
+            level=command_line.log_level,
+            configuration_file=path,
+            json=command_line.log_json,
+            masks=command_line.log_masks,
+        )
+    )
 
 
 def _take_standard_input() -> int:

@@ -8,7 +8,8 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 LONGEST_LINE = 4096
 """Bytes of a line at most: what a pipe takes whole or not at all (PIPE_BUF)."""
@@ -255,52 +256,55 @@ def encode(event: Event) -> bytes:
     Control characters and all that is not ASCII are escaped. Texts are cut to 1024 characters; if the line is too long
     nevertheless, to 64, and the field `truncated` is true.
     """
-    fields = _fields(event)
-    line = _line(fields)
-    if len(line) > LONGEST_LINE:
-        short = {name: _cut(value, _CUT_TEXT) for name, value in fields.items()}
-        line = _line({**short, "truncated": True})
-    return line
-
-
-def _fields(event: Event) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "event": NAMES[type(event.fact)],
-        "time": timestamp(event.time),
-        "pid": event.pid,
-    }
-    for part in (event.party, event.fact):
-        if part is not None:
-            for name, value in zip(part._fields, part, strict=True):
-                if value is not None:
-                    fields[name] = _cut(value, _LONGEST_TEXT)
-    return fields
-
-
-def _cut(value: object, longest: int) -> object:
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, str) and len(value) > longest:
-        return value[: longest - 1] + "…"
-    return value
-
-
-_encode_json = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def _line(fields: dict[str, Any]) -> bytes:
-    text = _encode_json(fields)
-    if "\\ud" in text:
-        # Bytes of file names that are no UTF-8: half a surrogate pair is no Unicode text.
-        text = _encode_json(
-            {
-                name: value.encode("utf-8", "backslashreplace").decode("utf-8")
-                if isinstance(value, str)
-                else value
-                for name, value in fields.items()
-            }
-        )
+    fact = event.fact
+    head = f'{{"event":"{NAMES[type(fact)]}","time":"{timestamp(event.time)}","pid":{event.pid}'
+    party = "" if event.party is None else _party(event.party)
+    text = f"{head}{party}{_members(fact, _LONGEST_TEXT)}}}"
+    if len(text) >= LONGEST_LINE:
+        party = "" if event.party is None else _members(event.party, _CUT_TEXT)
+        text = f'{head}{party}{_members(fact, _CUT_TEXT)},"truncated":true}}'
     return text.encode("ascii") + b"\n"
+
+
+_KEYS = {part: tuple(f',"{name}":' for name in part._fields) for part in (Party, *NAMES)}
+_encode_text = json.encoder.encode_basestring_ascii
+
+
+def _members(part: Party | Fact, longest: int) -> str:
+    """Return the fields that have a value as members of a JSON object, each behind a comma.
+
+    Written out, because a line is made for each object, and a dictionary for the library's encoder costs more.
+    """
+    members = []
+    for key, value in zip(_KEYS[type(part)], part, strict=True):
+        if value is None:
+            continue
+        if isinstance(value, str):
+            encoded = _text(value, longest)
+        elif isinstance(value, float):
+            encoded = repr(round(value, 6))
+        elif value is True or value is False:
+            encoded = "true" if value else "false"
+        else:
+            encoded = str(value)
+        members.append(key + encoded)
+    return "".join(members)
+
+
+def _text(value: str, longest: int) -> str:
+    if len(value) > longest:
+        value = value[: longest - 1] + "…"
+    encoded = _encode_text(value)
+    if "\\ud" in encoded:
+        # Bytes of file names that are no UTF-8: half a surrogate pair is no Unicode text.
+        encoded = _encode_text(value.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return encoded
+
+
+@lru_cache(maxsize=64)
+def _party(party: Party) -> str:
+    """Return the members of an association, which are the same for all of its objects."""
+    return _members(party, _LONGEST_TEXT)
 
 
 def decode(line: bytes) -> Event:

@@ -146,6 +146,12 @@ def test_async_appender_hands_on(capsys: pytest.CaptureFixture[str]) -> None:
             "AsyncAppender::AsyncAppender() - Cannot find AppenderFactory: log4cplus::Funny",
             "Appender=log4cplus::Funny",
         ),
+        (
+            "More than 16 appenders in one another.",
+            "\n".join(
+                "Appender." * depth + "Appender=log4cplus::AsyncAppender" for depth in range(900)
+            ),
+        ),
     ],
 )
 def test_async_appender_without_appender(

@@ -33,6 +33,7 @@ SETTINGS = tuple(option for option in ROWS if option.request is None)
 HINTS = typing.get_type_hints(CommandLine)
 NEEDED = {  # what makes an option acceptable that depends on another, or that has a conflict by itself
     "--verbose-pc": [],
+    "--log-mask": ["--log-json"],
     "--max-associations": ["--fork"],
     "--peer-associations": ["--fork"],
     "--exec-on-eostudy": ["-sp"],
@@ -61,7 +62,7 @@ def values_for(option: Option) -> list[str]:
     has_range = option.long in {"--max-pdu", "--max-request-size", "--max-command-size"}
     samples = {
         Number: "5000" if has_range else "7",
-        Word: "info",
+        Word: "uids" if option.long == "--log-mask" else "info",
         Octal: "027",
         Address: "8080",
     }

@@ -158,6 +158,44 @@ def test_private_sequence_before_its_creator() -> None:
     assert result.data == creators[:12] + opaque + creators[12:] + fixed
 
 
+NO_ITEMS = {
+    "text": b"no items, 20 bytes  ",
+    "item beyond": implicit(0xFFFEE000, b"ab", 40) + bytes(10),
+    "item of undefined length": implicit(0xFFFEE000, bytes(12), U),
+    "element beyond": item(implicit(0x00080100, b"ab", 400)) + bytes(2),
+    "half a header": item(bytes(4)) + bytes(8),
+    "no item behind": item(implicit(0x00080100, b"ab")) + bytes(2),
+}
+
+
+@pytest.mark.parametrize("name", NO_ITEMS)
+def test_what_was_no_sequence_is_none(name: str) -> None:
+    """Where the VR that was received says so, the value passes as it is, whatever the dictionary says of its tag."""
+    value = NO_ITEMS[name]
+    strange = element(0x00080096, "OB", value)
+    earlier = element(0x00080070, "LO", b"ab")
+
+    result = transcode(EXPLICIT_VR_LITTLE_ENDIAN, strange + earlier, encoding_of("+ti"))
+
+    assert result.data == implicit(0x00080070, b"ab") + implicit(0x00080096, value)
+
+
+def test_no_sequences_in_one_another() -> None:
+    """A value that looks like thousands of sequences in one another costs neither the stack nor much time."""
+    value = b"".join(
+        implicit(0x00080096, b"", 16 * level + 8) + implicit(0xFFFEE000, b"", 16 * level)
+        for level in range(3000, -1, -1)
+    )
+    strange = element(0x00080096, "OB", value)
+
+    result = transcode(
+        EXPLICIT_VR_LITTLE_ENDIAN, strange + element(0x00080070, "LO", b"ab"), encoding_of("+ti")
+    )
+
+    assert result.data.endswith(value)
+    assert result.passes == 2
+
+
 def test_blanks_without_end_are_cut() -> None:
     """A text with more blanks at its end than are kept in memory loses them in the second pass."""
     value = b"abc" + b" " * 300_000

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pydicom
 
+from tests.end_to_end.burden import unfinished
 from tests.peers.dicom import Syntax, split_file
 from tests.peers.requestor import (
     CT_IMAGE_STORAGE,
@@ -229,8 +230,8 @@ class Campaign:
             time.sleep(self._chance.uniform(0, LONGEST_DELAY / 3))  # its children go on
         os.killpg(process.pid, signal.SIGKILL)
 
-    def _unfinished(self) -> list[Path]:
-        return list(self._files.rglob("*.part"))
+    def _unfinished(self) -> list[str]:
+        return unfinished(self._files)
 
     def _check(self, load: Load) -> None:
         found = set()

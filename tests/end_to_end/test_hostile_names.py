@@ -117,9 +117,9 @@ def test_hostile_names(sorting: str, tmp_path: Path) -> None:
                     if peer.exchange(request).kind == 2:
                         peer.store(1, sop_class, instance, data)
         next_peer_is_served(server)
-        stored = [
-            path for path in server.directory.rglob("*") if not path.name.startswith(".storescp-")
-        ]
+    stored = [
+        path for path in server.directory.rglob("*") if not path.name.startswith(".storescp-")
+    ]
     assert len(stored) > 20
     for path in stored:
         assert harmless(path.name), path

@@ -163,6 +163,30 @@ def test_rounds_and_commands_that_are_tried_again(tmp_path: Path) -> None:
         (state / "elsewhere").rename(state / "state.sqlite")
 
 
+def test_who_is_refused_finds_out_why(tmp_path: Path) -> None:
+    """An association, a presentation context, an object: each with the option that changes it."""
+    with page(tmp_path / "out", ["--allow-calling", "CT1", "--max-object-size", "1"]) as (
+        server,
+        port,
+    ):
+        with Requestor(server.port) as peer, pytest.raises(ConnectionError):
+            peer.associate(CONTEXTS, calling=b"CT2")
+        jpeg = Context(3, CT_IMAGE_STORAGE, ("1.2.840.10008.1.2.4.50",))
+        with Requestor(server.port) as peer:
+            peer.associate((*CONTEXTS, jpeg), calling=b"CT1")
+            whole = data_set("1.2.3.4.5", "1.9", "DOE^JOHN", 2_000_000)
+            peer.send(message(1, store_command(CT_IMAGE_STORAGE, "1.2.3.4.5"), whole))
+            assert peer.receive_response().elements[0x0900] == b"\x00\xa7"
+            peer.release()
+        wait_until(lambda: len(facts(port)["problems"]) == 3)
+
+        found = {problem["kind"]: problem["why"] for problem in facts(port)["problems"]}
+        assert "--allow-calling" in found["rejected"]
+        assert "--accept-all" in found["not all accepted"] or "JPEG" in found["not all accepted"]
+        assert "--max-object-size" in found["object refused"]
+        assert "1.2.3.4.5" not in found["object refused"]
+
+
 def test_patients_are_hidden_unless_asked_for(tmp_path: Path) -> None:
     """In everything that is served."""
     for options, shown in (([], False), (["--show-identifiers"], True)):

@@ -15,9 +15,10 @@ from storescp.config.logs import Appender
 from storescp.config.options import Stage, options
 from storescp.errors import ConfigurationError
 from storescp.serve.access_rules import Client, FileTooLarge, Surroundings, decide
+from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
 from tests.config.logging_state import event, restored_logging
 from tests.fuzz.scratch import scratch
-from tests.fuzz.target import Choices, Target
+from tests.fuzz.target import Choices, Target, check_log
 
 
 def run_profile(data: bytes) -> None:
@@ -219,6 +220,23 @@ def _command_files() -> Iterator[bytes]:
         yield " ".join((option.long, *("1",) * len(option.takes), "11112")).encode()
 
 
+def run_allow_list(data: bytes) -> None:
+    """A list of those that are allowed is read, or what is wrong is told; it lets nobody in by mistake."""
+    name = scratch() + "/allowed"
+    Path(name).write_bytes(data)
+    listed = Allowed(files=(name,))
+    for allowing in (Allowing(addresses=listed), Allowing(calling_ae_titles=listed)):
+        try:
+            lists = AllowLists(allowing)
+        except ConfigurationError as error:
+            check_log(str(error))
+            continue
+        if allowing.addresses:
+            assert lists.has_address("192.0.2.77") in (False, b"/" in data or b"192.0.2.77" in data)
+        else:
+            assert lists.admission("192.0.2.77").calling_ae_titles is not None
+
+
 PROFILES = Target(
     "profile",
     run_profile,
@@ -246,6 +264,16 @@ DICTIONARIES = Target(
     run_dictionary,
     lambda: (_DICTIONARY,),
     words=(b"(", b")", b",", b"-", b"-o-", b"-u-", b"-e-", b"\t", b'"', b"0x", b"1-n", b"xs"),
+)
+ALLOW_LISTS = Target(
+    "allow_list",
+    run_allow_list,
+    lambda: (
+        b"# all\n192.0.2.0/24\n2001:db8::/32\n[::1]\n",
+        b"CT1\nMR 2\n",
+        b"\xef\xbb\xbf10.0.0.1\n",
+    ),
+    words=(b"/", b"0", b"::", b"\n", b"#", b"\xef\xbb\xbf", b"]", b"%", b"."),
 )
 ACCESS_RULES = Target(
     "access_rules",

@@ -1,6 +1,6 @@
 """All targets, by name."""
 
-from tests.fuzz import connections, data_sets, files, messages, upper_layer
+from tests.fuzz import connections, data_sets, files, http, messages, upper_layer
 from tests.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
@@ -18,5 +18,7 @@ TARGETS: dict[str, Target] = {
         files.DICTIONARIES,
         files.ACCESS_RULES,
         files.COMMAND_FILES,
+        files.ALLOW_LISTS,
+        http.HTTP,
     )
 }

@@ -175,6 +175,20 @@ def test_what_is_refused_is_counted_and_said_why() -> None:
     ]
 
 
+def test_what_was_accepted_in_part_is_a_problem_too() -> None:
+    """Presentation contexts that were refused, and objects that were kept with a complaint."""
+    seen = model(
+        event(ACCEPTED._replace(why="only JPEG is offered"), party()),
+        event(stored()._replace(status="A900", why="another UID"), party()),
+    )
+
+    assert [(problem.kind, problem.detail, problem.why) for problem in seen.problems] == [
+        ("association-accepted", "2 of 3", "only JPEG is offered"),
+        ("object-stored", "A900", "another UID"),
+    ]
+    assert seen.by_calling_ae_title["CT1"].objects == 1
+
+
 def test_the_same_problem_again_is_one_problem() -> None:
     """A peer that tries every second does not drive out all the others."""
     rejected = AssociationRejected(1, 1, 7, "called AE title not recognized")

@@ -71,6 +71,13 @@ def test_what_is_refused_or_fails_is_said_with_its_reason() -> None:
             "association aborted by network, 1 object, 1.0 kB in 2 s: within (UID)",
         ),
     ]
+    facts += [
+        (ACCEPTED._replace(why="only JPEG"), "association accepted: only JPEG"),
+        (
+            stored()._replace(status="A900", why=f"not {uid}"),
+            "object stored, status A900: The data set is not what the request said it is.",
+        ),
+    ]
     told, open_told = Told(), Told(identifiers=True)
 
     for fact, expected in facts:

@@ -67,6 +67,35 @@ def test_reasons_stay_understandable_without_identifiers() -> None:
     ]
 
 
+def test_advice_is_given_without_identifiers_too() -> None:
+    """The last sentence names the option; what is said of the object before that is left out."""
+    path = f"/in/DOE^JOHN/CT.{UID}"
+    large = (
+        f"The object {UID} of CT1 was not stored: {path} is too large. --max-object-size allows it."
+    )
+    torn = f"The object {UID} of CT1 was not stored. See {path} --now."
+    doubtful = (
+        f"The object {UID} was stored: it has the name DOE^JOHN. With --bit-preserving it passes."
+    )
+    model = Model(START)
+    model.observe(event(ObjectRefused("A700", CT, UID, "CT", LITTLE, large, 1), party()))
+    model.observe(event(ObjectRefused("C000", CT, UID, "CT", LITTLE, torn, 1), party()))
+    model.observe(event(stored()._replace(status="A900", why=doubtful), party()))
+
+    problems = report(model, FINE, START, identifiers=False)["problems"]
+    assert [(problem["kind"], problem["why"]) for problem in problems] == [
+        (
+            "object doubtful",
+            "The data set is not what the request said it is. With --bit-preserving it passes.",
+        ),
+        ("object refused", "The data set cannot be understood."),
+        (
+            "object refused",
+            "Out of resources: the object could not be written. --max-object-size allows it.",
+        ),
+    ]
+
+
 def test_uids_of_the_standard_are_no_identifiers() -> None:
     """A transfer syntax that was not accepted may be named."""
     model = Model(START)

@@ -17,6 +17,8 @@ from storescp.upper_layer.pdata import (
 from tests.upper_layer.requestor import p_data, parse, pdu
 
 MAXIMUM = 16384
+LONG = b"ab" * 200
+repeated = st.binary(max_size=9).map(lambda value: value * 60)
 
 
 def received(data: bytes) -> ReceiveBuffer:
@@ -285,12 +287,12 @@ def test_cut_command_set(length: int) -> None:
 
 def test_data_set_is_carried_on() -> None:
     """PDUs that do no more than that are taken together; what ends the data set is left."""
-    usual = encode(3, 0, b"ab") + encode(3, 0, b"") + encode(3, 0xFC, b"cdef")
-    buffer = received(usual + encode(3, 2, b"gh"))
+    usual = encode(3, 0, b"ab" * 200) + encode(3, 0xFC, b"cdef" * 100)
+    buffer = received(usual + encode(3, 2, b"gh" * 200))
 
     values = continued(buffer, MAXIMUM, 3)
 
-    assert [bytes(value) for value in values] == [b"ab", b"", b"cdef"]
+    assert [bytes(value) for value in values] == [b"ab" * 200, b"cdef" * 100]
     assert buffer.start == len(usual)
     assert buffer.viewed
 
@@ -298,25 +300,27 @@ def test_data_set_is_carried_on() -> None:
 @pytest.mark.parametrize(
     "unusual",
     [
-        encode(3, 2, b"ab"),
-        encode(3, 1, b"ab"),
-        encode(5, 0, b"ab"),
-        encode(3, 0, b"abc"),
+        encode(3, 2, LONG),
+        encode(3, 1, LONG),
+        encode(5, 0, LONG),
+        encode(3, 0, LONG + b"c"),
+        encode(3, 0, b"short"),
+        encode(3, 0, b""),
         encode(3, 0, bytes(MAXIMUM)),
-        p_data((3, 0, b"ab"), (3, 0, b"cd")),
-        encode(3, 0, b"ab")[:-1],
-        pdu(4, b"\x00\x00\x00\x01\x03\x00"),
-        pdu(4, b"\x00\x00\x00\x09\x03\x00ab"),
+        p_data((3, 0, LONG), (3, 0, LONG)),
+        encode(3, 0, LONG)[:-1],
+        pdu(4, b"\x00\x00\x00\x01\x03\x00" + LONG),
+        pdu(4, b"\x00\x00\x01\x91\x03\x00" + LONG),
         pdu(4, b""),
         pdu(5, bytes(8)),
         b"",
     ],
 )
 def test_whatever_else_comes_is_left(unusual: bytes) -> None:
-    """Another context, a command, an odd length, several PDVs, too much, too little, another PDU."""
-    buffer = received(encode(3, 0, b"xy") + unusual)
+    """Another context, a command, an odd or small length, several PDVs, too much, too little, another PDU."""
+    buffer = received(encode(3, 0, LONG) + unusual)
 
-    assert [bytes(value) for value in continued(buffer, MAXIMUM, 3)] == [b"xy"]
+    assert [bytes(value) for value in continued(buffer, MAXIMUM, 3)] == [LONG]
     assert not continued(buffer, MAXIMUM, 3)
     assert bytes(buffer.view[buffer.start : buffer.end]) == unusual
 
@@ -325,7 +329,7 @@ def test_whatever_else_comes_is_left(unusual: bytes) -> None:
 @given(
     st.lists(
         st.lists(
-            st.tuples(st.sampled_from([1, 3]), st.integers(0, 3), st.binary(max_size=9)),
+            st.tuples(st.sampled_from([1, 3]), st.integers(0, 3), repeated),
             min_size=1,
             max_size=2,
         ),

@@ -63,6 +63,14 @@ class LogLevel(IntEnum):
     TRACE = 5
 
 
+class LogMask(Enum):
+    """Identifiers that are masked in a log for machines."""
+
+    PATIENTS = "patients"
+    PEERS = "peers"
+    UIDS = "uids"
+
+
 class IPVersion(Enum):
     """Which internet protocol is listened on."""
 
@@ -238,6 +246,8 @@ class CommandLine(NamedTuple):
     exec_sync: bool = False
     # extensions of this implementation
     mode: Mode = Mode.RECEIVE
+    log_json: bool = False
+    log_masks: tuple[LogMask, ...] = ()
     hosts_allow: str | None = None
     hosts_deny: str | None = None
     fsync: bool = False

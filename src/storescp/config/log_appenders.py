@@ -44,6 +44,9 @@ CLASSES = frozenset(
 )
 """All that `make` can make."""
 
+_DEEPEST = 16
+"""Appenders that may hold one another; each takes a few frames of the stack to make and to use."""
+
 LOCK_PATIENCE = 1.0
 """Seconds to wait for other writers; after that an event is rather written out of turn than kept back."""
 
@@ -198,6 +201,9 @@ def _wrapped(properties: Properties, complaints: Complaints) -> Appender | None:
     class_name = properties.get("Appender")
     if not class_name:
         complaints.error("Unspecified appender for AsyncAppender.")
+        return None
+    if "Appender." * _DEEPEST + "Appender" in properties:
+        complaints.error(f"More than {_DEEPEST} appenders in one another.")
         return None
     appender = make(class_name, properties.below("Appender."), complaints)
     if appender is None:

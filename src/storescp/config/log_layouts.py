@@ -78,6 +78,10 @@ def make(
                 parse_pattern(_pattern(properties, complaints), complaints),
                 each_line=properties.boolean("FormatEachLine", default=True),
             )
+        case "storescp::JSONLayout":
+            from storescp.config.log_json import JSONLayout  # most files do without
+
+            return JSONLayout()
         case _:
             return None
 

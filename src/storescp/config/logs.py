@@ -10,7 +10,10 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from storescp.config.choices import LogMask
 
 OFF = 60
 FATAL = logging.CRITICAL
@@ -41,6 +44,10 @@ class LogSettings:
     level: int = WARN
     configuration_file: str | None = None
     """Decides about everything; `level` does not count then."""
+    json: bool = False
+    """Whether lines are JSON."""
+    masks: "tuple[LogMask, ...]" = ()
+    """What is masked where lines are JSON."""
 
 
 def level_named(name: str) -> int | None:
@@ -62,7 +69,11 @@ def configure(settings: LogSettings) -> None:
     """
     reset()
     root = logging.getLogger()
-    root.addHandler(StandardError())
+    if settings.masks:
+        from storescp.config import log_json
+
+        log_json.MASKS.choose(settings.masks)
+    root.addHandler(_standard_error(settings))
     root.setLevel(settings.level)
     if settings.configuration_file is not None:
         root.setLevel(INFO)
@@ -70,6 +81,14 @@ def configure(settings: LogSettings) -> None:
         from storescp.config import log_configuration
 
         log_configuration.configure(settings.configuration_file, program_name())
+
+
+def _standard_error(settings: LogSettings) -> "Appender":
+    if not settings.json:
+        return StandardError()
+    from storescp.config import log_json
+
+    return log_json.standard_error()
 
 
 def check_file(path: str) -> str | None:

@@ -19,6 +19,7 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
+    LogMask,
     Mode,
     PeerAuthentication,
     Request,
@@ -919,6 +920,29 @@ _EXTENSIONS = Group(
             ),
         ),
         Section(
+            "log:",
+            (
+                Option(
+                    "--log-json", "",
+                    "write the log as JSON, one object a line",
+                    "log_json", not_with=("--log-config",),
+                ),
+                Option(
+                    "--log-mask", "",
+                    "mask identifiers in a log that is JSON",
+                    "log_masks",
+                    values="[w]hat: string constant\n(patients, peers, uids)",
+                    takes=(
+                        Word(
+                            tuple((mask.value, mask) for mask in LogMask),
+                            "Invalid value for --log-mask option",
+                        ),
+                    ),
+                    cumulative=True, only_with=("--log-json or --log-config",),
+                ),
+            ),
+        ),
+        Section(
             "before receiving:",
             (
                 Option(
@@ -1212,7 +1236,7 @@ class Stage(IntEnum):
 
 EVALUATION = {
     Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
-    Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments"),
+    Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments", "log_json", "log_masks"),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
         "aetitle", "max_pdu", "host_lookup", "refuse", "reject", "ignore", "sleep_after",

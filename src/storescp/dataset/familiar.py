@@ -18,7 +18,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from storescp.dataset.plan import DEPENDENT_TAGS, TAGS_OF_STRUCTURE, Plan
+from storescp.dataset.encoding import Encoding
+from storescp.dataset.plan import DEPENDENT_TAGS, TAGS_OF_STRUCTURE, Plan, plan_for
+from storescp.uids import TransferSyntax
 
 LONGEST_HEAD = 0x10000
 """Bytes at the begin of a data set in which stretches are looked for."""
@@ -210,6 +212,14 @@ class Memory:
 
     def __init__(self) -> None:
         self._familiars: dict[Plan, Familiar] = {}
+        self._plans: dict[str, tuple[Encoding, Plan]] = {}
+
+    def plan_for(self, received: TransferSyntax, encoding: Encoding) -> Plan:
+        """Return the plan of the data set before if it is the same: to look it up takes longer than to ask."""
+        before = self._plans.get(received.uid)
+        if before is None or before[0] is not encoding:
+            before = self._plans[received.uid] = (encoding, plan_for(received, encoding))
+        return before[1]
 
     def of(self, plan: Plan) -> Familiar | None:
         """Return what is known of data sets of this plan; None if it allows no stretches."""

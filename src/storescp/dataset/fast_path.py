@@ -61,6 +61,11 @@ LookUp = Callable[[], Dictionary]
 class FastPath(Spans, ABC):
     """Moves over what is known to be written as it came, or as it was written before."""
 
+    _level: Level
+    _ordinary_run: Callable[[int], int] | None = None
+    _head: Head | None = None  # while it is recorded
+    _hopes = False  # whether the carry is but hoped to become an item of a known shape
+
     def __init__(
         self, plan: Plan, output: Output, look_up: LookUp, familiar: Familiar | None
     ) -> None:
@@ -69,11 +74,7 @@ class FastPath(Spans, ABC):
         self._plan = plan
         self._look_up = look_up
         self._noted: set[int] = set()  # tags met at the top level
-        self._level: Level
         self._familiar = familiar
-        self._ordinary_run: Callable[[int], int] | None = None
-        self._head: Head | None = None  # while it is recorded
-        self._hopes = False  # whether the carry is but hoped to become an item of a known shape
 
     @abstractmethod
     def _rehearse(self, elements: bytes) -> Rehearsed | None:

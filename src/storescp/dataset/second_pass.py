@@ -32,7 +32,7 @@ from storescp.dataset.fast_path import LookUp
 from storescp.dataset.plan import Plan
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.values import Cut
-from storescp.dataset.walk import LONGEST_SEEN_WHOLE
+from storescp.dataset.walk import LONGEST_SEEN_WHOLE, MOST_NESTED_SEQUENCES
 from storescp.errors import OutOfResources
 
 MOST_RUNS = 10_000  # ascending runs in one level; a cursor takes about a kilobyte
@@ -51,6 +51,10 @@ class _Element:
     value: int
     end: int
     is_sequence: bool
+
+
+class _Unreadable(Exception):
+    """There is no header where one should be: this was no sequence when the first pass wrote it."""
 
 
 class Reader:
@@ -201,23 +205,27 @@ class Sorted:
 
     # ------------------------------------------------------------------ reading
 
-    def _elements(self, level: Span, creators: Creators) -> Iterator[_Element]:
+    def _elements(self, level: Span, creators: Creators, depth: int = 0) -> Iterator[_Element]:
         """The elements of a level as they lie there; notes private creators."""
         position, end = level
         while position < end:
-            element = self._element(position, creators)
+            element = self._element(position, creators, depth)
             yield element
             position = element.end
 
-    def _element(self, position: int, creators: Creators) -> _Element:
-        """The element at a position."""
+    def _element(self, position: int, creators: Creators, depth: int) -> _Element:
+        """The element at a position; `depth` counts the sequences around it that are only tried."""
         layout = self._layout
         tag, vr, size, length = self._header(position)
         value = position + size
         if length == UNDEFINED_LENGTH:
             after = self._after(value)
             return _Element(tag, position, value, after, is_sequence=tag != PIXEL_DATA)
-        if vr == b"SQ" or (layout.implicit_vr and self._is_sequence(tag, creators)):
+        if vr == b"SQ" or (
+            layout.implicit_vr
+            and self._is_sequence(tag, creators)
+            and self._holds_items((value, value + length), depth)
+        ):
             return _Element(tag, position, value, value + length, is_sequence=True)
         if layout.implicit_vr and tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             creator = self._reader.read(value, min(length, LONGEST_SEEN_WHOLE))
@@ -228,6 +236,8 @@ class Sorted:
         """Tag, VR, size and length field of an element, item or delimiter."""
         layout = self._layout
         header = self._reader.read(position, 12)
+        if len(header) < 8:
+            raise _Unreadable
         group, number, length = layout.tag_length.unpack_from(header)
         tag = group << 16 | number
         if layout.implicit_vr or tag in DELIMITERS:
@@ -239,7 +249,7 @@ class Sorted:
         return tag, vr, 12, length
 
     def _is_sequence(self, tag: int, creators: Creators) -> bool:
-        """Whether the first pass took an element of implicit VR and defined length for a sequence."""
+        """Whether an element of implicit VR and defined length is a sequence by the dictionary."""
         if not self._plan.explicit_lengths:
             return False
         dictionary = self._look_up()
@@ -248,6 +258,28 @@ class Sorted:
             if creator is not None and dictionary.knows_private_elements:
                 return dictionary.private_vr(creator, tag) == "SQ"
         return dictionary.vr(tag) == "SQ"
+
+    def _holds_items(self, sequence: Span, depth: int) -> bool:
+        """Whether a value can be read as a sequence.
+
+        Where the first pass read another VR than the dictionary's, it was no sequence, and may hold anything.
+        """
+        if depth >= MOST_NESTED_SEQUENCES:
+            return False
+        position, end = sequence
+        try:
+            while position < end:
+                tag, _, size, length = self._header(position)
+                item = position + size, position + size + length
+                if tag != ITEM or item[1] > end:
+                    return False
+                elements = self._elements(item, {}, depth + 1)
+                if any(element.end > item[1] for element in elements):
+                    return False
+                position = item[1]
+        except _Unreadable:
+            return False
+        return True
 
     def _items(self, sequence: Span) -> Iterator[Span]:
         """The contents of the items of a sequence."""

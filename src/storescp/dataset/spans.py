@@ -14,24 +14,29 @@ DISCARDED = Discarded()
 
 
 class Spans:
-    """Fragments of a data set, one after the other, on their way to the output."""
+    """Fragments of a data set, one after the other, on their way to the output.
+
+    What each data set begins with is an attribute of the class as long as it is that: there is a walk for
+    each data set, and most of these never change.
+    """
+
+    # The fragment at hand.
+    _fragment = _NOTHING
+    _bytes = b""  # the same once more, where it was asked for
+    _end = 0
+    _start = 0
+    _offset = 0  # of the fragment in the data set
+    # What the fragment before left over.
+    _needed = 0
+    _header_size = 0  # in the carry, 0 if it is not known
+    _left = 0  # bytes of a value still to come
+    _value_offset = 0  # where that value began
+    _sink: Sink | None = None
+    _pad = b""
 
     def __init__(self, output: Output) -> None:
         self._assembly = Assembly(output)
-        # The fragment at hand.
-        self._fragment = _NOTHING
-        self._bytes = b""  # the same once more, where it was asked for
-        self._end = 0
-        self._start = 0
-        self._offset = 0  # of the fragment in the data set
-        # What the fragment before left over.
         self._carry = bytearray()
-        self._needed = 0
-        self._header_size = 0  # in the carry, 0 if it is not known
-        self._left = 0  # bytes of a value still to come
-        self._value_offset = 0  # where that value began
-        self._sink: Sink | None = None
-        self._pad = b""
 
     @property
     def received(self) -> int:

@@ -77,7 +77,8 @@ class Transcoder:
             dictionary: called when a VR must be looked up; the same one with the same memory.
             memory: of the data sets before; makes those like them faster.
         """
-        plan = plan_for(received, encoding)
+        find_plan = plan_for if memory is None else memory.plan_for
+        plan = find_plan(received, encoding)
         self.written = plan.written
         self._encoding = encoding
         self._dictionary = dictionary

@@ -76,6 +76,13 @@ _MOST_KINDS_OF_ITEMS = 256  # sequences of a data set whose items' shapes are kn
 class Walk(FastPath):
     """One data set on its way from one encoding to another."""
 
+    disordered = False
+    _damage = ""
+    _unwritable = ""
+    _depth = 0
+    _converted_end = 0  # of the last UN that became a sequence without being checked
+    _opened_offset = -1  # where the content of the last sequence began
+
     def __init__(
         self,
         plan: Plan,
@@ -86,15 +93,9 @@ class Walk(FastPath):
     ) -> None:
         """Prepare for the first fragment; `familiar`: what is known of data sets like this one."""
         super().__init__(plan, output, look_up, familiar)
-        self.disordered = False
         self.cuts: dict[int, Cut] = {}
         self._remarks = remarks
         self._noted_inside: dict[int, bytes | None] = {}
-        self._damage = ""
-        self._unwritable = ""
-        self._depth = 0
-        self._converted_end = 0  # of the last UN that became a sequence without being checked
-        self._opened_offset = -1  # where the content of the last sequence began
         self._shapes: dict[tuple[int, int], Shapes] = {}  # by tag of the sequence and depth
         self._learns = plan.knows_shapes
         self._level = Level(ELEMENTS, NEVER, 0, 0, implicit=plan.read.implicit_vr)

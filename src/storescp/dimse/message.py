@@ -60,7 +60,15 @@ class MessageReader:
             InvalidMessage: the fragment is not expected, or the request cannot be understood or is not served
                 (a `RefusedCommand`, then).
         """
-        self._check_command(context_id, control_header, value)
+        if (
+            context_id not in self._contexts
+            or self._data_context != _NONE
+            or not control_header & COMMAND
+            or self._command_context not in (_NONE, context_id)
+            or len(value) & 1
+            or len(self._command) + len(value) > self._maximum_length
+        ):
+            raise self._command_error(context_id, control_header, len(value))
         if control_header & LAST and self._command_context == _NONE:
             command_set = bytes(value)
         else:
@@ -106,25 +114,25 @@ class MessageReader:
             return str(error)
         return f"{'' if self.expects_data else _FAILED}{_READ_FAILED}{error}"
 
-    def _check_command(self, context_id: int, control_header: int, value: memoryview) -> None:
+    def _command_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
+        """Return the first of the objections, in the order in which the reference has them."""
         if context_id not in self._contexts:
-            raise _bad_context()
+            return _bad_context()
         if self.expects_data:
-            raise _unexpected_type()
+            return _unexpected_type()
         if not control_header & COMMAND:
-            raise InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
+            return InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
         if self._command_context not in (_NONE, context_id):
-            raise InvalidMessage(
+            return InvalidMessage(
                 f"{_FAILED}0006:0206 DIMSE: Different PresIDs inside Command Set:"
                 f" {self._command_context} != {context_id}"
             )
-        if len(value) & 1:
-            raise _odd_length(len(value))
-        if len(self._command) + len(value) > self._maximum_length:
-            raise InvalidMessage(
-                f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes",
-                limit=Limit.COMMAND_LENGTH,
-            )
+        if length & 1:
+            return _odd_length(length)
+        return InvalidMessage(
+            f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes",
+            limit=Limit.COMMAND_LENGTH,
+        )
 
     def _data_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
         """Return the first of the objections, in the order in which the reference has them."""

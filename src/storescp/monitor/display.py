@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storescp.monitor.model import Association, Model
-from storescp.monitor.report import why
+from storescp.monitor.report import kind, why
 from storescp.monitor.words import clock, duration, number, size
 
 _PROBLEMS = 3
@@ -35,9 +35,8 @@ def draw(model: Model, now: float, *, height: int, identifiers: bool) -> Group:
     for problem in problems:
         text = problem.why if identifiers else why(problem)
         who = ", ".join(filter(None, (problem.calling_ae_title, problem.peer)))
-        what = problem.kind.replace("-", " ")
         again = f" ({problem.count} times)" if problem.count > 1 else ""
-        parts.append(_line(f"{clock(problem.last)} {what}{again}: {who}: {text}", "red"))
+        parts.append(_line(f"{clock(problem.last)} {kind(problem)}{again}: {who}: {text}", "red"))
     return Group(*parts)
 
 

@@ -55,6 +55,7 @@ DURATIONS = (
 """Upper bounds of the classes in which the times that objects took are counted, in seconds."""
 
 _LONGEST_TEXT = 300
+_LONGEST_REASON = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Problem:
     calling_ae_title: str
     called_ae_title: str
     detail: str
-    """Status, cause, or who aborted."""
+    """Status, cause, who aborted, how many presentation contexts were accepted."""
     why: str
     first: float
     last: float
@@ -249,6 +250,9 @@ class Model:
         totals = self._totals(event.party)
         totals.associations += 1
         totals.last = event.time
+        if fact.why:
+            accepted = f"{fact.contexts_accepted} of {fact.contexts_proposed}"
+            self._problem(event, accepted, fact.why)
 
     def _open(self, event: Event, party: Party, *, tls: bool) -> Association:
         # A process serves one at a time: the end of the one before was lost.
@@ -300,6 +304,8 @@ class Model:
         self.throughput.add(size, now)
         self.durations[bisect_left(DURATIONS, fact.duration)] += 1
         self.total_duration += fact.duration
+        if fact.why:
+            self._problem(event, fact.status, fact.why)
         if event.party is None:
             return
         totals = self._totals(event.party)
@@ -442,7 +448,7 @@ class Model:
             _text(party.calling_ae_title),
             _text(party.called_ae_title),
             _text(detail),
-            _text(why),
+            _text(why, _LONGEST_REASON),
             event.time,
             event.time,
         )
@@ -465,8 +471,8 @@ def _same(one: Problem, other: Problem) -> bool:
     )
 
 
-def _text(text: str | None) -> str:
+def _text(text: str | None, longest: int = _LONGEST_TEXT) -> str:
     """Return a text as it may be shown."""
     if not text:
         return ""
-    return printable(text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…")
+    return printable(text if len(text) <= longest else text[: longest - 1] + "…")

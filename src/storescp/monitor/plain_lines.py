@@ -12,6 +12,7 @@ from storescp.events import (
     Event,
     Listening,
     ObjectRefused,
+    ObjectStored,
     StudyComplete,
 )
 from storescp.monitor.model import Model
@@ -61,8 +62,10 @@ class PlainLines:
         match event.fact:
             case Listening() as fact:
                 return f"listening on port {fact.port}"
-            case AssociationAccepted():
-                return "association accepted"
+            case AssociationAccepted() as fact:
+                return f"association accepted{self._why() if fact.why else ''}"
+            case ObjectStored() as fact if fact.why:
+                return f"object stored, status {fact.status}{self._why()}"
             case AssociationReleased() as fact:
                 return f"association released, {_brought(fact)}"
             case AssociationAborted() as fact:

@@ -16,10 +16,12 @@ from storescp.monitor.throughput import SLOT
 Facts = dict[str, Any]
 
 _KINDS = {
+    "association-accepted": "not all accepted",
     "association-aborted": "aborted",
     "association-rejected": "rejected",
     "connection-refused": "connection refused",
     "object-refused": "object refused",
+    "object-stored": "object doubtful",
     "command-failed": "command failed",
 }
 
@@ -162,7 +164,7 @@ def _commands(commands: Commands) -> Facts:
 
 def _problem(problem: Problem, *, identifiers: bool) -> Facts:
     return {
-        "kind": _KINDS.get(problem.kind, problem.kind),
+        "kind": kind(problem),
         "peer": problem.peer,
         "calling_ae_title": problem.calling_ae_title,
         "called_ae_title": problem.called_ae_title,
@@ -174,16 +176,27 @@ def _problem(problem: Problem, *, identifiers: bool) -> Facts:
     }
 
 
+def kind(problem: Problem) -> str:
+    """Return what happened, in a word or two."""
+    return _KINDS.get(problem.kind, problem.kind)
+
+
 def why(problem: Problem) -> str:
     """Return the reason without what may identify a patient: no paths, no UIDs of instances."""
-    if problem.kind == "object-refused":
-        sentence = next(
+    if problem.kind not in ("object-refused", "object-stored"):
+        return _INSTANCE_UID.sub("(UID)", problem.why)
+    # What is said about the object itself may hold anything; what is said before and after it is ours.
+    parts = [
+        next(
             (text for start, text in _STATUSES.items() if problem.detail.startswith(start)),
             "The object was not stored.",
         )
-        system = next((text for text in _SYSTEM_ERRORS if text in problem.why), None)
-        return sentence if system is None else f"{sentence} {system}."
-    return _INSTANCE_UID.sub("(UID)", problem.why)
+    ]
+    parts += [f"{text}." for text in _SYSTEM_ERRORS if text in problem.why][:1]
+    advice = problem.why.rpartition(". ")[2]
+    if "--" in advice and not _INSTANCE_UID.search(advice) and "/" not in advice:
+        parts.append(advice)
+    return " ".join(parts)
 
 
 def _totals(model: Model) -> Facts:

@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from storescp.errors import ConfigurationError
 from storescp.monitor import http_server
 from storescp.monitor.http_answers import Access, Sources, answer, own_names
 from storescp.monitor.http_request import Request
-from storescp.monitor.report import Facts, obstacles, report
+from storescp.monitor.report import obstacles, report
 from storescp.monitor.surroundings import Look, Whereabouts
 from storescp.monitor.viewer import Viewer, Watch
 
 if TYPE_CHECKING:
     import socket
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -98,7 +100,7 @@ def _serve(
         facts=_remembered(
             lambda: report(watch.model, look(), time.time(), identifiers=settings.identifiers)
         ),
-        metrics=Metrics(watch.model, look, receiver=watch.receiver),
+        metrics=_remembered(Metrics(watch.model, look, receiver=watch.receiver)),
         obstacles=lambda: obstacles(watch.model, look()),
     )
 
@@ -117,15 +119,15 @@ def _serve(
     watch.run(tick)
 
 
-def _remembered(make: Callable[[], Facts]) -> Callable[[], Facts]:
+def _remembered(make: Callable[[], T]) -> Callable[[], T]:
     """Return what calls `make` only if its last result is no longer fresh."""
-    made: Facts = {}
+    made: T | None = None
     until = 0.0
 
-    def facts() -> Facts:
+    def facts() -> T:
         nonlocal made, until
         now = time.monotonic()
-        if now >= until:
+        if made is None or now >= until:
             made, until = make(), now + _FRESH
         return made
 

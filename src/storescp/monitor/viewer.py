@@ -27,6 +27,8 @@ _PIPE_SIZE = 1 << 20
 _READ_AT_ONCE = 1 << 16
 _LAST_WORD = 2.0
 """Seconds that the receiver waits for a viewer at its own end."""
+_NICENESS = 5
+"""Who looks on gets out of the way of who works: a third of its share of a processor where both want it."""
 _BREATH = 0.1
 """Seconds in which what has come is left in the pipe, unless somebody asks."""
 _LOOK_AROUND = 1.0
@@ -276,6 +278,7 @@ def _run(
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.nice(_NICENESS)
         prepare()
         view(Watch(reading, receiver))
     except Exception:  # the outermost loop of this process

@@ -22,7 +22,9 @@ def reverse_lookup(address: str) -> str:
     for _ in range(_ATTEMPTS):
         try:
             endpoint = (number, 0, 0, socket.if_nametoindex(scope)) if scope else (number, 0)
-            return socket.getnameinfo(endpoint, 0)[0] or UNKNOWN
+            # The name of a service is not asked for: to find that port 0 has none, the system's libraries look through
+            # dozens of directories, in each child process anew.
+            return socket.getnameinfo(endpoint, socket.NI_NUMERICSERV)[0] or UNKNOWN
         except socket.gaierror as error:
             if error.errno != socket.EAI_AGAIN:
                 return UNKNOWN

@@ -16,6 +16,7 @@ from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
+from storescp.log_context import CURRENT
 from storescp.printable import printable
 from storescp.serve import client_names, why
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
@@ -306,7 +307,7 @@ class Receiver:
             self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
 
     def _teller(self, address: str) -> "Teller | None":
-        if self._hub is None:
+        if self._hub is None and not CURRENT.wanted:
             return None
         from storescp.serve.telling import Teller
 
@@ -320,6 +321,7 @@ class Receiver:
         explain(logging.ERROR, explanation)
         if (teller := self._teller(address)) is not None:
             teller.refused("timeout", explanation)
+            CURRENT.clear()
 
     def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection because there are too many of them."""
@@ -329,6 +331,7 @@ class Receiver:
         explain(logging.WARNING, explanation)
         if (teller := self._teller(address)) is not None:
             teller.rejected(rejection, explanation)
+            CURRENT.clear()
 
     def _give_privileges_up(self) -> None:
         """Become whom the user wants; root was needed for the port and the keys.
@@ -484,6 +487,7 @@ class Receiver:
         explain(logging.WARNING, objection.why)
         if (teller := self._teller(address)) is not None:
             teller.refused(*objection)
+            CURRENT.clear()
         return False
 
     def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
@@ -564,10 +568,12 @@ class Receiver:
         )
         peer = client_names.presentation_address(name, address)
         teller = self._teller(peer)
+        CURRENT.aliases = (address, name)
         transport = None
         if self._is_welcome(name, address, teller):
             transport = self._secure(connected, teller)
         if transport is None:
+            CURRENT.clear()
             connected.close()
             return Reception.DONE
         connection = Connection(
@@ -589,6 +595,7 @@ class Receiver:
             transport.close()
             raise
         finally:
+            CURRENT.clear()
             self._store.end_association()
             if self._tls is not None:
                 self._tls.context.write_seed()

@@ -3,6 +3,7 @@
 One object per connection or command, and only if somebody listens.
 """
 
+import logging
 import os
 import signal
 import time
@@ -18,14 +19,18 @@ from storescp.events import (
     CommandFailed,
     CommandStarted,
     ConnectionRefused,
+    Fact,
     ObjectRefused,
     ObjectStored,
     Party,
 )
+from storescp.log_context import CURRENT
 from storescp.serve.event_hub import Hub
 from storescp.storage.store_scp import Outcome
 from storescp.uids import modality_prefix
 from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
 
 
 def new_association_id() -> str:
@@ -38,7 +43,7 @@ class Teller:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Hub | None,
         address: str,
         *,
         association: str | None = None,
@@ -48,7 +53,7 @@ class Teller:
         """Begin with a connection.
 
         Args:
-            hub: where events go.
+            hub: where events go; None: only the log shall know.
             address: the peer's presentation address.
             association: its identifier, if it has one already.
             tls: whether the connection is encrypted.
@@ -58,6 +63,7 @@ class Teller:
         self._tls = tls
         self._clock = clock
         self._party = Party(association or new_association_id(), address)
+        self._enter()
         self._accepted = False
         self._over = False
         self._begun = clock()
@@ -66,11 +72,20 @@ class Teller:
         self._objects = 0
         self._bytes = 0
 
+    def _enter(self) -> None:
+        if CURRENT.wanted:
+            CURRENT.party = self._party
+
+    def _tell(self, fact: Fact) -> None:
+        if self._hub is not None:
+            self._hub.tell(fact, self._party)
+
     def requested(self, request: AAssociateRQ) -> None:
         """Note who asks for an association."""
         self._party = self._party._replace(
             calling_ae_title=request.calling_ae_title, called_ae_title=request.called_ae_title
         )
+        self._enter()
 
     def accepted(self, request: AAssociateRQ, answer: AAssociateAC, why: str | None) -> None:
         """Tell of an A-ASSOCIATE-AC, and why presentation contexts were refused in it."""
@@ -78,7 +93,7 @@ class Teller:
         self._begun = self._clock()
         theirs = request.user_information
         granted = sum(context.result == ContextResult.ACCEPTANCE for context in answer.contexts)
-        self._hub.tell(
+        self._tell(
             AssociationAccepted(
                 len(request.contexts),
                 granted,
@@ -87,27 +102,25 @@ class Teller:
                 theirs.maximum_length,
                 self._tls,
                 why,
-            ),
-            self._party,
+            )
         )
 
     def rejected(self, answer: AAssociateRJ, why: str) -> None:
         """Tell of an A-ASSOCIATE-RJ."""
         self._over = True
-        self._hub.tell(
-            AssociationRejected(answer.result, answer.source, answer.reason, why), self._party
-        )
+        self._tell(AssociationRejected(answer.result, answer.source, answer.reason, why))
 
     def refused(self, cause: str, why: str) -> None:
         """Tell that the connection will not become an association."""
         self._over = True
-        self._hub.tell(ConnectionRefused(cause, why), self._party)
+        self._tell(ConnectionRefused(cause, why))
 
     def released(self) -> None:
         """Tell that the peer has released the association."""
         self._over = True
         duration = self._clock() - self._begun
-        self._hub.tell(AssociationReleased(self._objects, self._bytes, duration), self._party)
+        self._log_end(duration)
+        self._tell(AssociationReleased(self._objects, self._bytes, duration))
 
     def ended(self, by: str, why: str) -> None:
         """Tell of any other end; the first word about it counts.
@@ -126,10 +139,17 @@ class Teller:
         self._over = True
         unfinished = self._request.affected_sop_instance_uid if self._request else None
         duration = self._clock() - self._begun
-        self._hub.tell(
-            AssociationAborted(by, why, self._objects, self._bytes, duration, unfinished),
-            self._party,
-        )
+        self._log_end(duration)
+        self._tell(AssociationAborted(by, why, self._objects, self._bytes, duration, unfinished))
+
+    def _log_end(self, duration: float) -> None:
+        if CURRENT.wanted:
+            _log(
+                "Association ended",
+                objects=self._objects,
+                bytes=self._bytes,
+                duration=round(duration, 6),
+            )
 
     # -- objects -----------------------------------------------------------------------------------------------------
 
@@ -137,6 +157,9 @@ class Teller:
         """Note that an object is on its way."""
         self._request = request
         self._object_begun = self._clock()
+        if CURRENT.wanted:
+            CURRENT.sop_class_uid = request.affected_sop_class_uid
+            CURRENT.sop_instance_uid = request.affected_sop_instance_uid
 
     def finished(
         self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome, why: str | None
@@ -147,12 +170,15 @@ class Teller:
         sop_class, instance = request.affected_sop_class_uid, request.affected_sop_instance_uid
         modality = modality_prefix(sop_class)
         status = f"{outcome.status:04X}"
+        if CURRENT.wanted:
+            _log("Object answered", status=status, duration=round(duration, 6), bytes=outcome.size)
+            CURRENT.sop_class_uid = CURRENT.sop_instance_uid = None
         received = outcome.received
         if received is None:
             refused = ObjectRefused(
                 status, sop_class, instance, modality, transfer_syntax, why or "", duration
             )
-            self._hub.tell(refused, self._party)
+            self._tell(refused)
             return
         self._objects += 1
         self._bytes += outcome.size or 0
@@ -163,7 +189,7 @@ class Teller:
         if (attributes := outcome.attributes) is not None:
             study = study or _text(attributes.study_instance_uid)
             patient = _name(attributes.patient_name, attributes.specific_character_set)
-        self._hub.tell(
+        self._tell(
             ObjectStored(
                 status,
                 sop_class,
@@ -177,9 +203,13 @@ class Teller:
                 duration,
                 why,
                 outcome.study_round,
-            ),
-            self._party,
+            )
         )
+
+
+def _log(text: str, **facts: object) -> None:
+    """Log what a log for machines has in fields of its own; other logs have no such line."""
+    _logger.info("%s", text, extra={"facts": facts})
 
 
 class CommandTeller:

@@ -23,6 +23,7 @@ VERSION = 1
 _PATIENCE = 30.0
 """Seconds to wait for programs that look into the database."""
 
+# No index of what changes with each object: open rounds are few, and all of them are looked at.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), now REAL NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, 0);
@@ -33,8 +34,8 @@ CREATE TABLE IF NOT EXISTS rounds (
     called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS rounds_of_study ON rounds (study, number);
-CREATE INDEX IF NOT EXISTS open_rounds ON rounds (last_object, key) WHERE state = 0;
-CREATE INDEX IF NOT EXISTS ending_rounds ON rounds (last_object, key) WHERE state = 1;
+CREATE INDEX IF NOT EXISTS open_rounds ON rounds (key) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS ending_rounds ON rounds (key) WHERE state = 1;
 CREATE INDEX IF NOT EXISTS complete_rounds ON rounds (last_object) WHERE state = 2;
 CREATE TABLE IF NOT EXISTS files (
     round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL, final BLOB NOT NULL,

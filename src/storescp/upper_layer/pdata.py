@@ -38,6 +38,9 @@ _SMALL = 16 * 1024
 _COMFORTABLE_ROOM = 128 * 1024
 """Less room than this makes the receives too short to be worth their system call."""
 
+_WORTH_A_VIEW = 256
+"""Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""
+
 
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
@@ -125,8 +128,8 @@ def fragments(buffer: ReceiveBuffer, maximum_length: int) -> Iterator[Fragment]:
 def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> list[memoryview]:
     """Take the PDUs at the front that only carry a data set on; return the values of their PDVs.
 
-    Each holds one PDV of this context, of even length, and not the last one. Those are nearly all PDUs of a large
-    object, and all that is to be looked at is looked at here, once for each. The rest is left to `fragments`.
+    Each holds one PDV of this context, of even length, not too short, and not the last one. Those are nearly all PDUs of
+    a large object, and all that is to be looked at is looked at here, once for each. The rest is left to `fragments`.
     """
     view, start, end = buffer.view, buffer.start, buffer.end
     values: list[memoryview] = []
@@ -140,7 +143,7 @@ def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> li
             or pdu_type != _P_DATA_TF
             or control_header & (COMMAND | LAST)
             or context != context_id
-            or not 2 <= item_length == length - 4
+            or not _WORTH_A_VIEW <= item_length == length - 4
             or length & 1
             or length > maximum_length
         ):

@@ -70,27 +70,29 @@ function mark(text, state) {
   return element("span", text, { class: "mark", "data-state": state });
 }
 
-// A table is a list of columns: title, class, and what makes the text or the element of a cell.
+// A table is a list of columns: title, class, and what makes the text or the element of a cell. The roles are those that
+// the elements have by themselves, but lose where the style sheet makes lists of them.
 function table(id, columns, rows) {
   const target = $(id);
   target.hidden = rows.length === 0;
   target.parentNode.querySelector(".none").hidden = rows.length !== 0;
-  const head = element("tr");
+  target.setAttribute("role", "table");
+  const head = element("tr", undefined, { role: "row" });
   for (const column of columns) {
-    head.append(element("th", column.title, { scope: "col", ...(column.kind && { class: column.kind }) }));
+    head.append(element("th", column.title, { scope: "col", role: "columnheader", ...(column.kind && { class: column.kind }) }));
   }
-  const body = element("tbody");
+  const body = element("tbody", undefined, { role: "rowgroup" });
   for (const row of rows) {
-    const line = element("tr");
+    const line = element("tr", undefined, { role: "row" });
     for (const column of columns) {
-      const cell = element("td", undefined, { "data-label": column.title, ...(column.kind && { class: column.kind }) });
+      const cell = element("td", undefined, { role: "cell", "data-label": column.title, ...(column.kind && { class: column.kind }) });
       const content = column.cell(row);
       if (content !== "" && content !== null) cell.append(content);
       line.append(cell);
     }
     body.append(line);
   }
-  const top = element("thead");
+  const top = element("thead", undefined, { role: "rowgroup" });
   top.append(head);
   target.replaceChildren(top, body);
 }
