@@ -563,10 +563,8 @@ class Receiver:
             connected.close()
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
-        _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
-        )
         peer = client_names.presentation_address(name, address)
+        _network_logger.debug("Association Received: %s", printable(peer))
         teller = self._teller(peer)
         CURRENT.aliases = (address, name)
         transport = None
