@@ -25,16 +25,15 @@ INNER_STATES = re.compile(
 
 @dataclass(frozen=True)
 class Seen:
-    """How each message was answered, in which second, and which files there are."""
+    """How each message was answered, and which files there are."""
 
     outcomes: list[str]
-    seconds: list[int]
     files: list[str]
     log: dict[str, str]
 
 
-def converse(server: Server, pdv_size: int) -> Seen:
-    """Echo, store, echo, store; over a second association after an abort."""
+def converse(server: Server, pdv_size: int) -> tuple[Seen, list[float]]:
+    """Echo, store, echo, store, over a second association after an abort; also how long each took."""
     outcomes, seconds = [], []
     peer = Requestor(server.port)
     peer.associate(CONTEXTS)
@@ -46,7 +45,7 @@ def converse(server: Server, pdv_size: int) -> Seen:
             response = peer.store(1, CT_IMAGE_STORAGE, instance, data, pdv_size=pdv_size)
         else:
             response = peer.echo(3)
-        seconds.append(round(time.monotonic() - began))
+        seconds.append(time.monotonic() - began)
         outcomes.append(response.outcome)
         if response.kind != P_DATA:
             peer.close()
@@ -56,7 +55,12 @@ def converse(server: Server, pdv_size: int) -> Seen:
     settle(server)
     log = normalised(server)
     log["stderr"] = INNER_STATES.sub(r"\1", log["stderr"])
-    return Seen(outcomes, seconds, sorted(server.files()), log)
+    return Seen(outcomes, sorted(server.files()), log), seconds
+
+
+def is_about(expected: float, seconds: float) -> bool:
+    """Tell whether something took as long as expected, or somewhat longer on a busy machine; a sleep more shows."""
+    return expected - 0.2 < seconds < expected + 0.95
 
 
 @pytest.mark.parametrize(
@@ -85,32 +89,36 @@ def test_disturbances(
         dcmtk(tmp_path / "dcmtk", both) as theirs,
         ThreadPoolExecutor(2) as pool,
     ):
-        found, expected = pool.map(lambda server: converse(server, pdv_size), (mine, theirs))
+        (found, our_seconds), (expected, their_seconds) = pool.map(
+            lambda server: converse(server, pdv_size), (mine, theirs)
+        )
 
     assert expected.log == found.log
     assert expected == found
     assert outcomes == found.outcomes
-    assert seconds == found.seconds
+    assert all(map(is_about, seconds, our_seconds)), our_seconds
+    assert all(map(is_about, seconds, their_seconds)), their_seconds
 
 
 def test_sleeps_for_each_fragment(tmp_path: Path) -> None:
     """`--sleep-during` sleeps once before, once after each PDV, and once at the end."""
+    data = data_set("1.2.3")
+    half = len(data) // 4 * 2
+    fragments = -(-len(data) // half)
     with (
         ours(tmp_path / "ours", ["--sleep-during", "1"]) as mine,
         dcmtk(tmp_path / "dcmtk", ["--sleep-during", "1"]) as theirs,
         ThreadPoolExecutor(2) as pool,
     ):
 
-        def store(server: Server) -> int:
+        def store(server: Server) -> float:
             with Requestor(server.port) as peer:
                 peer.associate(CONTEXTS)
                 began = time.monotonic()
-                data = data_set("1.2.3")
-                half = len(data) // 4 * 2
                 peer.store(1, CT_IMAGE_STORAGE, "1.2.3", data, pdv_size=half)
-                return round(time.monotonic() - began)
+                return time.monotonic() - began
 
         found, expected = pool.map(store, (mine, theirs))
 
-    assert expected == found
-    assert found in (4, 5)  # two PDVs, three if the half is odd
+    assert is_about(fragments + 2, found)
+    assert is_about(fragments + 2, expected)

@@ -31,7 +31,7 @@ from tests.peers.servers import Server, dcmtk, ours
 pytestmark = pytest.mark.interop
 
 CLOSED = 0
-PATIENCE = 4
+PATIENCE = 6
 """Seconds in which a peer gives up to wait."""
 DATA = data_set("1.2.3")
 STORE = store_command(CT_IMAGE_STORAGE, "1.2.3")
@@ -135,9 +135,9 @@ def test_a_peer_that_stops(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     found, expected = observe_both(case.options, case.stop, tmp_path)
 
-    assert case.seconds - 0.2 < expected.seconds < case.seconds + 2
+    assert case.seconds - 0.2 < expected.seconds < case.seconds + 4
     our_seconds = case.our_seconds or case.seconds
-    assert our_seconds - 0.2 < found.seconds < our_seconds + 2
+    assert our_seconds - 0.2 < found.seconds < our_seconds + 4
     assert expected.kind == case.kind
     assert found.kind == (case.kind if case.our_kind is None else case.our_kind)
     if case.our_last_line is None:
@@ -178,8 +178,7 @@ def observe(server: Server, stop: Callable[[Requestor], None]) -> Seen:
     # The last association may or may not have been logged to its end; it began with this line.
     while log and log.pop() != "I: Association Received":
         pass
-    # Why somebody was refused is what we say beyond the reference, docs/differences.md.
-    return Seen(kind, seconds, tuple(line for line in log if ": Why: " not in line))
+    return Seen(kind, seconds, tuple(log))
 
 
 def test_no_limit_between_commands(tmp_path: Path) -> None:
