@@ -9,6 +9,7 @@ import pytest
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import (
     ABORT,
+    ASSOCIATE_AC,
     COMMAND,
     CT_IMAGE_STORAGE,
     VERIFICATION,
@@ -147,3 +148,44 @@ def test_the_reserve_of_disk_space_is_kept(tmp_path: Path) -> None:
         peer.associate(CONTEXTS)
 
         assert peer.store(1, CT_IMAGE_STORAGE, "1.1", data_set("1.1")).outcome == "0000"
+
+
+@pytest.mark.parametrize("mode", [[], ["--fork", "--max-associations", "1"], ["--workers", "1"]])
+def test_a_slow_request_takes_no_place(tmp_path: Path, mode: list[str]) -> None:
+    """Whoever sends its A-ASSOCIATE-RQ byte by byte waits outside, however many they are; others are served."""
+    with ours(tmp_path / "out", mode) as server:
+        slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+        for number, connection in enumerate(slow):
+            connection.sendall(associate_request(CONTEXTS)[: (1, 6, 7, 100, -1)[number]])
+        start = time.monotonic()
+        for _ in range(2):
+            with Requestor(server.port) as peer:
+                peer.associate(CONTEXTS)
+                assert peer.echo(3).outcome == "0000"
+                peer.release()
+
+        assert time.monotonic() - start < 10
+        slow[-1].sendall(associate_request(CONTEXTS)[-1:])
+        with Requestor(0, connection=slow[-1]) as late:
+            assert late.receive_pdu()[0] == ASSOCIATE_AC
+        for connection in slow:
+            connection.close()
+
+
+@pytest.mark.parametrize("mode", [[], ["--workers", "1"]], ids=["single", "workers"])
+def test_silent_connections_do_not_fill_the_place(tmp_path: Path, mode: list[str]) -> None:
+    """There is room for 512 that say nothing; who waits longest gives way to who comes."""
+    with ours(tmp_path / "out", mode) as server:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(520)]
+        try:
+            start = time.monotonic()
+            with Requestor(server.port) as peer:
+                peer.associate(CONTEXTS)
+                assert peer.echo(3).outcome == "0000"
+                peer.release()
+
+            assert time.monotonic() - start < 10
+            assert "no complete A-ASSOCIATE-RQ has come, and 511 others wait" in server.errors()
+        finally:
+            for connection in silent:
+                connection.close()

@@ -14,9 +14,9 @@ from tests.peers.servers import Server, dcmtk, ours
 pytestmark = pytest.mark.interop
 
 INNER = re.compile(
-    r"E: Dcm|W: DcmItem: (Non-standard VR|Invalid Element|Length of element)|W: Found element"
+    r"[EWI]: Why: |E: Dcm|W: DcmItem: (Non-standard VR|Invalid Element|Length of element)|W: Found element"
 )
-"""Lines of the reference's parser about where it stood when it met a mistake; ours names the mistake."""
+"""Lines of the reference's parser about where it stood when it met a mistake, and ours that say what to do."""
 
 NOT_SERVED = "E: Expected C-ECHO or C-STORE request but received DIMSE command 0x{:04x}"
 COMMANDS = (0x0010, 0x0020, 0x0021, 0x0100, 0x0110, 0x0120, 0x0130, 0x0150)

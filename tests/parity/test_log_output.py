@@ -152,6 +152,8 @@ def test_same_traffic_gives_the_same_log(
     assert seen[0] == seen[1]
 
 
+EXPLANATION = re.compile(r"^.*\bWhy: .*\n", re.MULTILINE)
+"""Why somebody was refused is what we say beyond the reference, docs/differences.md."""
 INNER_LINES = re.compile(
     r"D: (?:DcmDataset::|DcmFileFormat::|DcmDataDictionary:|DUL:|setting network|PDU Type:|Parsing an|Constructing|Error while waiting|"
     r"  [0-9a-f]{2}(?:  [0-9a-f]{2})*$)"
@@ -189,7 +191,7 @@ def test_configuration_files_of_the_reference(name: str, tmp_path: Path) -> None
             settle(server)
             server.stop()
             console = without_times(normalised(server)["stdout"])
-            file = without_times((directory / "storescp.log").read_text())
+            file = without_times(EXPLANATION.sub("", (directory / "storescp.log").read_text()))
         assert server.errors() == ""
         assert any(" DEBUG" in line for line in file)
         files = [line.replace(str(server.directory), "DIRECTORY") for line in file]
@@ -229,8 +231,7 @@ def normalised(server: Server) -> dict[str, str]:
             str(server.directory), "DIRECTORY"
         )
         for name, text in texts.items()
-        # Why somebody was refused is what we say beyond the reference, docs/differences.md.
-        for text in (re.sub(r"^.*\bWhy: .*\n", "", text, flags=re.MULTILINE),)
+        for text in (EXPLANATION.sub("", text),)
     }
 
 

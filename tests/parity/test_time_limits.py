@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conversation import CONTEXTS, data_set
+from tests.parity.test_log_output import EXPLANATION
 from tests.peers.requestor import (
     ABORT,
     COMMAND,
@@ -172,12 +173,13 @@ def observe(server: Server, stop: Callable[[Requestor], None]) -> Seen:
         seconds = time.monotonic() - began
     with Requestor(server.port) as other:  # when it is served, the former one is done with
         other.associate(CONTEXTS)
-        log = server.errors().splitlines()
+        log = EXPLANATION.sub("", server.errors()).splitlines()
         other.release()
     # The last association may or may not have been logged to its end; it began with this line.
     while log and log.pop() != "I: Association Received":
         pass
-    return Seen(kind, seconds, tuple(log))
+    # Why somebody was refused is what we say beyond the reference, docs/differences.md.
+    return Seen(kind, seconds, tuple(line for line in log if ": Why: " not in line))
 
 
 def test_no_limit_between_commands(tmp_path: Path) -> None:

@@ -1,21 +1,25 @@
 """Sockets that listen, and the waiting rooms on both sides of an association.
 
-A connection is served once its peer has said something; until then, and after its association while the peer is to
-close, it waits here with a deadline. So neither a silent client nor one that never closes keeps the others waiting.
+A connection is served once its whole A-ASSOCIATE-RQ is there; until then, and after its association while the peer is to
+close, it waits here with a deadline. So neither a client that is silent, nor one that sends a byte now and then, nor one
+that never closes keeps the others waiting. Where too many wait, who waits longest gives way to who comes.
 """
 
 import logging
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from storescp.errors import NetworkUnavailable
 from storescp.serve.signals import Signals
+from storescp.upper_layer.negotiation import DEFAULT_MAXIMUM_REQUEST_LENGTH
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -107,13 +111,30 @@ class _Waiting(NamedTuple):
     connected: socket.socket
     end: float
     address: str
+    needed: int = 1
+    """Bytes that must be there before it is looked at again."""
 
 
 class WaitingRoom:
     """Connections that nobody serves: they wait to become readable, or for their deadline."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        longest_request: int = DEFAULT_MAXIMUM_REQUEST_LENGTH,
+        patience: float | None = None,
+    ) -> None:
+        """Begin with an empty room.
+
+        Args:
+            clock: seconds, monotonic.
+            longest_request: bytes of an A-ASSOCIATE-RQ that is read.
+            patience: seconds for what is missing of an A-ASSOCIATE-RQ that has begun; None: those that are left.
+        """
         self._clock = clock
+        self._longest_request = longest_request
+        self._patience = patience
         self._waiting: dict[int, _Waiting] = {}
 
     def __len__(self) -> int:
@@ -140,11 +161,42 @@ class WaitingRoom:
 
     def take(self, descriptor: int) -> socket.socket:
         """Remove and return a connection."""
-        return self._waiting.pop(descriptor).connected
+        waiting = self._waiting.pop(descriptor)
+        if waiting.needed > 1:
+            _wake_at(waiting.connected, 1)
+        return waiting.connected
 
-    def oldest(self) -> int:
-        """Return the descriptor of the connection that waits longest."""
-        return next(iter(self._waiting))
+    def is_due(self, descriptor: int) -> bool:
+        """Tell whether a connection that has become readable is to be served.
+
+        That is when the whole A-ASSOCIATE-RQ is there; or when something else is, which will be refused at once; or when
+        the peer has closed. What is missing is left to the kernel to wait for.
+        """
+        waiting = self._waiting[descriptor]
+        needed = _needed(waiting.connected, self._longest_request)
+        # Readable all the same: the peer has closed, or its system holds no more at once.
+        if needed <= waiting.needed:
+            return True
+        _wake_at(waiting.connected, needed)
+        end = waiting.end
+        if self._patience is not None:
+            end = min(end, self._clock() + self._patience)
+        self._waiting[descriptor] = waiting._replace(needed=needed, end=end)
+        return False
+
+    def oldest(self, but: Collection[int] = ()) -> int | None:
+        """Return the descriptor of the connection that waits longest, `but` those not; None if there is none."""
+        return next((descriptor for descriptor in self._waiting if descriptor not in but), None)
+
+    def give_way(self, descriptor: int) -> socket.socket:
+        """Remove a connection because others wait, say so, and return it."""
+        waiting = self._waiting.pop(descriptor)
+        _logger.warning(
+            "Connection from %s closed: no complete A-ASSOCIATE-RQ has come, and %d others wait",
+            waiting.address,
+            len(self._waiting),
+        )
+        return waiting.connected
 
     def swallow(self, descriptor: int) -> bool:
         """Take what came and forget it; False when the peer has closed, or deserves it.
@@ -152,7 +204,7 @@ class WaitingRoom:
         To close with bytes unread would reset the connection, and the peer might never see the A-ABORT or
         A-ASSOCIATE-RJ that it was sent.
         """
-        connected, end, _ = self._waiting[descriptor]
+        connected, end, *_ = self._waiting[descriptor]
         try:
             return bool(connected.recv(1 << 16, socket.MSG_DONTWAIT)) and self._clock() < end
         except BlockingIOError:
@@ -181,6 +233,36 @@ class WaitingRoom:
         self._waiting.clear()
 
 
+# PS3.8 9.3.1: type, length
+_unpack_header = struct.Struct(">BxI").unpack_from
+_HEADER_LENGTH = 6
+_A_ASSOCIATE_RQ = 1
+
+
+def _needed(connected: socket.socket, longest: int) -> int:
+    """Return how many bytes of a connection must be there before it is served; 0 if those that are there will do."""
+    try:
+        begun = connected.recv(_HEADER_LENGTH, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        if not begun or begun[0] != _A_ASSOCIATE_RQ:
+            return 0
+        if len(begun) < _HEADER_LENGTH:
+            return _HEADER_LENGTH
+        _, length = _unpack_header(begun)
+        if length > longest:
+            return 0
+        whole = _HEADER_LENGTH + int(length)
+        there = connected.recv(whole, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return 0  # who serves it will find out
+    return 0 if len(there) == whole else whole
+
+
+def _wake_at(connected: socket.socket, count: int) -> None:
+    """Have a connection readable only when so many bytes are there, or when the peer has closed."""
+    with suppress(OSError):
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+
 class Reception(Enum):
     """What became of a connection that was handed on."""
 
@@ -200,6 +282,7 @@ class Listener:
         serve: Callable[[socket.socket], Reception],
         expire: Callable[[], float | None],
         may_serve: Callable[[], bool] = lambda: True,
+        arrived: WaitingRoom | None = None,
         admits: Callable[[str, int], bool] | None = None,
         on_silent: Callable[[socket.socket], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
@@ -213,6 +296,7 @@ class Listener:
             serve: serves one connection.
             expire: does what has become due, and returns when to come again (clock), or None.
             may_serve: False while another child process would be too many.
+            arrived: where connections wait to be served; None: with the limits that the reference has.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
             on_silent: is told of a connection that is closed because its peer said nothing.
@@ -227,7 +311,7 @@ class Listener:
         self._admits = admits
         self._on_silent = on_silent
         self._clock = clock
-        self._arrived = WaitingRoom(clock)
+        self._arrived = WaitingRoom(clock) if arrived is None else arrived
         self._lingering = WaitingRoom(clock)
         self._watched: dict[int, Callable[[], None]] = {}
 
@@ -262,8 +346,7 @@ class Listener:
         poll = select.poll()
         serving = self._may_serve()
         if serving:
-            if len(self._arrived) < _WAITING_ROOM:
-                poll.register(self._listening, select.POLLIN)
+            poll.register(self._listening, select.POLLIN)
             for descriptor in self._arrived.descriptors():
                 poll.register(descriptor, _READABLE)
         for descriptor in (*self._lingering.descriptors(), *self._watched):
@@ -287,6 +370,8 @@ class Listener:
             elif descriptor in self._arrived:
                 if not self._may_serve():
                     continue
+                if not self._arrived.is_due(descriptor):
+                    continue
                 address = self._arrived.address(descriptor)
                 connected = self._arrived.take(descriptor)
                 if self._serve(connected) is Reception.LINGER:
@@ -294,9 +379,13 @@ class Listener:
             elif (action := self._watched.get(descriptor)) is not None:
                 action()
             else:
-                self._accept()
+                self._accept(descriptors)
 
-    def _accept(self) -> None:
+    def _accept(self, ready: Collection[int]) -> None:
+        if len(self._arrived) >= _WAITING_ROOM:
+            if (oldest := self._arrived.oldest(but=ready)) is None:
+                return  # all of them speak, and will be served first
+            self._arrived.give_way(oldest).close()
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
@@ -317,12 +406,15 @@ class Listener:
 
     def _make_room(self) -> None:
         for room in (self._lingering, self._arrived):
-            if len(room):
-                room.take(room.oldest()).close()
+            if (oldest := room.oldest()) is not None:
+                room.take(oldest).close()
                 return
         time.sleep(0.1)  # nothing here to give up: another process has it all
 
     def _linger(self, connected: socket.socket, address: str) -> None:
-        if len(self._lingering) >= _WAITING_ROOM:
-            self._lingering.take(self._lingering.oldest()).close()
+        if (
+            len(self._lingering) >= _WAITING_ROOM
+            and (oldest := self._lingering.oldest()) is not None
+        ):
+            self._lingering.take(oldest).close()
         self._lingering.add(connected, self._acse_timeout, address)

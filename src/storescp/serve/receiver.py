@@ -25,6 +25,7 @@ from storescp.serve.listener import (
     Listener,
     Listening,
     Reception,
+    WaitingRoom,
     open_port,
     prepare,
 )
@@ -202,6 +203,11 @@ class Receiver:
     def _listen(self, listening: socket.socket) -> "Listener | Supervisor":
         """Return what accepts connections and has them served."""
         receiving = self._receiving
+        arrived = WaitingRoom(
+            time.monotonic,
+            longest_request=receiving.policy.maximum_request_length,
+            patience=receiving.timeouts.socket,
+        )
         if receiving.working is None:
             return Listener(
                 listening,
@@ -210,6 +216,7 @@ class Receiver:
                 serve=self._serve,
                 expire=self._expire,
                 may_serve=self._may_serve,
+                arrived=arrived,
                 admits=None if receiving.gate is None else self.admits,
                 on_silent=self.was_silent,
             )
@@ -221,6 +228,7 @@ class Receiver:
             self._children,
             receiving.working,
             acse_timeout=receiving.timeouts.acse,
+            arrived=arrived,
             doors=self,
             serve=self._serve_in_worker,
             in_child=self._become_worker,
@@ -306,7 +314,7 @@ class Receiver:
         return Teller(self._hub, address, tls=self._tls is not None)
 
     def was_silent(self, connected: socket.socket) -> None:
-        """A connection is closed because its peer said nothing."""
+        """A connection is closed because its peer said nothing, or too little."""
         if (address := _address(connected)) is None:
             return
         explanation = why.silent(address, self._receiving.timeouts.acse)
@@ -555,10 +563,8 @@ class Receiver:
             connected.close()
             return Reception.DONE
         name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
-        _network_logger.debug(
-            "Association Received: %s", address if name == client_names.UNKNOWN else printable(name)
-        )
         peer = client_names.presentation_address(name, address)
+        _network_logger.debug("Association Received: %s", printable(peer))
         teller = self._teller(peer)
         CURRENT.aliases = (address, name)
         transport = None

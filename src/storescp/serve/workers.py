@@ -121,6 +121,7 @@ class Supervisor:
         working: Working,
         *,
         acse_timeout: float,
+        arrived: WaitingRoom | None = None,
         doors: Doors,
         serve: Callable[[socket.socket, object], Reception],
         in_child: Callable[[Callable[[], None]], None],
@@ -137,6 +138,7 @@ class Supervisor:
             children: the children of this process.
             working: how many of what.
             acse_timeout: seconds that a silent peer, or one that does not close, may stay.
+            arrived: where connections wait until their peers ask; None: with the limits that the reference has.
             doors: who is let in.
             serve: serves one connection, given what `doors` tells a worker; called in the worker.
             in_child: called first in a worker, with what has the supervisor look for something to do.
@@ -157,7 +159,7 @@ class Supervisor:
         self._step = step
         self._next_step = next_step
         self._clock = clock
-        self._peers = _Peers(WaitingRoom(clock), WaitingRoom(clock))
+        self._peers = _Peers(WaitingRoom(clock) if arrived is None else arrived, WaitingRoom(clock))
         self._workers: dict[int, _Worker] = {}  # by the descriptor of its control socket
         self._start_no_sooner = 0.0
         self._watched: dict[int, Callable[[], None]] = {}
@@ -213,7 +215,7 @@ class Supervisor:
     def _poll(self) -> set[int]:
         poll = select.poll()
         peers = self._peers
-        if len(peers.silent) < _WAITING_ROOM and len(peers.asking) < _WAITING_ROOM:
+        if len(peers.asking) < _WAITING_ROOM:
             poll.register(self._listening, select.POLLIN)
         for descriptor in (
             *peers.silent.descriptors(),
@@ -241,18 +243,25 @@ class Supervisor:
                 if not peers.lingering.swallow(descriptor):
                     peers.lingering.take(descriptor).close()
             elif descriptor in peers.silent:
+                if not peers.silent.is_due(descriptor):
+                    continue
                 address = peers.silent.address(descriptor)
                 peers.asking.append(_Peer(peers.silent.take(descriptor), address))
             elif (action := self._watched.get(descriptor)) is not None:
                 action()
             elif descriptor == self._listening.fileno():
-                self._accept()
+                self._accept(ready)
         for peer in list(peers.asking):
             if peer.connected.fileno() in ready and _is_gone(peer.connected):
                 peers.asking.remove(peer)
                 peer.connected.close()
 
-    def _accept(self) -> None:
+    def _accept(self, ready: set[int]) -> None:
+        room = self._peers.silent
+        if len(room) >= _WAITING_ROOM:
+            if (oldest := room.oldest(but=ready)) is None:
+                return  # all of them speak
+            room.give_way(oldest).close()
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
@@ -260,8 +269,8 @@ class Supervisor:
         except OSError as error:
             _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
             for room in (self._peers.lingering, self._peers.silent):
-                if len(room):
-                    room.take(room.oldest()).close()
+                if (oldest := room.oldest()) is not None:
+                    room.take(oldest).close()
                     return
             time.sleep(0.1)  # nothing here to give up
             return
@@ -316,8 +325,8 @@ class Supervisor:
 
     def _linger(self, peer: _Peer) -> None:
         room = self._peers.lingering
-        if len(room) >= _WAITING_ROOM:
-            room.take(room.oldest()).close()
+        if len(room) >= _WAITING_ROOM and (oldest := room.oldest()) is not None:
+            room.take(oldest).close()
         room.add(peer.connected, self._acse_timeout, peer.address)
 
     # -- workers -----------------------------------------------------------------------------------------------------
