@@ -355,6 +355,25 @@ def state_directory_of(pid: int) -> Path:
     return Path(mark).parent
 
 
+def test_the_commands_of_objects_come_before_the_end_of_their_study(tmp_path: Path) -> None:
+    """Also when the program ends: they are slow, and find their file under the name that they are given."""
+    out = tmp_path / "out"
+    options = [
+        *("--workers", "1", "-su", "s", "-rns", "-xcs", "echo study $(ls #p) >> log"),
+        *("-xcr", "sleep 0.2; ls #p/#f > /dev/null && echo object #f >> log"),
+    ]
+    with ours(out, options) as server:
+        with associated(server) as peer:
+            for number in range(6):
+                store(peer, f"1.{number}", "1")
+            peer.release()
+        assert server.stop(limit=40) == -signal.SIGTERM
+
+    *objects, study = lines(out / "log")
+    assert sorted(objects) == [f"object CT.1.{number}" for number in range(6)]
+    assert study == "study " + " ".join(f"CT{number:06}" for number in range(1, 7))
+
+
 def test_what_is_not_kept_is_removed(tmp_path: Path) -> None:
     """Without `--state-directory` the end of the program ends all studies, and leaves no database."""
     out = tmp_path / "out"
@@ -370,5 +389,5 @@ def test_what_is_not_kept_is_removed(tmp_path: Path) -> None:
 
     [complete] = events(out / "events", "study-complete")
     assert complete["cause"] == "stop"
-    assert lines(out / "log")[-1].startswith("study")
+    assert [line.split()[0] for line in lines(out / "log")] == ["object", "study"]
     assert not state.exists()

@@ -29,8 +29,8 @@ _LONGEST_PAUSE = 0.25
 _IDLE_PAUSE = 1.0
 _AFTER_FAILURE = 1.0
 _SAVE_TIME = 10.0
-_LAST_COMMANDS = 30.0
-"""Seconds that the commands of the last studies have when the program ends for good."""
+_LAST_COMMANDS = 15.0
+"""Seconds that commands have when the program ends for good: those of objects, then those of studies."""
 
 
 class Finisher:
@@ -126,15 +126,20 @@ class Finisher:
 
     def end_all(self) -> None:
         """End all studies and run their commands, because nobody will remember them."""
+        # Those of objects first: they find their files under the names that they were given.
+        self._run_commands_that_are_due()
         for one in self._tracker.end_all():
             self._end(one)
+        self._run_commands_that_are_due()
+        if len(self._pool) or self._tracker.next_command() is not None:
+            _logger.error("commands are left: they were not done when the program ended")
+
+    def _run_commands_that_are_due(self) -> None:
         limit = self._clock() + _LAST_COMMANDS
-        while True:
+        while self._clock() < limit:
             self.step()
-            if not len(self._pool) and self._tracker.is_idle():
-                return
-            if self._clock() >= limit:
-                _logger.error("commands are left: they were not done when the program ended")
+            due = self._tracker.next_command()
+            if not len(self._pool) and (due is None or due > self._uptime()):
                 return
             time.sleep(0.01)
 

@@ -271,6 +271,11 @@ class Tracker:
             )
         return pause
 
+    def next_command(self) -> float | None:
+        """Return when the next command is due; None: none waits."""
+        with self._store.transaction():
+            return self._store.next_due()
+
     def failed_jobs(self) -> list[Job]:
         """Return the commands that were given up."""
         with self._store.transaction():
