@@ -64,7 +64,7 @@ def test_stuck_children_do_not_stop_others(tmp_path: Path) -> None:
         within_object.associate(CONTEXTS)
         begin_object(within_object, server, "1.1")
         idle.associate(CONTEXTS)
-        wait_until(lambda: len(children(server)) == 3)
+        wait_until(lambda: len(children(server)) >= 2)  # who has not asked may wait outside
 
         for _ in range(3):
             echo(server)
