@@ -85,7 +85,7 @@ def test_failures_are_shown_and_peers_texts_steer_nothing(tmp_path: Path) -> Non
             peer.associate(CONTEXTS, calling=b"\x1b[2J[red]X")
 
         wait_until(
-            lambda: any("association rejected" in line for line in terminal.screen()),
+            lambda: any("was rejected" in line for line in terminal.screen()),
             terminal.screen,
         )
         assert r"\x1b[2J[red]X, localhost" in terminal.screen()[-1]
