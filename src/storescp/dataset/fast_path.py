@@ -56,13 +56,15 @@ LONGEST_NOTED = 4096  # bytes
 _find_white_space = re.compile(rb"[ \t\n\v\f\r]").search
 
 LookUp = Callable[[], Dictionary]
+Run = Callable[["FastPath", int], int]
+"""A fast path, not bound to its walk, which would never go by itself if its levels held on to it."""
 
 
 class FastPath(Spans, ABC):
     """Moves over what is known to be written as it came, or as it was written before."""
 
     _level: Level
-    _ordinary_run: Callable[[int], int] | None = None
+    _ordinary_run: Run | None = None
     _head: Head | None = None  # while it is recorded
     _hopes = False  # whether the carry is but hoped to become an item of a known shape
 
@@ -82,12 +84,12 @@ class FastPath(Spans, ABC):
 
     def _begin_elements(self, level: Level, specials: tuple[int, ...], sequence_end: int) -> None:
         plan = self._plan
-        run = None
+        run: Run | None = None
         if plan.same_layout and level.implicit == plan.read.implicit_vr:
             if not level.implicit:
-                run = None if self._follows_creators() else self._run_explicit
+                run = None if self._follows_creators() else FastPath._run_explicit
             elif not plan.settled:
-                run = self._run_implicit
+                run = FastPath._run_implicit
         level.begin_elements(run, specials, sequence_end)
         if plan.creates_group_lengths:
             level.watch = 0
@@ -97,9 +99,9 @@ class FastPath(Spans, ABC):
         self._ordinary_run = level.run
         if familiar.wants_head():
             self._head = Head()
-            level.run = self._run_recording
+            level.run = FastPath._run_recording
         elif familiar.stretches:
-            level.run = self._run_familiar
+            level.run = FastPath._run_familiar
             level.specials = familiar.specials
             level.watch = level.specials[0]
 
@@ -113,7 +115,7 @@ class FastPath(Spans, ABC):
         run, head = self._ordinary_run, self._head
         if run is None or head is None:
             return position
-        after = run(position)
+        after = run(self, position)
         read, kinds, fragment = self._plan.read, self._plan.kinds, self._fragment
         unpack, unpack_length = read.fields.unpack_from, read.length.unpack_from
         implicit, add = read.implicit_vr, head.starts.append
@@ -165,7 +167,7 @@ class FastPath(Spans, ABC):
                     level.specials, watches = familiar.specials, familiar.watches
             if run is None:
                 return position
-            after = run(position)
+            after = run(self, position)
             if after == position or after >= self._end:
                 return after
             position = after

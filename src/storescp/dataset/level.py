@@ -1,9 +1,12 @@
 """Where a walk is: in the data set, in a sequence, in an item, among the fragments of Pixel Data."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from storescp.dataset.familiar import NO_GROUP
 from storescp.dataset.shapes import Shapes
+
+if TYPE_CHECKING:
+    from storescp.dataset.fast_path import Run
 
 NEVER = 1 << 63  # the end of what has no length
 
@@ -49,7 +52,7 @@ class Level:
         self.begun = NEVER  # the item's header, offset in the input, if it is to be learned
 
     def begin_elements(
-        self, run: Callable[[int], int] | None, specials: tuple[int, ...], sequence_end: int
+        self, run: "Run | None", specials: tuple[int, ...], sequence_end: int
     ) -> None:
         """Prepare for elements, which sequences do not have."""
         self.run = run  # the fast path, if there is one

@@ -183,7 +183,7 @@ class Walk(FastPath):
                 self._close(position)
             elif level.content == ELEMENTS:
                 if level.run is not None:
-                    position = level.run(position)
+                    position = level.run(self, position)
                     if position >= end:
                         break
                     if level.end <= self._offset + position:
