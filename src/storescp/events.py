@@ -100,7 +100,10 @@ class AssociationAborted(NamedTuple):
 
 
 class ObjectStored(NamedTuple):
-    """An object was received and, unless objects are ignored, has its final name; success, or a warning, is about to be sent."""
+    """An object was received and, unless objects are ignored, has its final name.
+
+    With `--events`, success or a warning is about to be sent; where it is only shown, it has been sent.
+    """
 
     status: str
     """Of the C-STORE-RSP, four hexadecimal digits."""

@@ -1,15 +1,18 @@
 """`--fsync`: data and names are on disk before the peer hears of success, in this order, in every layout and mode."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storescp.dataset.encoding import Encoding
+from storescp.events import ObjectStored
 from storescp.serve.connection import Connection, Disturbances, Timeouts
+from storescp.serve.event_hub import Hub
 from storescp.serve.signals import Signals
+from storescp.serve.telling import Teller
 from storescp.storage.naming import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.upper_layer.negotiation import storage_policy
@@ -56,7 +59,14 @@ class Wire:
         pass
 
 
-def steps_of(directory: Path, layout: Layout, *, bit_preserving: bool, durable: bool) -> list[str]:
+def steps_of(
+    directory: Path,
+    layout: Layout,
+    *,
+    bit_preserving: bool,
+    durable: bool,
+    listen: Callable[[Hub, list[str]], None] | None = None,
+) -> list[str]:
     """Return what happens, in order, when two objects are stored."""
     steps: list[str] = []
 
@@ -85,6 +95,11 @@ def steps_of(directory: Path, layout: Layout, *, bit_preserving: bool, durable: 
         ),
         RELEASE_REQUEST,
     )
+    teller = None
+    if listen is not None:
+        hub = Hub()
+        listen(hub, steps)
+        teller = Teller(hub, "peer")
     connection = Connection(
         Wire(pieces, steps),
         "peer",
@@ -93,6 +108,7 @@ def steps_of(directory: Path, layout: Layout, *, bit_preserving: bool, durable: 
         Signals(),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
+        teller=teller,
     )
     with watched(before):
         connection.serve()
@@ -121,3 +137,27 @@ def test_without_it_the_system_decides_when(tmp_path: Path) -> None:
     steps = steps_of(tmp_path, Flat(), bit_preserving=False, durable=False)
 
     assert steps == ["rename", "success"] * 2
+
+
+def test_an_event_is_on_record_before_the_peer_knows(tmp_path: Path) -> None:
+    """What the peer does not send again has been written to the stream of events."""
+
+    def listen(hub: Hub, steps: list[str]) -> None:
+        hub.write_to(lambda line: steps.append("line") if b"object-stored" in line else None)
+
+    steps = steps_of(tmp_path, Flat(), bit_preserving=False, durable=False, listen=listen)
+
+    assert steps == ["rename", "line", "success"] * 2
+
+
+def test_who_only_looks_on_is_told_after_the_peer(tmp_path: Path) -> None:
+    """A page costs no time while the peer waits."""
+
+    def listen(hub: Hub, steps: list[str]) -> None:
+        hub.observe(
+            lambda event: steps.append("shown") if isinstance(event.fact, ObjectStored) else None
+        )
+
+    steps = steps_of(tmp_path, Flat(), bit_preserving=False, durable=False, listen=listen)
+
+    assert steps == ["rename", "success", "shown"] * 2

@@ -537,12 +537,19 @@ class Connection:
         self._reception = None
         association = self._association
         explanation = None if outcome.status == SUCCESS else self._explain_object(request, outcome)
-        if self._teller is not None:  # before the peer knows: what it does not send again was told
-            syntax = association.contexts[request.context_id].transfer_syntax
-            self._teller.finished(request, syntax, outcome, explanation)
+        teller = self._teller
+        syntax = association.contexts[request.context_id].transfer_syntax
+        if teller is not None and teller.keeps_records:
+            # Before the peer knows: what it does not send again was told.
+            teller.finished(request, syntax, outcome, explanation)
         association.release_views()  # all of them are in the file
         association.send(request.context_id, encode_store_response(request, outcome.status))
-        self._send()
+        try:
+            self._send()
+        finally:
+            if teller is not None and not teller.keeps_records:
+                # Those who only look on are told while the peer prepares its next object.
+                teller.finished(request, syntax, outcome, explanation)
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
         if self._disturbing and self._disturbances.sleep_after:

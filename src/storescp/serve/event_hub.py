@@ -66,6 +66,11 @@ class Hub:
         """
         self._subscribers.append(subscriber)
 
+    @property
+    def keeps_records(self) -> bool:
+        """Whether somebody writes down what happens."""
+        return bool(self._writers)
+
     def tell(self, fact: Fact, party: Party | None = None) -> None:
         """Say what has just happened in this process. Never raises for want of a listener.
 

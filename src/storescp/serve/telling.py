@@ -72,6 +72,11 @@ class Teller:
         self._objects = 0
         self._bytes = 0
 
+    @property
+    def keeps_records(self) -> bool:
+        """Whether what is told is written down somewhere, and not only shown."""
+        return CURRENT.wanted or (self._hub is not None and self._hub.keeps_records)
+
     def _enter(self) -> None:
         if CURRENT.wanted:
             CURRENT.party = self._party
