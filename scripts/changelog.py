@@ -39,6 +39,7 @@ def section(version: str, date: datetime.date, found: dict[str, list[Path]]) -> 
 
 
 def _entry(text: str) -> str:
+    text = text.replace("](../", "](")  # links lead from the fragment's directory, not from here
     return "- " + "\n  ".join(text.strip().splitlines()) + "\n"
 
 

@@ -12,13 +12,13 @@ def test_fragments_are_grouped_by_kind(tmp_path: Path) -> None:
     """A section has a heading per kind in a fixed order, and an entry per fragment."""
     (tmp_path / "README.md").write_text("about")
     (tmp_path / "names.fixed.md").write_text("Names are right.\n")
-    (tmp_path / "tls.added.md").write_text("TLS.\nWith keys.\n")
+    (tmp_path / "tls.added.md").write_text("TLS.\nWith [keys](../docs/tls.md).\n")
 
     text = section("1.2.0", datetime.date(2024, 1, 31), fragments(tmp_path))
 
     assert text == (
         "## 1.2.0 (2024-01-31)\n"
-        "\n### Added\n\n- TLS.\n  With keys.\n"
+        "\n### Added\n\n- TLS.\n  With [keys](docs/tls.md).\n"
         "\n### Fixed\n\n- Names are right.\n"
     )
 
