@@ -29,7 +29,10 @@ from tests.dataset.support import (
     transcode,
 )
 
-PLAN = plan_for(TRANSFER_SYNTAXES[EXPLICIT_VR_LITTLE_ENDIAN], Encoding())
+
+def _plan() -> Plan:
+    """The plan in use: other tests may have displaced an earlier one."""
+    return plan_for(TRANSFER_SYNTAXES[EXPLICIT_VR_LITTLE_ENDIAN], Encoding())
 
 
 def _slice(number: int, *, patient: bytes = b"Doe^John", position: bytes = b"1.5 ") -> bytes:
@@ -57,8 +60,8 @@ def _slice(number: int, *, patient: bytes = b"Doe^John", position: bytes = b"1.5
     )
 
 
-def _stretches(memory: Memory, plan: Plan = PLAN) -> list[tuple[int, int]]:
-    familiar = memory.of(plan)
+def _stretches(memory: Memory) -> list[tuple[int, int]]:
+    familiar = memory.of(_plan())
     assert familiar is not None
     return sorted((stretch.first, stretch.last) for stretch in familiar.stretches.values())
 
@@ -95,7 +98,7 @@ def test_known_elements_are_not_looked_at() -> None:
     memory = Memory()
     for number in range(3):
         transcode(EXPLICIT_VR_LITTLE_ENDIAN, _slice(number), memory=memory)
-    familiar = memory.of(PLAN)
+    familiar = memory.of(_plan())
     assert familiar is not None
     for key, stretch in familiar.stretches.items():
         familiar.stretches[key] = stretch._replace(written=b"rehearsed")
@@ -148,7 +151,7 @@ def test_other_data_sets_make_it_forget() -> None:
 def test_pauses_grow() -> None:
     """Data sets that have nothing in common are compared more and more rarely."""
     memory = Memory()
-    familiar = memory.of(PLAN)
+    familiar = memory.of(_plan())
     assert familiar is not None
     recorded = []
     for number in range(200):

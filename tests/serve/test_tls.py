@@ -547,7 +547,10 @@ def test_renewal_never_asks_for_a_password(
 
     assert not renewable.reload()
 
-    assert capfd.readouterr() == ("", "")
+    # The log may go to standard error, if another test has configured it.
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "pass phrase" not in said.err
 
 
 def test_renewal_passes_over_what_was_passed_over(tmp_path: Path, settings: TLSSettings) -> None:
