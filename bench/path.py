@@ -56,6 +56,9 @@ class PreparedTransport:
         self._left = self._left[size:]
         return size
 
+    def receive_ready(self, room: memoryview) -> int | None:
+        return self.receive_into(room)
+
     def send_all(self, _: bytes) -> None:
         self.responses += 1
         if self.responses > self._count:

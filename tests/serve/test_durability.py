@@ -41,6 +41,9 @@ class Wire:
         room[: len(piece)] = piece
         return len(piece)
 
+    def receive_ready(self, room: memoryview) -> int | None:
+        return self.receive_into(room)
+
     def send_all(self, data: bytes) -> None:
         if data[0] == P_DATA:
             status = decode_command_set(data[12:])[0x0900]

@@ -1,6 +1,7 @@
 import contextlib
 import logging
 import os
+import select
 import socket
 import ssl
 import struct
@@ -650,6 +651,24 @@ def test_receiving_fills_the_buffer(settings: TLSSettings) -> None:
         assert pair.ours.recv_into(room) == 2
         assert pair.ours.recv_into(bytearray()) == 0
         assert room[:2] == b"ef"
+
+
+def test_receiving_what_is_there(settings: TLSSettings) -> None:
+    """Nothing, a message, the rest of one, the end: none of them is waited for."""
+    with established(settings) as pair:
+        room = bytearray(10)
+        assert pair.ours.recv_ready(room) is None
+
+        pair.theirs.sendall(b"abcdef")
+        assert select.select([pair.ours], [], [], 10)[0]
+        assert pair.ours.recv_ready(memoryview(room)[:4]) == 4
+        assert pair.ours.recv_ready(room) == 2
+        assert room[:2] == b"ef"
+        assert pair.ours.recv_ready(room) is None
+
+        pair.theirs.close()
+        assert select.select([pair.ours], [], [], 10)[0]
+        assert pair.ours.recv_ready(room) == 0
 
 
 def test_sending(settings: TLSSettings) -> None:

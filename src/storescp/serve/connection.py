@@ -26,6 +26,7 @@ from storescp.serve import trace, why
 from storescp.serve.pace import LEAST, Pace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
+from storescp.serve.vigil import Vigil
 from storescp.storage.hooks import Peer
 from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
@@ -171,6 +172,7 @@ class Connection:
 
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
+        vigil = Vigil()
         while True:
             if self._reception is not None and association.views_expire:
                 self._reception.flush()
@@ -181,7 +183,11 @@ class Connection:
             self._set_limit()
             try:
                 signals.begin_wait()
-                received = transport.receive_into(room)
+                received = None
+                if self._reception is None and not association.within_pdu:
+                    received = vigil.receive(transport.receive_ready, room)
+                if received is None:
+                    received = transport.receive_into(room)
                 signals.end_wait()
             except TimeoutError:
                 signals.end_wait()

@@ -120,6 +120,17 @@ class TLSSocket:
             TimeoutError: nothing came within the time limit.
             OSError: the connection broke, or the peer breaks the TLS protocol.
         """
+        return self._read(buffer, wait=True) or 0
+
+    def recv_ready(self, buffer: memoryview | bytearray) -> int | None:
+        """Receive as `recv_into` does what has come already; None at once if nothing has.
+
+        Raises:
+            OSError: the connection broke, or the peer breaks the TLS protocol.
+        """
+        return self._read(buffer, wait=False)
+
+    def _read(self, buffer: memoryview | bytearray, *, wait: bool) -> int | None:
         if self._failure is not None:
             raise self._failure
         size = min(len(buffer), _MOST_AT_ONCE)
@@ -149,26 +160,30 @@ class TLSSocket:
                         return received
                     raise self._failure
             # As plain TCP gives what is there: more only if there was more than could be taken.
-            if (received and not self._may_have_more) or not self._receive(wait=not received):
+            if received and not self._may_have_more:
                 return received
+            more = self._receive(wait=wait and not received)
+            if not more:
+                return received or more
 
-    def _receive(self, *, wait: bool) -> bool:
-        """Receive records for OpenSSL; False if there are none, or the peer has closed.
+    def _receive(self, *, wait: bool) -> int | None:
+        """Receive records for OpenSSL, some bytes of them; 0: the peer has closed; None: nothing is there.
 
         Raises:
             TimeoutError: nothing came within the time limit.
             OSError: the connection broke.
         """
+        count: int | None
         if wait:
             count = self._tcp.receive_into(self._records)
         else:
             try:
-                count = self._transport.recv_into(self._records, 0, socket.MSG_DONTWAIT)
-            except OSError:  # nothing is there, or it is broken, which the next call meets again
-                return False
+                count = self._tcp.receive_ready(self._records)
+            except OSError:  # which the next call meets again
+                return None
         if count:
             self._hand_over(count)
-        return count > 0
+        return count
 
     def _hand_over(self, count: int) -> None:
         """Let OpenSSL read the first bytes of `_records`."""

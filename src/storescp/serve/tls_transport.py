@@ -9,6 +9,7 @@ class TLSTransport:
     def __init__(self, connection: TLSSocket) -> None:
         self._connection = connection
         self.receive_into = connection.recv_into
+        self.receive_ready = connection.recv_ready
         self.send_all = connection.sendall
         self.set_timeout = connection.settimeout
         self.fileno = connection.fileno

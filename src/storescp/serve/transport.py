@@ -27,6 +27,14 @@ class Transport(Protocol):
         """
         ...
 
+    def receive_ready(self, room: memoryview) -> int | None:
+        """Do the same with what has come already; None at once if nothing has.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        ...
+
     def send_all(self, data: bytes) -> None:
         """Send everything.
 
@@ -69,6 +77,12 @@ class TCPTransport:
             return self._socket.recv_into(room)
         except BlockingIOError:
             raise TimeoutError("nothing received within the time limit") from None
+
+    def receive_ready(self, room: memoryview) -> int | None:
+        try:
+            return self._socket.recv_into(room, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
 
     def send_all(self, data: bytes) -> None:
         try:

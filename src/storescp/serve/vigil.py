@@ -1,0 +1,51 @@
+"""Staying awake for a moment between two messages, before sleeping until the peer's next one comes.
+
+A peer on a fast network sends its next object some ten microseconds after it has our answer. To fall asleep and be
+woken takes longer than that, and costs as much processor time as to look again and again: so we look. Where that was
+in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow; and whoever else
+wants the processor meanwhile gets it.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+LONGEST = 100e-6
+"""Seconds that a vigil lasts."""
+
+_RAREST = 6
+"""Of 2**6 waits, one begins with a vigil even if all have been in vain."""
+
+
+class Vigil:
+    """Remembers of one peer whether it pays to stay awake."""
+
+    __slots__ = ("_clock", "_failures", "_pass")
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Begin without knowing the peer; the clock gives seconds."""
+        self._clock = clock
+        self._failures = 0
+        self._pass = 0  # waits to come that are no vigils
+
+    def receive(
+        self, receive_ready: Callable[[memoryview], int | None], room: memoryview
+    ) -> int | None:
+        """Return what `Transport.receive_ready` does as soon as something is there; None: one has to sleep.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        if self._pass:
+            self._pass -= 1
+            return None
+        clock = self._clock
+        end = clock() + LONGEST
+        while (received := receive_ready(room)) is None:
+            if clock() >= end:
+                self._failures = min(self._failures + 1, _RAREST)
+                self._pass = (1 << self._failures) - 1
+                return None
+            os.sched_yield()
+        self._failures = 0
+        return received

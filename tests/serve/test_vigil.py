@@ -1,0 +1,81 @@
+"""Staying awake between two messages: in simulated time."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from storescp.serve.vigil import LONGEST, Vigil
+
+ROOM = memoryview(bytearray(10))
+
+
+class Wire:
+    """Something is ready at some of the looks at it."""
+
+    def __init__(self, ready: Iterator[int | None]) -> None:
+        self.looks = 0
+        self._ready = ready
+
+    def look(self, _: memoryview) -> int | None:
+        self.looks += 1
+        return next(self._ready)
+
+
+def nothing() -> Iterator[None]:
+    """Yield what a silent peer sends."""
+    while True:
+        yield None
+
+
+def watch(step: float = LONGEST / 4) -> Vigil:
+    """Return a vigil that looks at a clock which moves on at each look."""
+    ticks = count()
+    return Vigil(lambda: next(ticks) * step)
+
+
+def test_what_is_there_is_taken() -> None:
+    """At the first look or a later one; also that the peer has closed."""
+    wire = Wire(iter([7, None, None, 5, 0]))
+    vigil = watch()
+
+    assert vigil.receive(wire.look, ROOM) == 7
+    assert vigil.receive(wire.look, ROOM) == 5
+    assert vigil.receive(wire.look, ROOM) == 0
+    assert wire.looks == 5
+
+
+def test_a_vigil_ends() -> None:
+    """After a moment, whatever the peer does."""
+    wire = Wire(nothing())
+
+    assert watch().receive(wire.look, ROOM) is None
+    assert wire.looks == 4
+
+
+def test_a_slow_peer_costs_ever_less() -> None:
+    """In the end one wait in sixty-four begins with a vigil, and no fewer."""
+    wire = Wire(nothing())
+    vigil = watch(LONGEST)
+    vigils = []
+    for _ in range(1000):
+        before = wire.looks
+        assert vigil.receive(wire.look, ROOM) is None
+        vigils.append(wire.looks > before)
+
+    assert [at for at, kept in enumerate(vigils) if kept][:8] == [0, 2, 6, 14, 30, 62, 126, 190]
+    assert sum(vigils[-640:]) == 10
+
+
+def test_a_quick_peer_is_believed_again() -> None:
+    """One vigil that was not in vain, and the next wait begins with one."""
+    wire = Wire(iter([None, 3, 4, None]))
+    vigil = watch(LONGEST)
+
+    assert vigil.receive(wire.look, ROOM) is None
+    assert vigil.receive(wire.look, ROOM) is None  # without a look
+    assert wire.looks == 1
+    assert vigil.receive(wire.look, ROOM) == 3
+    assert vigil.receive(wire.look, ROOM) == 4
+    assert vigil.receive(wire.look, ROOM) is None
+    assert wire.looks == 4
+    assert vigil.receive(wire.look, ROOM) is None
+    assert wire.looks == 4
