@@ -1,5 +1,7 @@
 """An output and source in memory, as the file of an instance would be on disk."""
 
+from collections.abc import Sequence
+
 
 class MemoryOutput:
     """Keeps what is written; checks that patches stay inside of it."""
@@ -9,6 +11,11 @@ class MemoryOutput:
 
     def write(self, chunk: bytes | memoryview) -> None:
         self._data += chunk
+
+    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
+        assert sum(map(len, chunks)) == length
+        for chunk in chunks:
+            self.write(chunk)
 
     def patch(self, position: int, data: bytes) -> None:
         assert 0 <= position <= len(self._data) - len(data)
@@ -30,6 +37,9 @@ class CountingOutput:
 
     def write(self, chunk: bytes | memoryview) -> None:
         self.length += len(chunk)
+
+    def write_all(self, _: Sequence[memoryview], length: int) -> None:
+        self.length += length
 
     def patch(self, position: int, data: bytes) -> None:
         assert 0 <= position <= self.length - len(data)

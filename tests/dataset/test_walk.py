@@ -1,6 +1,7 @@
 """The walk: when bytes stay unchanged, what is noted in passing, what is refused and with which text."""
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import assume, event, given, settings
@@ -236,6 +237,9 @@ def test_unchanged_fragments_pass_as_views() -> None:
     class Output:
         def write(self, chunk: bytes | memoryview) -> None:
             chunks.append(chunk)
+
+        def write_all(self, more: Sequence[memoryview], _: int) -> None:
+            chunks.extend(more)
 
         def patch(self, _position: int, _data: bytes) -> None:
             raise AssertionError

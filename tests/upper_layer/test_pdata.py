@@ -287,14 +287,29 @@ def test_cut_command_set(length: int) -> None:
 
 def test_data_set_is_carried_on() -> None:
     """PDUs that do no more than that are taken together; what ends the data set is left."""
-    usual = encode(3, 0, b"ab" * 200) + encode(3, 0xFC, b"cdef" * 100)
-    buffer = received(usual + encode(3, 2, b"gh" * 200))
+    usual = encode(3, 0xFC, b"ab" * 200) + encode(3, 0xFC, b"cdef" * 100)
+    buffer = received(usual + encode(3, 0xFE, b"gh" * 200))
 
     values = continued(buffer, MAXIMUM, 3)
 
     assert [bytes(value) for value in values] == [b"ab" * 200, b"cdef" * 100]
     assert buffer.start == len(usual)
     assert buffer.viewed
+
+
+def test_another_length_is_taken_apart() -> None:
+    """What looks like the begin of one more PDU of the former length is data of a shorter one."""
+    usual = encode(3, 0, LONG)
+    shorter = encode(3, 0, bytes(300) + usual[:12] + bytes(300))
+    longer = encode(3, 0, bytes(3 * len(usual)) + usual[:12])
+    buffer = received(usual * 2 + shorter + longer + usual)
+
+    found = []
+    while values := continued(buffer, MAXIMUM, 3):
+        found.append(list(map(len, values)))
+
+    assert found == [[len(LONG)] * 2, [612], [3 * len(usual) + 12], [len(LONG)]]
+    assert buffer.start == buffer.end
 
 
 @pytest.mark.parametrize(

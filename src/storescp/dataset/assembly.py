@@ -1,5 +1,7 @@
 """Puts a written data set together: gathers small pieces, lets large ones pass, patches lengths."""
 
+from collections.abc import Sequence
+
 from storescp.dataset.encoding import Output
 
 LARGE = 0x800  # bytes from which a piece passes as a view: copying less is cheaper than a chunk
@@ -37,6 +39,12 @@ class Assembly:
             self._gathered += piece
             if len(self._gathered) > _MOST_GATHERED:
                 self.flush()
+
+    def pass_on(self, pieces: Sequence[memoryview], length: int) -> None:
+        """Append views, of so many bytes altogether, without a look at them."""
+        self.flush()
+        self._output.write_all(pieces, length)
+        self._sent += length
 
     def write_zeros(self, count: int) -> None:
         """Append `count` zero bytes."""

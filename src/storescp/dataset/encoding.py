@@ -1,5 +1,6 @@
 """What the user may choose about the written data set, and where its bytes go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -58,6 +59,10 @@ class Output(Protocol):
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append `chunk`, which may be a view into the receive buffer."""
+        ...
+
+    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
+        """Append chunks, of so many bytes altogether."""
         ...
 
     def patch(self, position: int, data: bytes) -> None:

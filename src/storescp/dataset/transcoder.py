@@ -16,7 +16,7 @@ The caller gives those passes their files::
         file = another
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from storescp.dataset.deflate import Deflater, Inflater
 from storescp.dataset.dictionary import Dictionary, standard
@@ -59,6 +59,9 @@ class Transcoder:
         OutOfResources: it inflates to more than the limit.
     """
 
+    feed_all: Callable[[Sequence[memoryview]], None]
+    """Take the next fragments, as `feed` takes each of them."""
+
     def __init__(
         self,
         received: TransferSyntax,
@@ -89,9 +92,11 @@ class Transcoder:
         self._to_deflate = False
         self._inflater: Inflater | None = None
         self.feed = self._walk.feed
+        self.feed_all = self._walk.feed_all
         if received.kind is Kind.DEFLATED:
             self._inflater = Inflater(encoding.maximum_inflated)
             self.feed = self._feed_deflated
+            self.feed_all = self._feed_all_deflated
 
     def finish(self, preceding: Callable[[Attributes], int]) -> Attributes:
         """End the data set; `preceding` tells the bytes in front of it in its file.
@@ -158,3 +163,7 @@ class Transcoder:
         assert self._inflater is not None
         for piece in self._inflater.inflate(fragment):
             self._walk.feed(piece)
+
+    def _feed_all_deflated(self, fragments: Sequence[memoryview]) -> None:
+        for fragment in fragments:
+            self._feed_deflated(fragment)

@@ -24,7 +24,7 @@ nothing recurses.
 Clauses quoted as "PS3.5 …" are the standard's; where the standard leaves a choice, DCMTK's is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from storescp.dataset.element import (
     DATA_SET_TRAILING_PADDING,
@@ -126,6 +126,17 @@ class Walk(FastPath):
             if self._offset < self._converted_end:
                 raise CannotUnderstand("a UN element known as a sequence is none") from error
             raise
+
+    def feed_all(self, fragments: Sequence[memoryview]) -> None:
+        """Take the next fragments, as `feed` takes each of them."""
+        length = sum(map(len, fragments))
+        if length < self._left and self._sink is None and self._head is None:
+            self._assembly.pass_on(fragments, length)
+            self._left -= length
+            self._offset += length
+            return
+        for fragment in fragments:
+            self.feed(fragment)
 
     def _feed(self, fragment: memoryview) -> None:
         while self._carry:
@@ -784,6 +795,10 @@ class _Kept:
         """Keep it."""
         self.data += chunk
 
+    def write_all(self, chunks: Sequence[memoryview], _: int) -> None:
+        """Keep them."""
+        self.data += b"".join(chunks)
+
     def patch(self, position: int, data: bytes) -> None:
         """Overwrite what was kept."""
         self.data[position : position + len(data)] = data
@@ -794,6 +809,9 @@ class _Void:
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Forget it."""
+
+    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
+        """Forget them."""
 
     def patch(self, position: int, data: bytes) -> None:
         """Forget it."""

@@ -238,9 +238,10 @@ class Connection:
             if last:
                 if self._finish(reception):
                     return True
-            elif not (self._progress or self._disturbing):
-                for value in self._association.continued(context_id):
-                    reception.feed(value)
+            elif not (self._progress or self._disturbing) and (
+                values := self._association.continued(context_id)
+            ):
+                reception.feed_all(values)
         return False
 
     def _closed_by_peer(self) -> None:

@@ -6,9 +6,9 @@ way outlives associations. Nothing here knows of sockets, and whoever wants to k
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from storescp.dataset import file_meta
 from storescp.dataset.dictionary import Dictionary, standard
@@ -33,6 +33,8 @@ from storescp.uids import (
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 SUCCESS = 0x0000
+
+_Fed = TypeVar("_Fed")
 
 _NO_SOP_CLASS = b"1.2.276.0.7230010.3.1.0.1"
 """What File Meta Information names if the data set does not, as the reference has it."""
@@ -91,6 +93,10 @@ class Reception(Protocol):
         Raises:
             InvalidDataSet: it cannot be parsed.
         """
+        ...
+
+    def feed_all(self, fragments: Sequence[memoryview]) -> None:
+        """Take the next fragments, as `feed` takes each of them."""
         ...
 
     def flush(self) -> None:
@@ -230,6 +236,9 @@ class _Discard:
     def write(self, chunk: bytes | memoryview) -> None:
         """Forget it."""
 
+    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
+        """Forget them."""
+
     def patch(self, position: int, data: bytes) -> None:
         """Forget it."""
 
@@ -332,6 +341,13 @@ class _BitPreserving(_InstanceReception):
             except OutOfResources as error:
                 self._fail(error)
 
+    def feed_all(self, fragments: Sequence[memoryview]) -> None:
+        if self._file is not None:
+            try:
+                self._file.write_all(fragments, sum(map(len, fragments)))
+            except OutOfResources as error:
+                self._fail(error)
+
     def finish(self) -> Outcome:
         if self._failure is not None:
             return self._refused(self._failure)
@@ -374,12 +390,19 @@ class _Normal(_InstanceReception):
 
     def feed(self, fragment: memoryview) -> None:
         if self._failure is None:
-            try:
-                self._transcoder.feed(fragment)
-            except StatusError as error:
-                self._fail(error)
-            except (OSError, ImportError) as error:
-                self._fail(_cannot_load(error))
+            self._feed(self._transcoder.feed, fragment)
+
+    def feed_all(self, fragments: Sequence[memoryview]) -> None:
+        if self._failure is None:
+            self._feed(self._transcoder.feed_all, fragments)
+
+    def _feed(self, take: Callable[[_Fed], None], fed: _Fed) -> None:
+        try:
+            take(fed)
+        except StatusError as error:
+            self._fail(error)
+        except (OSError, ImportError) as error:
+            self._fail(_cannot_load(error))
 
     def finish(self) -> Outcome:
         if self._failure is not None:

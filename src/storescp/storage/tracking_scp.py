@@ -230,7 +230,7 @@ class TrackingStoreSCP(StoreSCP):
 class _Recorded:
     """A reception whose object has its record when it is finished."""
 
-    __slots__ = ("_finish", "_peer", "_scp", "discard", "feed", "flush")
+    __slots__ = ("_finish", "_peer", "_scp", "discard", "feed", "feed_all", "flush")
 
     def __init__(self, scp: TrackingStoreSCP, reception: Reception, peer: Peer) -> None:
         self._scp = scp
@@ -238,6 +238,7 @@ class _Recorded:
         self._finish = reception.finish
         # What is called most often costs nothing more.
         self.feed = reception.feed
+        self.feed_all = reception.feed_all
         self.flush = reception.flush
         self.discard = reception.discard
 

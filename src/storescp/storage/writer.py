@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from bisect import bisect_right
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -101,6 +102,13 @@ class InstanceFile:
         """
         self._pending.append(chunk)
         self._end += len(chunk)
+        if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
+            self.flush()
+
+    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
+        """Append views, of so many bytes altogether; as `write` does each of them."""
+        self._pending.extend(chunks)
+        self._end += length
         if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
             self.flush()
 

@@ -14,6 +14,7 @@ larger than that only for a PDU that does not fit; how long a PDU may be is deci
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 from storescp.errors import InvalidPDU
 from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType
@@ -128,32 +129,44 @@ def fragments(buffer: ReceiveBuffer, maximum_length: int) -> Iterator[Fragment]:
 def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> list[memoryview]:
     """Take the PDUs at the front that only carry a data set on; return the values of their PDVs.
 
-    Each holds one PDV of this context, of even length, not too short, and not the last one. Those are nearly all PDUs of
-    a large object, and all that is to be looked at is looked at here, once for each. The rest is left to `fragments`.
+    Each holds one PDV of this context, of even length, not too short, and not the last one, and all have the same length.
+    Those are nearly all PDUs of a large object; they are looked at together. The rest is left to `fragments`.
     """
-    view, start, end = buffer.view, buffer.start, buffer.end
-    values: list[memoryview] = []
-    if buffer.parted:
-        return values
-    while end - start >= _FIRST_ITEM_LENGTH:
-        pdu_type, length, item_length, context, control_header = _unpack_first_item(view, start)
-        stop = start + HEADER_LENGTH + length
-        if (
-            stop > end
-            or pdu_type != _P_DATA_TF
-            or control_header & (COMMAND | LAST)
-            or context != context_id
-            or not _WORTH_A_VIEW <= item_length == length - 4
-            or length & 1
-            or length > maximum_length
-        ):
-            break
-        values.append(view[start + _FIRST_ITEM_LENGTH : stop])
-        start = stop
-    if values:
-        buffer.start = start
-        buffer.viewed = True
-    return values
+    view, start, available = buffer.view, buffer.start, buffer.end - buffer.start
+    if buffer.parted or available < _FIRST_ITEM_LENGTH:
+        return []
+    pdu_type, length, item_length, context, control_header = _unpack_first_item(view, start)
+    size = HEADER_LENGTH + length
+    if (
+        size > available
+        or pdu_type != _P_DATA_TF
+        or control_header & (COMMAND | LAST)
+        or context != context_id
+        or not _WORTH_A_VIEW <= item_length == length - 4
+        or length & 1
+        or length > maximum_length
+    ):
+        return []
+    stop = start + _alike(view[start : start + available // size * size], size)
+    buffer.start = stop
+    buffer.viewed = True
+    return [view[first + _FIRST_ITEM_LENGTH : first + size] for first in range(start, stop, size)]
+
+
+def _alike(pdus: memoryview, size: int) -> int:
+    """Return the length of the PDUs at the front that begin as the first one does, if each has this size."""
+    begins = [begin for (begin,) in _begin_of(size).iter_unpack(pdus)]
+    first = begins[0]
+    if begins.count(first) == len(begins):
+        return len(pdus)
+    # Behind the first that differs, PDUs need not begin where these would.
+    return size * next(at for at, begin in enumerate(begins) if begin != first)
+
+
+@lru_cache(maxsize=8)
+def _begin_of(size: int) -> struct.Struct:
+    """Return what takes the header and the item header off a PDU of a size."""
+    return struct.Struct(f"{_FIRST_ITEM_LENGTH}s{size - _FIRST_ITEM_LENGTH}x")
 
 
 def split(variable_field: memoryview) -> list[Fragment]:
