@@ -38,6 +38,10 @@ class Spans:
         self._assembly = Assembly(output)
         self._carry = bytearray()
 
+    def redirect(self, output: Output) -> None:
+        """Write to another output, from the first byte on."""
+        self._assembly = Assembly(output)
+
     @property
     def received(self) -> int:
         """Bytes of the data set so far."""

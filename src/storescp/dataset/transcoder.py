@@ -98,6 +98,10 @@ class Transcoder:
             self.feed = self._feed_deflated
             self.feed_all = self._feed_all_deflated
 
+    def redirect(self, output: Output) -> None:
+        """Write to another output; nothing was written to the one before."""
+        self._walk.redirect(output)
+
     def finish(self, preceding: Callable[[Attributes], int]) -> Attributes:
         """End the data set; `preceding` tells the bytes in front of it in its file.
 

@@ -559,6 +559,7 @@ class Connection:
                 teller.finished(request, syntax, outcome, explanation)
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
+        self._store.prepare()
         if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False

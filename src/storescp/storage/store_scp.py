@@ -7,12 +7,13 @@ way outlives associations. Nothing here knows of sockets, and whoever wants to k
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from storescp.dataset import file_meta
 from storescp.dataset.dictionary import Dictionary, standard
-from storescp.dataset.encoding import Attributes, Encoding
+from storescp.dataset.encoding import Attributes, Encoding, Output
 from storescp.dataset.familiar import Memory
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
@@ -156,13 +157,41 @@ class StoreSCP:
             timeout=storing.eostudy_timeout, keep_names=storing.rename_on_eostudy
         )
         self._peer = Peer("", "", "")
+        self._syntax: TransferSyntax | None = None
+        self._prepared: tuple[TransferSyntax, Transcoder] | None = None
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         self._peer = peer
+        self._syntax = syntax
         if self.storing.bit_preserving:
             return _BitPreserving(self, request, syntax, peer)
         return _Normal(self, request, syntax, peer)
+
+    def prepare(self) -> None:
+        """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
+        if self._syntax is not None and not self.storing.bit_preserving:
+            # Whoever needs it meets the error again, and has somebody to tell.
+            with suppress(OSError, ImportError):
+                self._prepared = self._syntax, self.transcoder(self._syntax, _NOWHERE)
+
+    def transcoder(self, syntax: TransferSyntax, output: Output) -> Transcoder:
+        """Return what writes a data set to `output`.
+
+        Raises:
+            OSError, ImportError: a module that it needs cannot be loaded.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared[0] is syntax:
+            prepared[1].redirect(output)
+            return prepared[1]
+        return Transcoder(
+            syntax,
+            self.storing.encoding,
+            output,
+            dictionary=self.dictionary,
+            memory=self.memory,
+        )
 
     def after_response(self, outcome: Outcome, peer: Peer) -> None:
         """Do what follows an object, once its response was sent."""
@@ -378,13 +407,7 @@ class _Normal(_InstanceReception):
         self._header = header
         self._made_uid = b""
         try:
-            self._transcoder = Transcoder(
-                syntax,
-                scp.storing.encoding,
-                self._file or _NOWHERE,
-                dictionary=scp.dictionary,
-                memory=scp.memory,
-            )
+            self._transcoder = scp.transcoder(syntax, self._file or _NOWHERE)
         except (OSError, ImportError) as error:
             self._fail(_cannot_load(error))
 
