@@ -404,6 +404,7 @@ class Connection:
                 self._explain_rejection(pdu)
                 return True
             case AReleaseRQ():
+                self._store.put_away()  # whoever has our answer finds nothing but what is stored
                 self._send()
                 self._log_interruption("0006:0319 DUL Peer Requested Release")
                 _logger.info("Association Release")

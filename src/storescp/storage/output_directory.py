@@ -79,8 +79,11 @@ class OutputDirectory:
             try:
                 if self._place < 0:
                     self._place = self._open_place()
-                if self.reserve:
-                    self._check_reserve()
+                if not self.has_reserve():
+                    reason = (
+                        f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
+                    )
+                    raise OutOfResources(reason, limit=Limit.FREE_SPACE)
                 self._number += 1
                 name = self._receiver.hidden_name(os.getpid(), self._number)
                 # 0666 minus umask is the final mode; until then the directory keeps others out.
@@ -95,12 +98,12 @@ class OutputDirectory:
                 self._open_files += 1
                 return self._place, descriptor, name
 
-    def _check_reserve(self) -> None:
-        """Raise an error if less is free than is to stay free: one system call."""
+    def has_reserve(self) -> bool:
+        """Whether as much is free as is to stay free; one system call, if that is anything."""
+        if not self.reserve:
+            return True
         system = os.fstatvfs(self._place)
-        if system.f_bavail * system.f_frsize < self.reserve:
-            reason = f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
-            raise OutOfResources(reason, limit=Limit.FREE_SPACE)
+        return system.f_bavail * system.f_frsize >= self.reserve
 
     def release(self) -> None:
         """Note that a file from `open_hidden` is hidden no longer."""

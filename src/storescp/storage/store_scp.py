@@ -35,6 +35,9 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 
 SUCCESS = 0x0000
 
+_MANY = 8
+"""Objects in an association after which more are expected."""
+
 _Fed = TypeVar("_Fed")
 
 _NO_SOP_CLASS = b"1.2.276.0.7230010.3.1.0.1"
@@ -159,6 +162,8 @@ class StoreSCP:
         self._peer = Peer("", "", "")
         self._syntax: TransferSyntax | None = None
         self._prepared: tuple[TransferSyntax, Transcoder] | None = None
+        self._spare: InstanceFile | None = None
+        self._begun = 0  # objects of this association
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
@@ -170,10 +175,33 @@ class StoreSCP:
 
     def prepare(self) -> None:
         """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
-        if self._syntax is not None and not self.storing.bit_preserving:
-            # Whoever needs it meets the error again, and has somebody to tell.
-            with suppress(OSError, ImportError):
+        # Whoever needs it meets the error again, and has somebody to tell.
+        with suppress(OutOfResources, OSError, ImportError):
+            if self._syntax is not None and not self.storing.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, _NOWHERE)
+            if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
+                self._spare = InstanceFile(self.output)
+
+    def put_away(self) -> None:
+        """Remove the file that was made for the next object: there will be none. Never raises."""
+        if self._spare is not None:
+            self._spare.discard()
+            self._spare = None
+
+    def new_file(self, header: bytes) -> InstanceFile:
+        """Return a file in the making.
+
+        Raises:
+            OutOfResources: it cannot be created.
+        """
+        self._begun += 1
+        if self._spare is not None:
+            file, self._spare = self._spare, None
+            if file.is_there and self.output.has_reserve():
+                file.header = header
+                return file
+            file.discard()
+        return InstanceFile(self.output, header)
 
     def transcoder(self, syntax: TransferSyntax, output: Output) -> Transcoder:
         """Return what writes a data set to `output`.
@@ -212,12 +240,15 @@ class StoreSCP:
 
     def end_association(self) -> None:
         """Leave no trace but the stored objects until the next association."""
+        self._begun = 0
+        self.put_away()
         self.output.tidy()
 
     def close(self) -> None:
         """End the study under way, because the program ends."""
         if (ended := self._studies.finish()) is not None:
             self._follow(ended, "stop")
+        self.end_association()
         self.output.close()
 
     def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
@@ -296,7 +327,7 @@ class _InstanceReception:
         self._file: InstanceFile | None = None
         if not scp.storing.ignore:
             try:
-                self._file = InstanceFile(scp.output, header)
+                self._file = scp.new_file(header)
             except OutOfResources as error:
                 self._fail(error)
 

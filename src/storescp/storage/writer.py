@@ -205,6 +205,11 @@ class InstanceFile:
         return len(self._header) + self._end
 
     @property
+    def is_there(self) -> bool:
+        """Whether the file still has a name: somebody may have removed it, with its directory."""
+        return os.fstat(self._descriptor).st_nlink > 0
+
+    @property
     def header(self) -> bytes:
         """What precedes the data set."""
         return self._header
