@@ -65,6 +65,18 @@ def test_a_slow_peer_costs_ever_less() -> None:
     assert sum(vigils[-640:]) == 10
 
 
+def test_others_want_the_processor() -> None:
+    """Whoever had it so long that the vigil ended late is not kept from it again soon."""
+    wire = Wire(nothing())
+    vigil = watch(2 * LONGEST)
+    for _ in range(64):
+        assert vigil.receive(wire.look, ROOM) is None
+
+    assert wire.looks == 1
+    assert vigil.receive(wire.look, ROOM) is None
+    assert wire.looks == 2
+
+
 def test_a_quick_peer_is_believed_again() -> None:
     """One vigil that was not in vain, and the next wait begins with one."""
     wire = Wire(iter([None, 3, 4, None]))

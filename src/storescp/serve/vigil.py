@@ -2,8 +2,7 @@
 
 A peer on a fast network sends its next object some ten microseconds after it has our answer. To fall asleep and be
 woken takes longer than that, and costs as much processor time as to look again and again: so we look. Where that was
-in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow; and whoever else
-wants the processor meanwhile gets it.
+in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow, or on a machine where others want the processor: they get it meanwhile.
 """
 
 import os
@@ -42,8 +41,9 @@ class Vigil:
         clock = self._clock
         end = clock() + LONGEST
         while (received := receive_ready(room)) is None:
-            if clock() >= end:
-                self._failures = min(self._failures + 1, _RAREST)
+            if (over := clock() - end) >= 0:
+                # Far beyond the end: others want the processor, and had it meanwhile.
+                self._failures = min(self._failures + 1, _RAREST) if over < LONGEST else _RAREST
                 self._pass = (1 << self._failures) - 1
                 return None
             os.sched_yield()
