@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Sequence
 
@@ -30,6 +29,7 @@ from storescp.config.choices import (
 )
 from storescp.config.command_line import Evaluation, UsageError, parse, scan, split
 from storescp.config.options import BY_NAME, Feature, Option, Stage, options
+from tests.peers.tools import require_tool
 
 PORT = "21985"
 USUAL_LIBRARY = frozenset({Feature.NULL_CIPHERS, Feature.AES_CCM})
@@ -759,7 +759,6 @@ def test_rightmost_of_a_block_wins(order: list[str], count: int) -> None:
 
 # The reference itself
 
-REFERENCE = shutil.which("storescp", path="/usr/bin:/usr/local/bin")
 
 TOKENS = st.one_of(
     # options of both versions that take nothing
@@ -899,9 +898,8 @@ TOKENS = st.one_of(
 
 
 def outcome_of_reference(arguments: list[str]) -> tuple[int, list[str]]:
-    assert REFERENCE is not None
     run = subprocess.run(
-        [REFERENCE, *arguments],
+        [require_tool("storescp"), *arguments],
         capture_output=True,
         stdin=subprocess.DEVNULL,
         check=False,
@@ -913,7 +911,6 @@ def outcome_of_reference(arguments: list[str]) -> tuple[int, list[str]]:
 
 def expected_outcome(arguments: list[str]) -> tuple[int, list[str]]:
     """Return what the program makes of arguments that cannot be served, from its texts."""
-    assert REFERENCE is not None
     printed: list[str] = []
     level = LogLevel.INFO
     try:
@@ -922,7 +919,7 @@ def expected_outcome(arguments: list[str]) -> tuple[int, list[str]]:
         known = evaluation.run(Stage.LOGGING)
         level = known.log_level
         if known.arguments:
-            printed.append(f"I: {parsed.arguments_text(REFERENCE)}")
+            printed.append(f"I: {parsed.arguments_text(require_tool('storescp'))}")
         known = evaluation.run(Stage.NETWORK, verbose=level <= LogLevel.INFO)
         if known.config_file is not None:
             text = "cannot read config file: unable to open configuration file: nofile"
@@ -938,7 +935,6 @@ def expected_outcome(arguments: list[str]) -> tuple[int, list[str]]:
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(REFERENCE is None, reason="DCMTK's storescp is not installed")
 @given(st.lists(TOKENS, min_size=1, max_size=7))
 @example([["-ta", "0xG"]])
 @example([["-ta", "0x"]])
@@ -953,7 +949,6 @@ def test_messages_are_those_of_the_reference(tokens: list[list[str]]) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.skipif(REFERENCE is None, reason="DCMTK's storescp is not installed")
 @given(
     st.lists(
         st.sampled_from(

@@ -74,7 +74,7 @@ def silence(server: Server) -> None:
         (["-su", "s"], object_without_study, "object-refused", "do not sort (--sort-on-study-uid"),
         (["-ts", "1"], stall, "association-aborted", "did not go on within 1 s"),
         (["--idle-timeout", "1"], idle, "association-aborted", "had nothing to say for 1 s"),
-        (["-ta", "1"], silence, "connection-refused", "no complete request for an association"),
+        (["-ta", "1"], silence, "connection-refused", "--acse-timeout allows more time"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

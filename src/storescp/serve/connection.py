@@ -371,7 +371,12 @@ class Connection:
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
         _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-        explanation = why.silent(self._address, self._timeouts.acse)
+        limit, option = self._timeouts.acse, "--acse-timeout"
+        socket_limit = self._timeouts.socket
+        left = 0.0 if self._artim is None else self._artim - self._clock()
+        if socket_limit is not None and left > _CLOCK_TOLERANCE:
+            limit, option = socket_limit, "--socket-timeout"  # a single receive took too long
+        explanation = why.silent(self._address, limit, option)
         explain(logging.ERROR, explanation)
         if self._teller is not None:
             self._teller.refused("timeout", explanation)

@@ -234,11 +234,11 @@ def busy(address: str) -> str:
     )
 
 
-def silent(address: str, seconds: float) -> str:
-    """Return why a connection was closed whose peer never asked for an association."""
+def silent(address: str, seconds: float, option: str = "--acse-timeout") -> str:
+    """Return why a connection was closed whose peer never asked for an association, within the time of an option."""
     return (
         f"{address} connected, but sent no complete request for an association within {seconds:g} s. It may be a monitor or"
-        " a port scanner; if it is a sender, see its log, and the network in between. --acse-timeout allows more time."
+        f" a port scanner; if it is a sender, see its log, and the network in between. {option} allows more time."
     )
 
 
