@@ -64,10 +64,15 @@ def transcode(
         memory=memory,
     )
     ends = sorted({0, len(data), *cuts, *(range(0, len(data), step) if step else ())})
-    for start, end in pairwise(ends):
-        fragment = bytearray(data[start:end])
-        transcoder.feed(memoryview(fragment))
-        fragment[:] = b"\xaa" * len(fragment)
+    fragments = [bytearray(data[start:end]) for start, end in pairwise(ends)]
+    while fragments:
+        # One by one, or some together, as the data path has them.
+        transcoder.feed(memoryview(fragments[0]))
+        together, fragments[:4] = fragments[:4], []
+        if len(together) > 1:
+            transcoder.feed_all([memoryview(fragment) for fragment in together[1:]])
+        for fragment in together:
+            fragment[:] = b"\xaa" * len(fragment)
     attributes = transcoder.finish(lambda _: preceding)
     passes = 1
     while transcoder.needs_second_pass:
