@@ -107,6 +107,23 @@ def test_a_directory_that_is_removed(tmp_path: Path, *, bits: bool) -> None:
     assert [path.name for path in place.iterdir()] == ["CT.2.3"]
 
 
+def test_a_file_of_which_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a network file system has it whose server has lost it: another one is made."""
+    scp = make(tmp_path)
+    receive_many(scp)
+    (ready,) = hidden(tmp_path)
+
+    def stale(_: int) -> os.stat_result:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", stale)
+        assert receive(scp, "2.1").status == 0
+    assert ready not in hidden(tmp_path)
+    scp.close()
+    assert len(list(tmp_path.iterdir())) == 21
+
+
 def test_free_space_counts_when_the_object_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,8 @@
 
 A peer on a fast network sends its next object some ten microseconds after it has our answer. To fall asleep and be
 woken takes longer than that, and costs as much processor time as to look again and again: so we look. Where that was
-in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow, or on a machine where others want the processor: they get it meanwhile.
+in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow, or on a machine where others
+want the processor: they get it meanwhile.
 """
 
 import os

@@ -197,9 +197,10 @@ class StoreSCP:
         self._begun += 1
         if self._spare is not None:
             file, self._spare = self._spare, None
-            if file.is_there and self.output.has_reserve():
-                file.header = header
-                return file
+            with suppress(OSError):  # a network file system may say so if it is gone
+                if file.is_there and self.output.has_reserve():
+                    file.header = header
+                    return file
             file.discard()
         return InstanceFile(self.output, header)
 
