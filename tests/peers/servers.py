@@ -41,7 +41,10 @@ class Server:
             for name in names:
                 path = Path(place, name)
                 with contextlib.suppress(FileNotFoundError):
-                    found[str(path.relative_to(self.directory))] = path.read_bytes()
+                    content = path.read_bytes()
+                    # Ours may have made a file ready for the next object.
+                    if content or not path.parent.name.startswith(".storescp-"):
+                        found[str(path.relative_to(self.directory))] = content
         return dict(sorted(found.items()))
 
     def take_files(self) -> dict[str, bytes]:
