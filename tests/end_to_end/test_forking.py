@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.burden import unfinished
 from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
 from tests.peers import clients, samples
 from tests.peers.authority import Authority, save
@@ -35,17 +36,12 @@ def children(server: Server) -> dict[int, str]:
     return found
 
 
-def unfinished(server: Server) -> int:
-    """Count the unfinished files; they and their directory may go away meanwhile."""
-    return sum(name.endswith(".part") for name in server.files())
-
-
 def begin_object(peer: Requestor, server: Server, instance: str) -> None:
     """Send an object but for its end, and wait until there is an unfinished file."""
-    before = unfinished(server)
+    before = len(unfinished(server.directory))
     whole = message(1, store_command(CT_IMAGE_STORAGE, instance), data_set(instance))
     peer.send(whole[:-10])
-    wait_until(lambda: unfinished(server) == before + 1)
+    wait_until(lambda: len(unfinished(server.directory)) == before + 1)
 
 
 def echo(server: Server) -> None:
@@ -131,7 +127,7 @@ def test_a_child_that_is_killed_harms_nobody(number: signal.Signals, tmp_path: P
 
         os.kill(doomed, number)
         assert victim.receive_response().kind == (7 if number == signal.SIGTERM else 0)
-        wait_until(lambda: unfinished(server) == 1)
+        wait_until(lambda: len(unfinished(server.directory)) == 1)
         rest = message(1, store_command(CT_IMAGE_STORAGE, "1.2"), data_set("1.2"))[-10:]
         other.send(rest)
         assert other.receive_response().elements[0x0900] == b"\0\0"
