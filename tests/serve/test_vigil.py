@@ -13,7 +13,11 @@ class Wire:
 
     def __init__(self, ready: Iterator[int | None]) -> None:
         self.looks = 0
+        self.preparations = 0
         self._ready = ready
+
+    def meanwhile(self) -> None:
+        self.preparations += 1
 
     def look(self, _: memoryview) -> int | None:
         self.looks += 1
@@ -37,9 +41,9 @@ def test_what_is_there_is_taken() -> None:
     wire = Wire(iter([7, None, None, 5, 0]))
     vigil = watch()
 
-    assert vigil.receive(wire.look, ROOM) == 7
-    assert vigil.receive(wire.look, ROOM) == 5
-    assert vigil.receive(wire.look, ROOM) == 0
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 7
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 5
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 0
     assert wire.looks == 5
 
 
@@ -47,22 +51,34 @@ def test_a_vigil_ends() -> None:
     """After a moment, whatever the peer does."""
     wire = Wire(nothing())
 
-    assert watch().receive(wire.look, ROOM) is None
-    assert wire.looks == 4
+    assert watch().receive(wire.look, ROOM, wire.meanwhile) is None
+    assert wire.looks == 3
 
 
 def test_a_slow_peer_costs_ever_less() -> None:
     """In the end one wait in sixty-four begins with a vigil, and no fewer."""
     wire = Wire(nothing())
-    vigil = watch(LONGEST)
+    vigil = watch(0.6 * LONGEST)
     vigils = []
     for _ in range(1000):
         before = wire.looks
-        assert vigil.receive(wire.look, ROOM) is None
+        assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
         vigils.append(wire.looks > before)
 
     assert [at for at, kept in enumerate(vigils) if kept][:8] == [0, 2, 6, 14, 30, 62, 126, 190]
     assert sum(vigils[-640:]) == 10
+
+
+def test_time_that_nobody_wants_is_used() -> None:
+    """Once a vigil, before the first look; not if others had the processor for a while."""
+    wire = Wire(iter([None, 3, 4, None, 5]))
+    alone = watch(1e-6)
+    assert alone.receive(wire.look, ROOM, wire.meanwhile) == 3
+    assert alone.receive(wire.look, ROOM, wire.meanwhile) == 4
+    assert wire.preparations == 2
+
+    assert watch(1e-5).receive(wire.look, ROOM, wire.meanwhile) == 5
+    assert wire.preparations == 2
 
 
 def test_others_want_the_processor() -> None:
@@ -70,24 +86,24 @@ def test_others_want_the_processor() -> None:
     wire = Wire(nothing())
     vigil = watch(2 * LONGEST)
     for _ in range(64):
-        assert vigil.receive(wire.look, ROOM) is None
+        assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
 
     assert wire.looks == 1
-    assert vigil.receive(wire.look, ROOM) is None
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 2
 
 
 def test_a_quick_peer_is_believed_again() -> None:
     """One vigil that was not in vain, and the next wait begins with one."""
     wire = Wire(iter([None, 3, 4, None]))
-    vigil = watch(LONGEST)
+    vigil = watch(0.6 * LONGEST)
 
-    assert vigil.receive(wire.look, ROOM) is None
-    assert vigil.receive(wire.look, ROOM) is None  # without a look
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None  # without a look
     assert wire.looks == 1
-    assert vigil.receive(wire.look, ROOM) == 3
-    assert vigil.receive(wire.look, ROOM) == 4
-    assert vigil.receive(wire.look, ROOM) is None
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 3
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 4
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 4
-    assert vigil.receive(wire.look, ROOM) is None
+    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 4

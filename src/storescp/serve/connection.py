@@ -185,7 +185,7 @@ class Connection:
                 signals.begin_wait()
                 received = None
                 if self._reception is None and not association.within_pdu:
-                    received = vigil.receive(transport.receive_ready, room)
+                    received = vigil.receive(transport.receive_ready, room, self._store.prepare)
                 if received is None:
                     received = transport.receive_into(room)
                 signals.end_wait()
@@ -565,7 +565,6 @@ class Connection:
                 teller.finished(request, syntax, outcome, explanation)
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
-        self._store.prepare()
         if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False

@@ -13,6 +13,9 @@ from collections.abc import Callable
 LONGEST = 100e-6
 """Seconds that a vigil lasts."""
 
+_ALONE = 5e-6
+"""Seconds within which the processor is given back if nobody else wants it."""
+
 _RAREST = 6
 """Of 2**6 waits, one begins with a vigil even if all have been in vain."""
 
@@ -29,9 +32,14 @@ class Vigil:
         self._pass = 0  # waits to come that are no vigils
 
     def receive(
-        self, receive_ready: Callable[[memoryview], int | None], room: memoryview
+        self,
+        receive_ready: Callable[[memoryview], int | None],
+        room: memoryview,
+        meanwhile: Callable[[], None],
     ) -> int | None:
         """Return what `Transport.receive_ready` does as soon as something is there; None: one has to sleep.
+
+        `meanwhile` is done if there is time for it: if nothing has come although others had the processor.
 
         Raises:
             OSError: the connection is lost.
@@ -40,7 +48,11 @@ class Vigil:
             self._pass -= 1
             return None
         clock = self._clock
-        end = clock() + LONGEST
+        begin = clock()
+        end = begin + LONGEST
+        os.sched_yield()
+        if clock() < begin + _ALONE:
+            meanwhile()
         while (received := receive_ready(room)) is None:
             if (over := clock() - end) >= 0:
                 # Far beyond the end: others want the processor, and had it meanwhile.

@@ -177,7 +177,9 @@ class StoreSCP:
         """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
         # Whoever needs it meets the error again, and has somebody to tell.
         with suppress(OutOfResources, OSError, ImportError):
-            if self._syntax is not None and not self.storing.bit_preserving:
+            if self._syntax is None:
+                return
+            if self._prepared is None and not self.storing.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, _NOWHERE)
             if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
                 self._spare = InstanceFile(self.output)
