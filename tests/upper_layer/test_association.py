@@ -477,7 +477,7 @@ def test_small_objects_stay_in_the_same_memory() -> None:
 
 
 def test_large_objects_get_the_ample_buffer() -> None:
-    """A stream of data gets a buffer of 1 MiB, and never a larger one."""
+    """A stream of data gets a buffer of 4 MiB, and never a larger one."""
     peer = in_state(STA6)
 
     peer.send(p_data((3, 0, bytes(16000))) * 300)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storescp.errors import InvalidPDU
+from storescp.upper_layer import pdata
 from storescp.upper_layer.pdata import (
     Fragment,
     ReceiveBuffer,
@@ -363,3 +364,42 @@ def test_short_cut_takes_what_would_have_come(pdus: list[list[tuple[int, int, by
             found += map(bytes, continued(buffer, MAXIMUM, 1))
 
     assert found == expected
+
+
+def filled(ample: int, *, most: int = 0) -> ReceiveBuffer:
+    """Return a buffer in which so many bytes have arrived that it has become ample, or larger."""
+    buffer = ReceiveBuffer()
+    buffer.ample = ample
+    while len(buffer.view) < max(ample, most):
+        room = buffer.room()
+        room[:] = b"a" * len(room)
+        buffer.end += len(room)
+    return buffer
+
+
+def test_memory_is_used_again() -> None:
+    """By the next association that needs as much, and by one of two at the same time."""
+    ample = 1 << 18
+    first = filled(ample)
+    first.view[:3] = b"abc"
+    first.give_back()
+    second, third = filled(ample), filled(ample)
+
+    second.view[:5] = b"other"
+    assert bytes(third.view[:5]) == b"aaaaa"
+    assert {len(second.view), len(third.view)} == {ample}
+    assert not first.view
+    third.give_back()
+    second.give_back()
+    assert bytes(filled(ample).view[:1]) == b"a"
+
+
+def test_what_is_rarely_needed_is_not_kept() -> None:
+    """A small buffer, or one that had to become larger than is usual."""
+    before = list(pdata._spare)
+    ReceiveBuffer().give_back()
+    large = filled(1 << 16, most=1 << 20)
+    assert len(large.view) >= 1 << 20
+    large.give_back()
+
+    assert pdata._spare == before

@@ -165,6 +165,7 @@ class Connection:
             raise
         finally:
             self._drop_reception()
+            self._association.give_back_memory()
         waiting = self._association.state is State.AWAITING_TRANSPORT_CLOSE
         return End.LINGER if waiting else End.CLOSED
 

@@ -56,8 +56,8 @@ from storescp.upper_layer.pdu import (
     unpack_header,
 )
 
-RECEIVE_BUFFER_SIZE = 1024 * 1024
-"""Of an association that carries data. One receive fills it with dozens of PDUs."""
+RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024
+"""Of an association that carries data: at most, as only large objects use all of it. One receive fills it with dozens of PDUs."""
 
 _PDU_TYPES = frozenset(int(pdu_type) for pdu_type in PDUType)
 
@@ -210,6 +210,10 @@ class Association:
     def transport_closed(self) -> None:
         """Note that the transport connection is closed, by whichever side (AA-4, AA-5, AR-5)."""
         self.state = State.IDLE
+
+    def give_back_memory(self) -> None:
+        """Let the next association have the buffer; nothing is received or looked at any more."""
+        self._buffer.give_back()
 
     # What the shell asks
 

@@ -15,6 +15,7 @@ larger than that only for a PDU that does not fit; how long a PDU may be is deci
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from storescp.errors import InvalidPDU
 from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType
@@ -43,10 +44,16 @@ _WORTH_A_VIEW = 256
 """Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""
 
 
+_spare: list[memoryview] = []
+"""The memory of an association that has ended; at most one."""
+
+
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
 
     __slots__ = ("_comfortable_end", "ample", "end", "parted", "start", "view", "viewed")
+
+    view: memoryview
 
     def __init__(self) -> None:
         self._provide(_SMALL)
@@ -78,9 +85,21 @@ class ReceiveBuffer:
             self._make_room()
         return self.view[self.end :]
 
+    def give_back(self) -> None:
+        """Let the next association have the memory, for which the system has found pages already. The end of this buffer."""
+        if len(self.view) == self.ample > _SMALL:
+            _spare[:] = [self.view]
+        self.view = memoryview(b"")
+
     def _provide(self, size: int) -> None:
-        """Take new memory; views of the former keep that alive."""
-        self.view = memoryview(bytearray(size))
+        """Take memory, new or left by another association; views of the former keep that alive."""
+        if _spare and len(_spare[0]) == size:
+            self.view = _spare.pop()
+        elif size > _SMALL:
+            # The system gives pages of a mapping as they are used; a bytearray has used all of them from the beginning.
+            self.view = memoryview(mmap(-1, size, MAP_PRIVATE | MAP_ANONYMOUS))
+        else:
+            self.view = memoryview(bytearray(size))
         self._comfortable_end = size - min(size // 4, _COMFORTABLE_ROOM)
 
     def _fitting_size(self) -> int:
