@@ -98,6 +98,9 @@ class ReceiveBuffer:
         elif size > _SMALL:
             # The system gives pages of a mapping as they are used; a bytearray has used all of them from the beginning.
             self.view = memoryview(mmap(-1, size, MAP_PRIVATE | MAP_ANONYMOUS))
+            # The C library gives memory back to the system from the size on of which it has freed something, mallopt(3):
+            # what is made anew of each data set is to stay.
+            bytes(size)
         else:
             self.view = memoryview(bytearray(size))
         self._comfortable_end = size - min(size // 4, _COMFORTABLE_ROOM)
