@@ -1,5 +1,8 @@
 """The receive buffer, and P-DATA-TF: PS3.8 9.3.5 and annex E."""
 
+import struct
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -403,3 +406,27 @@ def test_what_is_rarely_needed_is_not_kept() -> None:
     large.give_back()
 
     assert pdata._spare == before
+
+
+def test_what_is_not_taken_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDUs that differ one from the next cost as much as any others, however many of them the buffer holds."""
+    looks = 0
+
+    class Counting:
+        def __init__(self, size: int) -> None:
+            self._layout = struct.Struct(f"12s{size - 12}x")
+
+        def iter_unpack(self, pdus: memoryview) -> Iterator[tuple[bytes]]:
+            nonlocal looks
+            for begin in self._layout.iter_unpack(pdus):
+                looks += 1
+                yield begin
+
+    monkeypatch.setattr(pdata, "_begin_of", Counting)
+    buffer = received((encode(3, 0, LONG) + encode(3, 0xFC, LONG)) * 100)
+    taken = 0
+    while values := continued(buffer, MAXIMUM, 3):
+        taken += len(values)
+
+    assert taken == 200
+    assert looks <= 2 * taken

@@ -186,7 +186,7 @@ class Connection:
                 signals.begin_wait()
                 received = None
                 if self._reception is None and not association.within_pdu:
-                    received = vigil.receive(transport.receive_ready, room, self._store.prepare)
+                    received = vigil.receive(transport.receive_ready, room, self._prepare)
                 if received is None:
                     received = transport.receive_into(room)
                 signals.end_wait()
@@ -215,6 +215,16 @@ class Connection:
             except OSError as error:  # also TimeoutError: the peer does not take what is sent
                 self._lost(str(error))
                 return
+
+    def _prepare(self) -> None:
+        """Use the time that the peer needs; a request to stop waits until that is done.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        self._signals.end_wait()
+        self._store.prepare()
+        self._signals.begin_wait()
 
     def _take(self, received: int) -> bool:
         """Handle what has just been received; True when the association has ended."""

@@ -15,6 +15,7 @@ larger than that only for a PDU that does not fit; how long a PDU may be is deci
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import takewhile
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from storescp.errors import InvalidPDU
@@ -177,12 +178,9 @@ def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> li
 
 def _alike(pdus: memoryview, size: int) -> int:
     """Return the length of the PDUs at the front that begin as the first one does, if each has this size."""
-    begins = [begin for (begin,) in _begin_of(size).iter_unpack(pdus)]
-    first = begins[0]
-    if begins.count(first) == len(begins):
-        return len(pdus)
-    # Behind the first that differs, PDUs need not begin where these would.
-    return size * next(at for at, begin in enumerate(begins) if begin != first)
+    first = (bytes(pdus[:_FIRST_ITEM_LENGTH]),)
+    # Behind the first that differs, PDUs need not begin where these would; and what is not taken is not looked at.
+    return size * len(list(takewhile(first.__eq__, _begin_of(size).iter_unpack(pdus))))
 
 
 @lru_cache(maxsize=8)
