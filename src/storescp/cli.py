@@ -99,8 +99,6 @@ def _receive(program: str, parsed: Parsed) -> int:
     command_line = evaluation.run(Stage.STORAGE)
     _logger.debug("%s\n", texts.IDENTIFICATION)
     command_line = evaluation.run(Stage.SECURITY)
-    if unavailable := evaluation.unavailable():
-        raise UsageError(f"{unavailable[0]} is not available yet", quiet=False)
     return settings.receiver(command_line, policy, connected).run()
 
 

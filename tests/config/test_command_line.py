@@ -735,20 +735,6 @@ def test_errors_wait_for_their_stage() -> None:
         evaluation.run(Stage.LOGGING)
 
 
-def test_unavailable_options_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options in force whose work is not built yet are named, defaults and overruled ones are not."""
-    monkeypatch.setattr(
-        "storescp.config.command_line.UNAVAILABLE", frozenset({"fork", "sorting", "refuse"})
-    )
-    evaluation = Evaluation(
-        parse(["--refuse", "--fork", "--single-process", "-ss", "a", "-sp", "104"])
-    )
-
-    evaluation.run(Stage.SECURITY)
-
-    assert evaluation.unavailable() == ["--refuse", "--sort-on-patientname"]
-
-
 @given(st.permutations(["+t=", "+te", "+tb", "+ti", "+td"]), st.integers(1, 5))
 def test_rightmost_of_a_block_wins(order: list[str], count: int) -> None:
     """Whatever the order of alternatives, the last one is in force."""

@@ -14,7 +14,6 @@ from storescp.config.options import (
     BY_NAME,
     EVALUATION,
     GROUPS,
-    UNAVAILABLE,
     VERBOSE_MODE,
     Address,
     Feature,
@@ -209,11 +208,6 @@ def test_blocks_have_one_default_at_most() -> None:
 def test_every_field_is_filled_by_an_option() -> None:
     """CommandLine has no field that no option can change, but the port."""
     assert {option.field for option in SETTINGS} | {"port"} == set(CommandLine._fields)
-
-
-def test_unavailable_fields_exist() -> None:
-    """What is marked as not built yet is a field of CommandLine."""
-    assert set(CommandLine._fields) >= UNAVAILABLE
 
 
 def test_extensions_stand_at_the_end() -> None:

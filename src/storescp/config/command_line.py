@@ -17,7 +17,6 @@ from storescp.config.options import (
     BLOCKS,
     BY_NAME,
     EVALUATION,
-    UNAVAILABLE,
     VERBOSE_MODE,
     Address,
     Features,
@@ -299,14 +298,6 @@ class Evaluation:
                 self._done.add(due)
                 self._run(due)
         return CommandLine(**self._fields)
-
-    def unavailable(self) -> list[str]:
-        """Return the long names of the options in force whose work is not built yet."""
-        return [
-            option.long
-            for option in self._in_force.values()
-            if option is not None and option.field in UNAVAILABLE and not option.default
-        ]
 
     def _run(self, stage: Stage) -> None:
         try:

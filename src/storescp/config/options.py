@@ -1266,6 +1266,3 @@ EVALUATION = {
     ),
 }  # fmt: skip
 """The order in which blocks are evaluated: the first error found is the one reported."""
-
-UNAVAILABLE: frozenset[str] = frozenset()
-"""Fields whose work is not built yet: asking for more than their default is refused at start, never ignored."""
