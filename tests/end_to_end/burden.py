@@ -2,13 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.end_to_end.conversation import CONTEXTS, store, wait_until
 from tests.peers.requestor import Requestor
-from tests.peers.servers import Server
+from tests.peers.servers import Server, our_environment, running
 
 MEGABYTE = 1 << 20
 
@@ -49,6 +51,27 @@ def burden(pid: int) -> Burden:
     return sum((burden(int(child)) for child in children), own)
 
 
+def impatient(
+    directory: Path,
+    options: Sequence[str] = (),
+    *,
+    free_for: float = 0.1,
+    free_at_most: int = 16,
+) -> AbstractContextManager[Server]:
+    """Run the program with `--fork`, with children that wait for work no longer, and no more of them, than told."""
+    program = (
+        "from storescp import cli; from storescp.serve import workers;"
+        f"workers._FREE_FOR = {free_for}; workers._FREE_AT_MOST = {free_at_most}; cli.main()"
+    )
+    command = [sys.executable, "-c", program]
+    return running(command, directory, ["--fork", *options], our_environment())
+
+
+def forks(server: Server) -> bool:
+    """Tell whether a server was started with `--fork`."""
+    return "--fork" in Path(f"/proc/{server.process.pid}/cmdline").read_text()
+
+
 def unfinished(directory: Path) -> list[str]:
     """Return the names of unfinished files below a directory, whose hidden place may go at any moment."""
     return [name for _, _, names in os.walk(directory) for name in names if name.endswith(".part")]
@@ -65,7 +88,7 @@ def next_peer_is_served(server: Server) -> None:
 
 def every_worker_has_stored(server: Server) -> None:
     """What a process opens for its first object, it keeps: with two workers, each has to have done so."""
-    if burden(server.process.pid).processes == 1:
+    if forks(server) or burden(server.process.pid).processes == 1:
         return
     with Requestor(server.port) as one, Requestor(server.port) as other:
         for peer in (one, other):
@@ -80,6 +103,8 @@ def nothing_stays(server: Server, *, growth: int = 16 * MEGABYTE) -> Iterator[No
     """In the end the server is as it was, and serves."""
     every_worker_has_stored(server)
     next_peer_is_served(server)
+    if forks(server):
+        wait_until(lambda: burden(server.process.pid).processes == 1)
     before = burden(server.process.pid)
     yield
     next_peer_is_served(server)

@@ -1,7 +1,8 @@
 """What the tests of the running program say to it, and how they wait for what follows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import (
@@ -12,9 +13,18 @@ from tests.peers.requestor import (
     message,
     store_command,
 )
+from tests.peers.servers import Server
 
 LITTLE = "1.2.840.10008.1.2.1"
 CONTEXTS = (Context(1, CT_IMAGE_STORAGE, (LITTLE,)), Context(3, VERIFICATION, (LITTLE,)))
+
+
+@contextmanager
+def associated(server: Server) -> Iterator[Requestor]:
+    """Open an association; its connection is closed at the end, whether it was released or not."""
+    with Requestor(server.port) as peer:
+        peer.associate(CONTEXTS)
+        yield peer
 
 
 def data_set(instance: str, study: str = "1.9") -> bytes:

@@ -8,12 +8,13 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.burden import MEGABYTE, nothing_stays
+from tests.end_to_end.burden import MEGABYTE, impatient, nothing_stays
 from tests.end_to_end.conversation import CONTEXTS, LITTLE, data_set
 from tests.peers.dicom import DEFLATED, Syntax
 from tests.peers.requestor import (
@@ -42,17 +43,25 @@ CLOSED, ABORTED, REJECTED = "CLOSED", "ABORT", "3"
 STORE = p_data(pdv(1, COMMAND | LAST, store_command(CT_IMAGE_STORAGE, "1.2.3")))
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(), ("--fork",), ("--workers", "2")],
-    ids=["one process", "forking", "workers"],
-)
+def with_workers(directory: Path, options: Sequence[str]) -> AbstractContextManager[Server]:
+    """Run the program with two workers."""
+    return ours(directory, [*options, "--workers", "2"])
+
+
+MODES: dict[str, Callable[[Path, Sequence[str]], AbstractContextManager[Server]]] = {
+    "one process": ours,
+    "forking": impatient,
+    "workers": with_workers,
+}
+
+
+@pytest.fixture(scope="module", params=MODES.values(), ids=list(MODES))
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """One server for all: what an attack has left behind, the next one would find."""
-    options = ["-v", "+xa", "--acse-timeout", "2", "--inflate-limit", "1", *request.param]
-    with ours(tmp_path_factory.mktemp("attacked"), options) as running:
+    options = ["-v", "+xa", "--acse-timeout", "2", "--inflate-limit", "1"]
+    with request.param(tmp_path_factory.mktemp("attacked"), options) as running:
         yield running
 
 
@@ -286,16 +295,16 @@ FORKING = {"before the association", "in a data set", "after the release"}
 
 
 @pytest.mark.parametrize(
-    ("where", "options"),
+    ("where", "mode"),
     [
-        *(pytest.param(where, [], id=where) for where in SLOW),
-        *(pytest.param(where, ["--fork"], id=f"{where}, forking") for where in sorted(FORKING)),
+        *((where, "one process") for where in SLOW),
+        *((where, "forking") for where in sorted(FORKING)),
     ],
 )
-def test_a_byte_now_and_then_keeps_no_place(where: str, options: list[str], tmp_path: Path) -> None:
+def test_a_byte_now_and_then_keeps_no_place(where: str, mode: str, tmp_path: Path) -> None:
     """Whoever sends a byte now and then, in whatever state, is dropped when a time limit has passed."""
-    options = ["-ta", "1", "--socket-timeout", "1", *options]
-    with ours(tmp_path / "out", options) as server, nothing_stays(server):
+    options = ["-ta", "1", "--socket-timeout", "1"]
+    with MODES[mode](tmp_path / "out", options) as server, nothing_stays(server):
         start = time.monotonic()
         with (
             socket.create_connection(("127.0.0.1", server.port)) as connection,
@@ -313,9 +322,9 @@ def one_association(address: tuple[str, int], request: bytes) -> bytes:
 
 
 def how_many(server: Server) -> int:
-    """10,000 of a kind; fewer where each costs a process, or where several share them."""
+    """10,000 of a kind; fewer where several processes share them."""
     command_line = Path(f"/proc/{server.process.pid}/cmdline").read_text()
-    return 200 if "--fork" in command_line else 2000 if "--workers" in command_line else 10_000
+    return 2000 if {"--fork", "--workers"} & set(command_line.split("\0")) else 10_000
 
 
 def test_10_000_rejected_associations(server: Server) -> None:

@@ -1,14 +1,17 @@
-"""`--fork`: a process for each association, which harms no other and leaves nothing behind."""
+"""`--fork`: a process of its own for each association, which harms no other and leaves nothing behind."""
 
 import os
 import signal
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.burden import unfinished
-from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
+from tests.end_to_end.burden import impatient, unfinished
+from tests.end_to_end.conversation import CONTEXTS, associated, data_set, store, wait_until
+from tests.end_to_end.processes import children, has_ended
 from tests.peers import clients, samples
 from tests.peers.authority import Authority, save
 from tests.peers.requestor import (
@@ -23,17 +26,9 @@ from tests.peers.servers import Server, our_environment, ours, running
 RECORDER = Path(__file__).parents[1] / "peers" / "load_recorder.py"
 
 
-def children(server: Server) -> dict[int, str]:
-    """Return the server's child processes and their states, `Z` for a zombie."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it has just ended
-            continue
-        if int(parent) == server.process.pid:
-            found[int(entry.parent.name)] = state
-    return found
+def staff(server: Server) -> list[int]:
+    """Return the server's child processes, zombies among them."""
+    return children(server.process.pid)
 
 
 def begin_object(peer: Requestor, server: Server, instance: str) -> None:
@@ -60,7 +55,7 @@ def test_stuck_children_do_not_stop_others(tmp_path: Path) -> None:
         within_object.associate(CONTEXTS)
         begin_object(within_object, server, "1.1")
         idle.associate(CONTEXTS)
-        wait_until(lambda: len(children(server)) >= 2)  # who has not asked may wait outside
+        wait_until(lambda: len(staff(server)) >= 2)  # who has not asked may wait outside
 
         for _ in range(3):
             echo(server)
@@ -76,7 +71,7 @@ def test_a_limit_lets_the_next_one_wait(tmp_path: Path) -> None:
         first.associate(CONTEXTS)
         second.associate(CONTEXTS)
         wait_until(lambda: "Maximum number of associations reached" in server.errors())
-        assert len(children(server)) == 2
+        assert len(staff(server)) == 2
 
         assert store(first, "1.1") == "0000"
         first.release()
@@ -102,16 +97,57 @@ def test_a_limit_costs_no_time(tmp_path: Path) -> None:
             peer.release()  # half a second each would not do
 
 
-def test_no_zombies(tmp_path: Path) -> None:
-    """Children are waited for as soon as they end, while nothing else happens."""
-    with ours(tmp_path / "out", ["--fork", "-xcr", "true"]) as server:
+def test_a_child_that_is_free_serves_the_next(tmp_path: Path) -> None:
+    """One is enough for associations that follow each other, and no command of theirs stays as a zombie."""
+    options = ["--fork", "--max-associations", "2", "-xcr", "true"]
+    with ours(tmp_path / "out", options) as server:
+        with associated(server) as first, associated(server) as second:
+            first.release()
+            second.release()
+        both = staff(server)
         for number in range(10):
-            with Requestor(server.port) as peer:
-                peer.associate(CONTEXTS)
+            with associated(server) as peer:
                 assert store(peer, f"1.{number}") == "0000"
                 peer.release()
+        assert staff(server) == both
+        assert not any(map(children, both))
 
-        wait_until(lambda: not children(server))
+
+def test_children_leave_when_nobody_needs_them(tmp_path: Path) -> None:
+    """They are waited for as soon as they end, while nothing else happens."""
+    with impatient(tmp_path / "out") as server:
+        for number in range(3):
+            with associated(server) as peer:
+                assert store(peer, f"1.{number}") == "0000"
+                peer.release()
+            wait_until(lambda: not staff(server))
+        echo(server)
+
+
+def test_not_many_children_wait_for_work(tmp_path: Path) -> None:
+    """Those that served last are kept."""
+    with impatient(tmp_path / "out", free_for=30, free_at_most=2) as server, ExitStack() as stack:
+        peers = [stack.enter_context(associated(server)) for _ in range(5)]
+        assert len(staff(server)) == 5
+        for peer in peers:
+            peer.release()
+        wait_until(lambda: len(staff(server)) == 2)
+        echo(server)
+
+
+def test_each_association_is_a_world_of_its_own(tmp_path: Path) -> None:
+    """A study that goes on in the next association begins anew there, whoever serves it: as after a fork."""
+    options = ["--fork", "--max-associations", "1", "-ss", "s", "-v"]
+    with ours(tmp_path / "out", options) as server:
+        for number in range(2):
+            with associated(server) as peer:
+                assert store(peer, f"1.{number}") == "0000"
+                assert store(peer, f"2.{number}") == "0000"
+                peer.release()
+            assert len(staff(server)) == 1
+        said = server.errors()
+        assert said.count("created new subdirectory") == 2
+        assert "using existing subdirectory" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
@@ -120,7 +156,7 @@ def test_a_child_that_is_killed_harms_nobody(number: signal.Signals, tmp_path: P
     with ours(tmp_path / "out", ["--fork"]) as server:
         victim, other = Requestor(server.port), Requestor(server.port)
         victim.associate(CONTEXTS)
-        (doomed,) = children(server)
+        [doomed] = staff(server)
         other.associate(CONTEXTS)
         begin_object(victim, server, "1.1")
         begin_object(other, server, "1.2")
@@ -135,7 +171,7 @@ def test_a_child_that_is_killed_harms_nobody(number: signal.Signals, tmp_path: P
         victim.close()
         echo(server)
 
-        wait_until(lambda: not children(server))
+        wait_until(lambda: doomed not in staff(server))
         assert sorted(server.files()) == ["CT.1.2"]
         wait_until(lambda: not list(server.directory.glob(".storescp*")))
         said = f"E: child process {doomed} was ended by {number.name}\n"
@@ -148,10 +184,32 @@ def test_children_outlive_their_parent(tmp_path: Path) -> None:
         peer = Requestor(server.port)
         peer.associate(CONTEXTS)
 
+        [serving] = staff(server)
         assert server.stop() == -signal.SIGTERM
         assert store(peer, "1.2.3") == "0000"
         assert peer.release() == 6
         assert list(server.files()) == ["CT.1.2.3"]
+        wait_until(partial(has_ended, serving))  # there is nobody who could give it more to do
+
+
+def test_children_without_work_end_with_their_parent(tmp_path: Path) -> None:
+    """However that ends."""
+    with ours(tmp_path / "out", ["--fork"]) as server:
+        echo(server)
+        [free] = staff(server)
+        server.process.kill()
+        wait_until(partial(has_ended, free))
+
+
+def test_a_free_child_that_is_killed_is_not_missed(tmp_path: Path) -> None:
+    """The next peer is served by another one."""
+    with ours(tmp_path / "out", ["--fork"]) as server:
+        echo(server)
+        [free] = staff(server)
+        os.kill(free, signal.SIGKILL)
+        echo(server)
+        wait_until(lambda: f"child process {free} was ended by SIGKILL" in server.errors())
+        assert free not in staff(server)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +243,11 @@ def test_children_load_nothing(options: list[str], tmp_path: Path) -> None:
                 clients.storescu(server.port, usual, *identity)
             else:
                 clients.dcmsend(server.port, paths)
-            wait_until(lambda: not children(server))
             assert server.files()
+            served = staff(server)
+            server.stop()
+            for child in served:
+                wait_until(partial(has_ended, child))
 
     loaded = record.read_text().splitlines()
     assert len(loaded) >= 2

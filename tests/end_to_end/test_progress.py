@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.processes import children, has_ended
 from tests.end_to_end.test_status_page import CONTEXTS, store
 from tests.peers.requestor import Requestor
 from tests.peers.servers import free_port, is_listening, our_command, our_environment, ours
@@ -107,9 +108,8 @@ def test_the_log_goes_to_the_terminal_when_the_display_is_killed(tmp_path: Path)
     """Reception goes on."""
     with shown(tmp_path / "out", ["-v"]) as (terminal, port):
         wait_until(lambda: bool(terminal.screen()), terminal.screen)
-        children = Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children")
-        (display,) = children.read_text().split()
-        os.kill(int(display), signal.SIGKILL)
+        [display] = children(terminal.process.pid)
+        os.kill(display, signal.SIGKILL)
         wait_until(
             lambda: "E: the progress has ended, reception goes on without it" in terminal.screen(),
             terminal.screen,
@@ -167,9 +167,8 @@ def test_it_goes_together_with_the_page(tmp_path: Path) -> None:
             peer.associate(CONTEXTS, calling=b"CT1")
             peer.release()
         wait_until(lambda: "released" in server.errors(), server.errors)
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        viewers = children.read_text().split()
+        others = children(server.process.pid)
         assert server.stop() == -signal.SIGTERM
 
-    assert len(viewers) == 2
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in viewers), lambda: viewers)
+    assert len(others) == 3  # and the one that has served
+    wait_until(lambda: all(map(has_ended, others)), lambda: str(others))

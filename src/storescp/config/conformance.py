@@ -299,17 +299,17 @@ def _seconds(limit: float | None) -> str:
 def _number_of_associations(receiving: Receiving) -> str:
     if receiving.connected is not None:
         return "One; the program serves the connection with which a super server starts it."
-    if receiving.working is not None:
-        limit = receiving.working.queue_limit
-        rejected = "" if limit is None else f"; {limit} wait at most, and more are rejected"
-        number = f"{receiving.working.workers} at a time; further ones wait{rejected}."
-        return number + _limits_of_peers(receiving)
-    if not receiving.fork:
-        return "One at a time; further ones wait until it ends." + _limits_of_peers(receiving)
-    if receiving.max_associations is None:
+    working = receiving.working
+    if working is None:
+        number = "One at a time; further ones wait until it ends."
+    elif working.workers is None:
         number = "Not limited: a process serves each association."
+    elif working.on_demand:
+        number = f"At most {working.workers} at a time; further ones wait."
     else:
-        number = f"At most {receiving.max_associations} at a time; further ones wait."
+        limit = working.queue_limit
+        rejected = "" if limit is None else f"; {limit} wait at most, and more are rejected"
+        number = f"{working.workers} at a time; further ones wait{rejected}."
     return number + _limits_of_peers(receiving)
 
 

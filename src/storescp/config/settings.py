@@ -130,8 +130,6 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         port=command_line.port,
         ip_version=IP_VERSIONS[command_line.ip_version],
         connected=connected,
-        fork=command_line.fork,
-        max_associations=command_line.max_associations,
         timeouts=_timeouts(command_line),
         maximum_command_length=command_line.max_command_size,
         disturbances=Disturbances(
@@ -228,11 +226,13 @@ def _idle_timeout(command_line: CommandLine) -> int | None:
 
 
 def _working(command_line: CommandLine) -> "Working | None":
-    if command_line.workers is None:
+    if command_line.workers is None and not command_line.fork:
         return None
     from storescp.serve.workers import Working
 
-    return Working(command_line.workers, command_line.queue_limit)
+    if command_line.fork:
+        return Working(command_line.max_associations, on_demand=True)
+    return Working(command_line.workers, queue_limit=command_line.queue_limit)
 
 
 _EOSTUDY_TIMEOUT = 60

@@ -266,7 +266,7 @@ def _wake_at(connected: socket.socket, count: int) -> None:
 class Reception(Enum):
     """What became of a connection that was handed on."""
 
-    DONE = "closed, or the business of another process"
+    DONE = "closed"
     LINGER = "the peer is to close it"
 
 
@@ -281,7 +281,6 @@ class Listener:
         acse_timeout: float,
         serve: Callable[[socket.socket], Reception],
         expire: Callable[[], float | None],
-        may_serve: Callable[[], bool] = lambda: True,
         arrived: WaitingRoom | None = None,
         admits: Callable[[str, int], bool] | None = None,
         on_silent: Callable[[socket.socket], None] = lambda _: None,
@@ -295,7 +294,6 @@ class Listener:
             acse_timeout: seconds that a silent peer, or one that does not close, may stay.
             serve: serves one connection.
             expire: does what has become due, and returns when to come again (clock), or None.
-            may_serve: False while another child process would be too many.
             arrived: where connections wait to be served; None: with the limits that the reference has.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
@@ -307,7 +305,6 @@ class Listener:
         self._acse_timeout = acse_timeout
         self._serve = serve
         self._expire = expire
-        self._may_serve = may_serve
         self._admits = admits
         self._on_silent = on_silent
         self._clock = clock
@@ -344,21 +341,16 @@ class Listener:
 
     def _poll(self) -> list[int]:
         poll = select.poll()
-        serving = self._may_serve()
-        if serving:
-            poll.register(self._listening, select.POLLIN)
-            for descriptor in self._arrived.descriptors():
-                poll.register(descriptor, _READABLE)
-        for descriptor in (*self._lingering.descriptors(), *self._watched):
+        poll.register(self._listening, select.POLLIN)
+        for descriptor in (
+            *self._arrived.descriptors(),
+            *self._lingering.descriptors(),
+            *self._watched,
+        ):
             poll.register(descriptor, _READABLE)
         deadlines = [self._expire(), self._arrived.deadline(), self._lingering.deadline()]
         first = min((when for when in deadlines if when is not None), default=None)
-        # The end of a child wakes us; but were SIGCHLD blocked when we were started, it would not.
-        longest = None if serving else 0.5
-        if first is not None:
-            remaining = max(0.0, first - self._clock())
-            longest = remaining if longest is None else min(longest, remaining)
-        limit = None if longest is None else int(longest * 1000) + 1
+        limit = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
         events = self._signals.until_action(lambda: poll.poll(limit))
         return [descriptor for descriptor, _ in events or ()]
 
@@ -368,8 +360,6 @@ class Listener:
                 if not self._lingering.swallow(descriptor):
                     self._lingering.take(descriptor).close()
             elif descriptor in self._arrived:
-                if not self._may_serve():
-                    continue
                 if not self._arrived.is_due(descriptor):
                     continue
                 address = self._arrived.address(descriptor)

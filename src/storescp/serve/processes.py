@@ -118,22 +118,6 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def fork_child(children: Children, on_end: Callable[[int, int], None]) -> bool:
-    """Split off a child process; True in the child.
-
-    In the parent `on_end` is called with its process id and wait status once it was found ended.
-
-    Raises:
-        OSError: the system has no room for another process.
-    """
-    pid = fork_flushed()
-    if pid == 0:
-        children.forget()
-        return True
-    children.add(pid, lambda status: on_end(pid, status))
-    return False
-
-
 def fork_flushed() -> int:
     """Split off a child process; return its number, 0 in the child.
 

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
@@ -32,7 +31,6 @@ from storescp.serve.listener import (
 from storescp.serve.processes import (
     Children,
     Commands,
-    fork_child,
     run_as_init,
     signal_name,
     watch_children,
@@ -75,8 +73,6 @@ class Receiving:
     ip_version: IPVersion = IPVersion.IPV4
     connected: int | None = None
     """Descriptor of the one connection to serve, from inetd; None: listen."""
-    fork: bool = False
-    max_associations: int | None = None
     maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
     """Of a command set, in bytes."""
     host_lookup: bool = True
@@ -93,9 +89,14 @@ class Receiving:
     monitoring: "Monitoring | None" = None
     """What is shown to people; None: nothing."""
     working: "Working | None" = None
-    """Several associations at once, in workers; None: one, or a child for each."""
+    """Several associations at once, each in a process of its own; None: one, in this process."""
     side_by_side: "SideBySide | None" = None
     """Each study ends for itself; None: there is one study at a time, as in the reference."""
+
+    @property
+    def forks(self) -> bool:
+        """Whether each association is a world of its own, as with `--fork`."""
+        return self.working is not None and self.working.on_demand
 
 
 class Receiver:
@@ -139,10 +140,9 @@ class Receiver:
             self._run,
             dictionary,
             # A child sees a part of a study only.
-            announce=None if self._hub is None or receiving.fork else self._announce,
+            announce=None if self._hub is None or receiving.forks else self._announce,
         )
         self._studies: Studies | None = None
-        self._listener: Listener | Supervisor | None = None
         self._supervisor: Supervisor | None = None
         self._names = client_names.ClientNames()
 
@@ -176,12 +176,12 @@ class Receiver:
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
-        if self._receiving.fork or self._receiving.working is not None:
+        if self._receiving.working is not None:
             self._prepare_for_children()
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
         self._open_studies()
-        self._listener = listener = self._listen(listening)
+        listener = self._listen(listening)
         if self._studies is not None:
             listener.watch(self._studies.descriptor, self._studies.step)
         self._open_hub(listener, port)
@@ -215,7 +215,6 @@ class Receiver:
                 acse_timeout=receiving.timeouts.acse,
                 serve=self._serve,
                 expire=self._expire,
-                may_serve=self._may_serve,
                 arrived=arrived,
                 admits=None if receiving.gate is None else self.admits,
                 on_silent=self.was_silent,
@@ -232,7 +231,9 @@ class Receiver:
             doors=self,
             serve=self._serve_in_worker,
             in_child=self._become_worker,
+            see_off=self._wait_for_close,
             lost=self._lose_worker,
+            ended=self._worker_ended,
             step=self._store.expire,
             next_step=self._store.deadline,
         )
@@ -251,12 +252,13 @@ class Receiver:
         self._store = self._studies.scp()
 
     def _serve_in_worker(self, connected: socket.socket, admission: object) -> Reception:
-        from storescp.upper_layer.admission import Admission
-
         policy = self._receiving.policy
-        if isinstance(admission, Admission):
-            policy = replace(policy, admission=admission)
-        return self._serve_here(connected, policy, child_pid=os.getpid())
+        if admission is not None:
+            policy = replace(policy, admission=cast("Admission", admission))
+        reception = self._serve_here(connected, policy, child_pid=os.getpid())
+        if self._receiving.forks:
+            self._store.forget_study()
+        return reception
 
     def _become_worker(self, notify: Callable[[], None]) -> None:
         """Go on in a worker, whose supervisor is to be notified when something is due."""
@@ -266,10 +268,22 @@ class Receiver:
             self._store = self._studies.in_child(notify)
 
     def _lose_worker(self, pid: int) -> None:
-        """A worker is gone: nobody goes on with what it had."""
+        """A worker is gone: nobody goes on with the studies that it had."""
         if self._studies is not None:
             self._studies.lost(pid)
-        self._store.output.remove_leftovers(time.time())
+
+    def _worker_ended(self, pid: int, status: int) -> None:
+        """If a worker did not end by itself, somebody should know and tidy up."""
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return
+        kind = "child" if self._receiving.forks else "worker"
+        if code > 0:
+            _logger.error("%s process %d failed with exit status %d", kind, pid, code)
+        elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
+            _logger.error("%s process %d was ended by %s", kind, pid, signal_name(-code))
+        if not self._receiving.storing.ignore:
+            self._store.output.remove_leftovers(time.time())
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -280,13 +294,14 @@ class Receiver:
         from storescp.events import Listening as NowListening
 
         receiving = self._receiving
-        if receiving.fork or receiving.working is not None:
+        if receiving.working is not None:
             self._hub.share()
         if self._hub.descriptor >= 0:
             listener.watch(self._hub.descriptor, self._hub.receive)
-        processes = "fork" if receiving.fork else "single"
-        workers = None
-        if receiving.working is not None:
+        processes, workers = "single", None
+        if receiving.forks:
+            processes = "fork"
+        elif receiving.working is not None:
             processes, workers = "workers", receiving.working.workers
         self._hub.tell(NowListening(port, __version__, processes, workers))
 
@@ -407,66 +422,23 @@ class Receiver:
         self._store.expire()
         return self._store.deadline()
 
-    def _may_serve(self) -> bool:
-        limit = self._receiving.max_associations
-        if limit is None or len(self._children) < limit:
-            return True
-        self._children.reap()
-        return len(self._children) < limit
-
     # -- one connection ----------------------------------------------------------------------------------------------
 
     def _serve(self, connected: socket.socket) -> Reception:
-        """Serve a connection whose peer has begun to speak."""
-        policy, leave = self._policy_for(connected)
-        if not self._receiving.fork:
-            return self._serve_in_turn(connected, policy)
+        """Serve a connection whose peer has begun to speak; what goes wrong in our own code ends this one only."""
         try:
-            in_child = fork_child(self._children, partial(self._child_ended, leave))
-        except OSError as error:
-            leave()
-            _logger.error("Cannot create association sub-process: %s", error.strerror)
-            connected.close()
-            return Reception.DONE
-        if in_child:
-            self._serve_in_child(connected, policy)
-        connected.close()
-        limit = self._receiving.max_associations
-        if limit is not None and len(self._children) >= limit:
-            _logger.info(
-                "Maximum number of associations reached, waiting for child process to terminate"
-            )
-        return Reception.DONE
-
-    def _serve_in_turn(self, connected: socket.socket, policy: Policy) -> Reception:
-        """Serve here; what goes wrong in our own code ends this association, and not the service."""
-        try:
-            return self._serve_here(connected, policy)
+            return self._serve_here(connected, self._policy_for(connected))
         except Exception:  # the outermost loop of this process
             _logger.exception("internal error, association dropped")
             connected.close()
             return Reception.DONE
 
-    def _child_ended(self, leave: Callable[[], None], pid: int, status: int) -> None:
-        """An association's process is gone; if it did not end by itself, somebody should know and tidy up."""
-        leave()
-        code = os.waitstatus_to_exitcode(status)
-        if code == 0:
-            return
-        if code > 0:
-            _logger.error("child process %d failed with exit status %d", pid, code)
-        elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
-            _logger.error("child process %d was ended by %s", pid, signal_name(-code))
-        if not self._receiving.storing.ignore:
-            self._store.output.remove_leftovers(time.time())
-
-    def _policy_for(self, connected: socket.socket) -> tuple[Policy, Callable[[], None]]:
-        """Return what is accepted of a requester, and what to call when another process has served it."""
+    def _policy_for(self, connected: socket.socket) -> Policy:
+        """Return what is accepted of a requester that is served in this process."""
         policy = self._receiving.policy
         if self._receiving.gate is None or (address := _address(connected)) is None:
-            return policy, _nothing
-        admission, leave = self.admit(address)
-        return replace(policy, admission=admission), leave
+            return policy
+        return replace(policy, admission=self._receiving.gate.admission(address))
 
     def admit(self, address: str) -> "tuple[Admission | None, Callable[[], None]]":
         """Return what is asked of a requester, and what to call when another process has served it."""
@@ -474,8 +446,7 @@ class Receiver:
         if gate is None:
             return None, _nothing
         admission = gate.admission(address)
-        elsewhere = self._receiving.fork or self._receiving.working is not None
-        return admission, gate.enter(admission) if elsewhere else _nothing
+        return admission, gate.enter(admission)
 
     def admits(self, address: str, waiting: int) -> bool:
         """Tell whether a connection is let in at all."""
@@ -489,26 +460,6 @@ class Receiver:
             teller.refused(*objection)
             CURRENT.clear()
         return False
-
-    def _serve_in_child(self, connected: socket.socket, policy: Policy) -> None:
-        """Serve in a process of its own, which ends with the association."""
-        code = 0
-        try:
-            if self._hub is not None:
-                self._hub.in_child()
-            if self._listener is not None:
-                self._listener.close()
-            reception = self._serve_here(connected, policy, child_pid=os.getpid())
-            if reception is Reception.LINGER:
-                self._wait_for_close(connected)
-            self._store.close()
-        except Stopped as stopped:
-            die_by(stopped.number)
-        except Exception:  # the outermost loop of this process
-            _logger.exception("internal error, association dropped")
-            code = 1
-        finally:
-            _leave(code)
 
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
@@ -530,9 +481,8 @@ class Receiver:
             connected.close()
             return 0
         prepare(connected)
-        policy, _ = self._policy_for(connected)
         try:
-            if self._serve_here(connected, policy) is Reception.LINGER:
+            if self._serve_here(connected, self._policy_for(connected)) is Reception.LINGER:
                 self._wait_for_close(connected)
             self._store.close()
         except Stopped as stopped:
@@ -700,8 +650,3 @@ def _nothing() -> None:
 def _call(actions: Iterable[Callable[[], object]]) -> None:
     for action in actions:
         action()
-
-
-def _leave(code: int) -> None:
-    logging.shutdown()
-    os._exit(code)

@@ -49,6 +49,7 @@ class Signals:
         """Take over the handling of signals. Must be called in the main thread."""
         for number in _STOPPING:
             signal.signal(number, self._on_stop)
+            _unblock(number)
         # A peer that closes early is an error of its connection, not the end of the program.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
@@ -59,6 +60,7 @@ class Signals:
         """
         self._actions[number] = action
         signal.signal(number, self._on_other)
+        _unblock(number)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -132,6 +134,11 @@ class Signals:
         self._attention = True
         if self._waiting:
             self._attend()
+
+
+def _unblock(number: int) -> None:
+    """Have a signal come that whoever started us may have blocked: a program inherits that."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
 
 
 def die_by(number: int) -> NoReturn:

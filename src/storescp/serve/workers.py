@@ -1,11 +1,16 @@
-"""Several associations at once: a supervisor accepts and waits, its workers serve one association each.
+"""Several associations at once: a supervisor accepts and waits, its workers serve one association at a time.
 
     peers → supervisor: silent | asking, in a queue → a worker that is free → lingering, until the peer closes
 
 A connection costs a worker only once its peer has begun to speak; before and after, it waits here. So a silent peer
 costs nobody anything, and one that stalls within its association costs one worker. Connections are passed to workers
 as descriptors; the supervisor keeps its own until the worker is done, to wait for the peer's close, or to close it if
-the worker dies. A worker that dies is replaced. Workers end with the supervisor, however that ends.
+the worker dies. There are two kinds of staff:
+
+- `--workers`: so many, from the start. One that dies is replaced. They end with the supervisor, however that ends.
+- `--fork`: as many as there are associations. One that is free stays for a while, for the next association: its caches
+  are warm, and a fork costs more than a small study (docs/decisions/0017). They go on to the end of their association
+  when the supervisor ends.
 """
 
 import contextlib
@@ -47,6 +52,11 @@ _SHORTEST_LIFE = 1.0
 _LAST_ASSOCIATIONS = 10.0
 """Seconds that workers have to abort their associations at the end."""
 
+_FREE_FOR = 30.0
+"""Seconds that a worker on demand waits for another association."""
+_FREE_AT_MOST = 16
+"""Workers on demand that wait for another association."""
+
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
@@ -55,7 +65,10 @@ _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 class Working:
     """How many associations are served, and how many peers wait."""
 
-    workers: int
+    workers: int | None
+    """Workers at most; None, on demand: as many as there are associations."""
+    on_demand: bool = False
+    """Whether workers come when they are needed, go when they are not, and outlive their supervisor."""
     queue_limit: int | None = None
     """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""
 
@@ -92,8 +105,14 @@ class _Worker:
     pid: int
     control: socket.socket
     begun: float
+    free_since: float
     serves: _Peer | None = None
     leave: Callable[[], None] = lambda: None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not served anybody."""
+        return self.free_since == self.begun
 
 
 @dataclass(slots=True)
@@ -125,7 +144,9 @@ class Supervisor:
         doors: Doors,
         serve: Callable[[socket.socket, object], Reception],
         in_child: Callable[[Callable[[], None]], None],
+        see_off: Callable[[socket.socket], None],
         lost: Callable[[int], None],
+        ended: Callable[[int, int], None],
         step: Callable[[], None],
         next_step: Callable[[], float | None],
         clock: Callable[[], float] = time.monotonic,
@@ -142,7 +163,9 @@ class Supervisor:
             doors: who is let in.
             serve: serves one connection, given what `doors` tells a worker; called in the worker.
             in_child: called first in a worker, with what has the supervisor look for something to do.
+            see_off: waits for the peer to close; called in a worker that has no supervisor any more.
             lost: called with the process of a worker that is gone.
+            ended: called with the process and wait status of a worker once it has ended.
             step: does what is due besides.
             next_step: returns when that is to be called again (clock); None: only after something has happened.
             clock: seconds, monotonic.
@@ -155,7 +178,9 @@ class Supervisor:
         self._doors = doors
         self._serve = serve
         self._in_child = in_child
+        self._see_off = see_off
         self._lost = lost
+        self._ended = ended
         self._step = step
         self._next_step = next_step
         self._clock = clock
@@ -176,7 +201,10 @@ class Supervisor:
             Stopped: the program was asked to end.
         """
         while True:
-            self._replace_workers()
+            if self._working.on_demand:
+                self._dismiss_idle()
+            else:
+                self._replace_workers()
             ready = self._poll()
             self._take(ready)
             self._give_up_late(ready)
@@ -193,12 +221,14 @@ class Supervisor:
             _kill(worker.pid, number)
 
     def close(self) -> None:
-        """Give up the port and all connections; wait for the workers."""
+        """Give up the port and all connections that wait; have workers end, but those on demand when they are done."""
         self._listening.close()
         self._peers.silent.close_all()
         self._peers.lingering.close_all()
         while self._peers.asking:
             self._peers.asking.popleft().connected.close()
+        if self._working.on_demand:
+            return
         self.pass_on(signal.SIGTERM)
         limit = self._clock() + _LAST_ASSOCIATIONS
         while self._workers:
@@ -215,7 +245,7 @@ class Supervisor:
     def _poll(self) -> set[int]:
         poll = select.poll()
         peers = self._peers
-        if len(peers.asking) < _WAITING_ROOM:
+        if not self._is_full() and len(peers.asking) < _WAITING_ROOM:
             poll.register(self._listening, select.POLLIN)
         for descriptor in (
             *peers.silent.descriptors(),
@@ -227,7 +257,10 @@ class Supervisor:
         for asking in peers.asking:
             poll.register(asking.connected, _GONE)
         deadlines = [peers.silent.deadline(), peers.lingering.deadline(), self._next_step()]
-        if len(self._workers) < self._working.workers:
+        if self._working.on_demand:
+            free = (worker.free_since for worker in self._free_workers())
+            deadlines.append(min((since + _FREE_FOR for since in free), default=None))
+        elif self._is_short_of_workers():
             deadlines.append(self._start_no_sooner)
         first = min((when for when in deadlines if when is not None), default=None)
         longest = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
@@ -290,20 +323,43 @@ class Supervisor:
 
     def _hand_out(self) -> None:
         """Give peers that ask to workers that are free, first come first served."""
-        for worker in list(self._workers.values()):
-            if not self._peers.asking:
+        while self._peers.asking:
+            if (worker := self._free_worker()) is None:
                 return
-            if worker.serves is None:
-                peer = self._peers.asking.popleft()
-                told, leave = self._doors.admit(peer.address)
-                try:
-                    descriptors = [peer.connected.fileno()]
-                    socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
-                except OSError:  # the worker is gone, which its control socket will say next
-                    leave()
-                    self._peers.asking.appendleft(peer)
-                    continue
-                worker.serves, worker.leave = peer, leave
+            worker.serves = peer = self._peers.asking.popleft()
+            told, worker.leave = self._doors.admit(peer.address)
+            try:
+                descriptors = [peer.connected.fileno()]
+                socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
+            except OSError:
+                self._bury(worker, has_begun=False)
+                continue
+            if self._is_full():
+                _logger.info(
+                    "Maximum number of associations reached, waiting for child process to terminate"
+                )
+
+    def _free_worker(self) -> _Worker | None:
+        """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand."""
+        free = max(self._free_workers(), key=lambda worker: worker.free_since, default=None)
+        if free is not None or not self._working.on_demand or self._is_full():
+            return free
+        try:
+            return self._start_worker()
+        except OSError as error:
+            _logger.error("Cannot create association sub-process: %s", error.strerror)
+            self._peers.asking.popleft().connected.close()
+            return None
+
+    def _free_workers(self) -> list[_Worker]:
+        return [worker for worker in self._workers.values() if worker.serves is None]
+
+    def _is_full(self) -> bool:
+        """Tell whether workers on demand serve as many associations as they may; others have a queue for that."""
+        most = self._working.workers
+        if not self._working.on_demand or most is None:
+            return False
+        return len(self._workers) - len(self._free_workers()) >= most
 
     def _reject_surplus(self) -> None:
         limit = self._working.queue_limit
@@ -335,62 +391,102 @@ class Supervisor:
         self._heard = True
         try:
             said = worker.control.recv(16)
-        except ConnectionResetError:
-            said = b""
+        except ConnectionResetError:  # it has not received the last that we sent, unix(7)
+            self._bury(worker, has_begun=False)
+            return
         if not said:
             self._bury(worker)
         elif said != _LOOK and worker.serves is not None:
             peer, worker.serves = worker.serves, None
+            worker.free_since = self._clock()
             worker.leave()
             if said == _LINGER:
                 self._linger(peer)
             else:
                 peer.connected.close()
 
-    def _bury(self, worker: _Worker) -> None:
-        """A worker is gone: close what it had, and let others know."""
-        del self._workers[worker.control.fileno()]
-        worker.control.close()
+    def _bury(self, worker: _Worker, *, has_begun: bool = True) -> None:
+        """A worker is gone: close what it had begun to serve, or give that to another one, and let others know."""
+        self._dismiss(worker)
         if worker.serves is not None:
-            worker.serves.connected.close()
             worker.leave()
-        if self._listening.fileno() >= 0:
-            _logger.error("worker process %d has ended unexpectedly", worker.pid)
+            # One that is made for this peer and does not get to it would be followed by many like it.
+            if has_begun or (self._working.on_demand and worker.is_new):
+                worker.serves.connected.close()
+            else:
+                self._peers.asking.appendleft(worker.serves)
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
         self._lost(worker.pid)
 
+    def _dismiss(self, worker: _Worker) -> None:
+        """Let go of a worker, which ends when it finds that."""
+        del self._workers[worker.control.fileno()]
+        worker.control.close()
+
+    def _dismiss_idle(self) -> None:
+        """Dismiss workers on demand that nobody has demanded for a while, or of which there are many."""
+        free = sorted(self._free_workers(), key=lambda worker: worker.free_since)
+        enough = self._clock() - _FREE_FOR
+        surplus = len(free) - _FREE_AT_MOST
+        for place, worker in enumerate(free):
+            if place < surplus or worker.free_since <= enough:
+                self._dismiss(worker)
+
+    def _is_short_of_workers(self) -> bool:
+        most = self._working.workers
+        return most is not None and len(self._workers) < most
+
     def _replace_workers(self) -> None:
-        while len(self._workers) < self._working.workers and self._clock() >= self._start_no_sooner:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            parent = os.getpid()
+        while self._is_short_of_workers() and self._clock() >= self._start_no_sooner:
             try:
-                pid = fork_flushed()
+                self._start_worker()
             except OSError as error:
                 _logger.error("Cannot create association sub-process: %s", error.strerror)
-                ours.close()
-                theirs.close()
                 self._start_no_sooner = self._clock() + _SHORTEST_LIFE
                 return
+
+    def _start_worker(self) -> _Worker:
+        """Return a new worker.
+
+        Raises:
+            OSError: the system has no room for another process.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        with theirs:
+            try:
+                pid = fork_flushed()
+            except OSError:
+                ours.close()
+                raise
             if pid == 0:
                 ours.close()
                 self._become_worker(theirs, parent)
-            theirs.close()
-            self._children.add(pid, lambda _: None)
-            self._workers[ours.fileno()] = _Worker(pid, ours, self._clock())
+        now = self._clock()
+        worker = self._workers[ours.fileno()] = _Worker(pid, ours, now, now)
+        self._children.add(pid, lambda status: self._ended(pid, status))
+        return worker
 
     def _become_worker(self, control: socket.socket, parent: int) -> NoReturn:
         """Serve associations until the supervisor is gone, or asks to stop."""
         code = 0
+
+        def look() -> None:
+            _tell(control, _LOOK)
+
         try:
-            end_with_parent(parent)
+            if not self._working.on_demand:
+                end_with_parent(parent)
             self._children.forget()
             self._let_go()
-            self._in_child(lambda: _say(control, _LOOK))
+            self._in_child(look)
             while (given := self._wait_for_connection(control)) is not None:
                 connected, told = given
                 reception = self._serve(connected, told)
+                lingers = reception is Reception.LINGER
+                if not _tell(control, _LINGER if lingers else _DONE) and lingers:
+                    self._see_off(connected)
                 connected.close()
-                _say(control, _LINGER if reception is Reception.LINGER else _DONE)
         except Stopped as stopped:
             die_by(stopped.number)
         except Exception:  # the outermost loop of this process
@@ -433,9 +529,13 @@ def end_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _say(control: socket.socket, word: bytes) -> None:
-    with contextlib.suppress(OSError):  # the supervisor is gone: the next receive says so
+def _tell(control: socket.socket, word: bytes) -> bool:
+    """Tell the supervisor; False if it is gone."""
+    try:
         control.send(word)
+    except OSError:
+        return False
+    return True
 
 
 def _is_gone(connected: socket.socket) -> bool:

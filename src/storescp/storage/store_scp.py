@@ -247,6 +247,10 @@ class StoreSCP:
         self.put_away()
         self.output.tidy()
 
+    def forget_study(self) -> None:
+        """Begin anew: the next association is a world of its own."""
+        self._studies.finish()
+
     def close(self) -> None:
         """End the study under way, because the program ends."""
         if (ended := self._studies.finish()) is not None:

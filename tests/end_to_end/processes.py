@@ -1,0 +1,16 @@
+"""Processes of a running server, as Linux shows them."""
+
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process, zombies among them."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether there is no such process, or it is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
