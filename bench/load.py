@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.peers.requestor import ASSOCIATE_AC, RELEASE_REQUEST, Context, associate_request
@@ -39,6 +39,8 @@ class Order:
     """Seconds after which no further object is sent."""
     objects_per_study: int
     """0: all in one study."""
+    objects_per_association: int
+    """0: all in one association; else they follow each other."""
     tls: bool
     late: bool
     """Whether to associate only when told to send: a server may serve fewer at a time than there are."""
@@ -60,19 +62,34 @@ def main() -> None:
     order = Order(**json.loads(sys.stdin.readline()))
     stream = bytearray(Path(order.template).read_bytes())
     if order.late:
-        print("ready", flush=True)
-        sys.stdin.readline()
+        _wait_for_start()
     start = time.monotonic()
-    with _connect(order) as peer:
-        _associate(peer, order)
-        if not order.late:
-            print("ready", flush=True)
-            sys.stdin.readline()
-            start = time.monotonic()
-        measured = replace(_send(peer, order, stream), start=start)
+    peer = _associate(order)
+    if not order.late:
+        _wait_for_start()
+        start = time.monotonic()
+    whole = Measured(0, 0, 0, start, start)
+    while True:
+        part = _send(peer, order, stream, whole.objects, start + order.limit)
         peer.sendall(RELEASE_REQUEST)
         peer.recv(10)
-    print(json.dumps(asdict(measured)), flush=True)
+        peer.close()
+        whole = Measured(
+            whole.objects + part.objects,
+            whole.failures + part.failures,
+            whole.bytes + part.bytes,
+            start,
+            part.end,
+        )
+        if whole.objects >= order.count or whole.end >= start + order.limit:
+            break
+        peer = _associate(order)
+    print(json.dumps(asdict(whole)), flush=True)
+
+
+def _wait_for_start() -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 
 def _connect(order: Order) -> socket.socket:
@@ -88,22 +105,28 @@ def _connect(order: Order) -> socket.socket:
     return context.wrap_socket(peer)
 
 
-def _associate(peer: socket.socket, order: Order) -> None:
+def _associate(order: Order) -> socket.socket:
+    peer = _connect(order)
     peer.sendall(associate_request([Context(1, order.abstract_syntax, (order.transfer_syntax,))]))
     answer = peer.recv(65536)
     if answer[0] != ASSOCIATE_AC:
         raise ConnectionError(f"no association: {answer.hex()}")
+    return peer
 
 
-def _send(peer: socket.socket, order: Order, stream: bytearray) -> Measured:
+def _send(
+    peer: socket.socket, order: Order, stream: bytearray, already: int, end: float
+) -> Measured:
+    """Send the objects of one association, after those that were sent already, until `end`."""
     send, receive_into, clock = peer.sendall, peer.recv_into, time.monotonic
     response = bytearray(4096)
     view = memoryview(response)
-    failures = sent = 0
+    failures = 0
+    sent = already
+    enough = min(order.count, sent + (order.objects_per_association or order.count))
     study_size = order.objects_per_study or order.count
     start = now = clock()
-    end = start + order.limit
-    while sent < order.count and now < end:
+    while sent < enough and now < end:
         number = b"%d" % (order.first + sent)
         for at in order.instance_at:
             stream[at : at + len(number)] = number
@@ -118,6 +141,7 @@ def _send(peer: socket.socket, order: Order, stream: bytearray) -> Measured:
             failures += 1
         sent += 1
         now = clock()
+    sent -= already
     return Measured(sent, failures, sent * len(stream), start, now)
 
 

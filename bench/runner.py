@@ -144,6 +144,7 @@ def send(
                 count=objects,
                 limit=workload.limit,
                 objects_per_study=workload.objects_per_study,
+                objects_per_association=workload.objects_per_association,
                 tls=workload.tls,
                 late=workload.late,
             )

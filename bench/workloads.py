@@ -39,6 +39,7 @@ class Workload:
     goals: tuple[Goal, ...]
     associations: int = 1
     objects_per_study: int = 0
+    objects_per_association: int = 0
     on_disk: bool = False
     tls: bool = False
     late: bool = False
@@ -144,6 +145,19 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 group="modes",
             )
             for associations in (4, 16)
+        ),
+        *(
+            Workload(
+                f"3 kB, an association each{', --fork' if options else ''}",
+                _SMALL,
+                500,
+                _both(*options, floor=options),
+                _beside_dcmtk(1.2),
+                objects_per_association=1,
+                late=True,
+                group="modes",
+            )
+            for options in ((), ("--fork",))
         ),
         *(
             Workload(

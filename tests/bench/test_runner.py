@@ -11,9 +11,9 @@ from tests.peers.samples import ct_slice
 from tests.peers.servers import ours
 
 
-@pytest.mark.parametrize("associations", [1, 3])
-def test_all_objects_arrive(associations: int, tmp_path: Path) -> None:
-    """Each association sends its objects under UIDs of their own, and each is stored."""
+@pytest.mark.parametrize(("associations", "objects"), [(1, 0), (3, 0), (2, 1), (1, 7)])
+def test_all_objects_arrive(associations: int, objects: int, tmp_path: Path) -> None:
+    """Each load generator sends its objects under UIDs of their own, in one or more associations; each is stored."""
     workload = Workload(
         "test",
         lambda: ct_slice(16, INSTANCE),
@@ -21,6 +21,7 @@ def test_all_objects_arrive(associations: int, tmp_path: Path) -> None:
         entrants=(),
         goals=(),
         associations=associations,
+        objects_per_association=objects,
         limit=30,
     )
     made = template(workload.sample())

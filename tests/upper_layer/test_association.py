@@ -11,7 +11,6 @@ from storescp.errors import InvalidPDU, ProtocolError, UnexpectedPDU
 from storescp.upper_layer import pdata
 from storescp.upper_layer.association import (
     RECEIVE_BUFFER_SIZE,
-    AcceptedContext,
     Association,
     CannotSend,
     NotDICOM,
@@ -19,6 +18,7 @@ from storescp.upper_layer.association import (
     State,
     UnexpectedFirstPDU,
 )
+from storescp.upper_layer.known_requests import AcceptedContext
 from storescp.upper_layer.negotiation import negotiate
 from storescp.upper_layer.pdu import (
     PDU,

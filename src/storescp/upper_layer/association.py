@@ -20,15 +20,16 @@ It closes the transport when the state is IDLE. It limits the time in AWAITING_A
 AWAITING_TRANSPORT_CLOSE (ARTIM, PS3.8 9.1.5), where it goes on to receive, as all that comes is to be read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
+from storescp.upper_layer import known_requests
+from storescp.upper_layer.known_requests import AcceptedContext
 from storescp.upper_layer.negotiation import (
     Policy,
     longest_value,
-    negotiate,
     reported_longest_value,
 )
 from storescp.upper_layer.notes import ERROR, Note, network
@@ -49,10 +50,8 @@ from storescp.upper_layer.pdu import (
     AAssociateRQ,
     AReleaseRP,
     AReleaseRQ,
-    ContextResult,
     PDUType,
     decode,
-    decode_request,
     unpack_header,
 )
 
@@ -69,13 +68,6 @@ class State(Enum):
     AWAITING_ASSOCIATE_RQ = "Sta2"
     ESTABLISHED = "Sta6"
     AWAITING_TRANSPORT_CLOSE = "Sta13"
-
-
-class AcceptedContext(NamedTuple):
-    """What was agreed for a presentation context ID."""
-
-    abstract_syntax: str
-    transfer_syntax: str
 
 
 class UnexpectedFirstPDU(UnexpectedPDU):
@@ -133,7 +125,7 @@ class Association:
         self.state = State.AWAITING_ASSOCIATE_RQ
         self.request: AAssociateRQ | None = None
         self.answer: AAssociateAC | AAssociateRJ | None = None
-        self.contexts: dict[int, AcceptedContext] = {}
+        self.contexts: Mapping[int, AcceptedContext] = {}
 
     # What the shell does: receive, send, close
 
@@ -322,28 +314,17 @@ class Association:
 
     def _answer_request(self) -> Iterator[PDU]:
         """AE-6, AE-7, AE-8: the A-ASSOCIATE-RQ is answered at once."""
-        self.request = request = decode_request(bytes(self._take()))
-        self.answer = answer = negotiate(request, self._policy)
-        self._outgoing.append(answer.encode())
-        if isinstance(answer, AAssociateAC):
-            self._establish(request, answer)
+        answered = known_requests.answer(bytes(self._take()), self._policy)
+        self.request, self.answer, encoded, self.contexts = answered
+        self._outgoing.append(encoded)
+        if isinstance(self.answer, AAssociateAC):
+            self.state = State.ESTABLISHED
+            self._buffer.ample = RECEIVE_BUFFER_SIZE
+            self._longest_value = longest_value(self._peer_maximum_length)
         else:
             self.state = State.AWAITING_TRANSPORT_CLOSE
-        yield request
-        yield answer
-
-    def _establish(self, request: AAssociateRQ, answer: AAssociateAC) -> None:
-        self.state = State.ESTABLISHED
-        self._buffer.ample = RECEIVE_BUFFER_SIZE
-        self._longest_value = longest_value(request.user_information.maximum_length)
-        self.contexts.update(
-            (
-                context.context_id,
-                AcceptedContext(context.abstract_syntax or "", context.transfer_syntax),
-            )
-            for context in answer.contexts
-            if context.result == ContextResult.ACCEPTANCE
-        )
+        yield self.request
+        yield self.answer
 
     def _indicate_data(self) -> Iterator[Fragment]:
         """DT-2: hand on a P-DATA-TF. The only one that `fragments` leaves here is too short to hold a PDV."""

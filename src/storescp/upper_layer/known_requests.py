@@ -1,0 +1,78 @@
+"""Requests that come again: a device asks for its associations with the same bytes each time.
+
+What was decoded and answered once would be decoded and answered so again, docs/decisions/0010. Kept are requests that
+were accepted, if the answer depends on nothing but them and the policy, and if they hold no secrets.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from storescp.upper_layer.negotiation import Policy, negotiate
+from storescp.upper_layer.pdu import (
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    ContextResult,
+    decode_request,
+)
+
+_MOST = 16
+_LONGEST = 32 * 1024
+"""Bytes of a request that is kept: twice of what 128 contexts with the usual transfer syntaxes take."""
+
+
+class AcceptedContext(NamedTuple):
+    """What was agreed for a presentation context ID."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+class Answered(NamedTuple):
+    """A request and what is answered to it. Shared by associations: nobody changes it."""
+
+    request: AAssociateRQ
+    answer: AAssociateAC | AAssociateRJ
+    encoded: bytes
+    contexts: Mapping[int, AcceptedContext]
+    """Those that are accepted, by their IDs."""
+
+
+_known: dict[bytes, tuple[Policy, Answered]] = {}
+
+
+def answer(variable_field: bytes, policy: Policy) -> Answered:
+    """Return the A-ASSOCIATE-RQ of which this is the variable field, and the answer to it.
+
+    Raises:
+        InvalidAssociatePDU: see `decode`.
+    """
+    known = _known.get(variable_field)
+    if known is not None and known[0] is policy:
+        return known[1]
+    answered = _answer(decode_request(variable_field), policy)
+    if (
+        len(variable_field) <= _LONGEST
+        and policy.admission is None  # which looks at who else is here
+        and isinstance(answered.answer, AAssociateAC)
+        and answered.request.user_information.user_identity is None  # passwords
+    ):
+        if len(_known) >= _MOST:
+            del _known[next(iter(_known))]
+        _known[variable_field] = policy, answered
+    return answered
+
+
+def _answer(request: AAssociateRQ, policy: Policy) -> Answered:
+    given = negotiate(request, policy)
+    contexts = {}
+    if isinstance(given, AAssociateAC):
+        contexts = {
+            context.context_id: AcceptedContext(
+                context.abstract_syntax or "", context.transfer_syntax
+            )
+            for context in given.contexts
+            if context.result == ContextResult.ACCEPTANCE
+        }
+    return Answered(request, given, given.encode(), MappingProxyType(contexts))

@@ -1,0 +1,95 @@
+"""Requests that come again: answered as ever, if they may be remembered."""
+
+from dataclasses import replace
+
+import pytest
+
+from storescp.upper_layer import known_requests
+from storescp.upper_layer.admission import Admission
+from storescp.upper_layer.known_requests import AcceptedContext, answer
+from storescp.upper_layer.negotiation import negotiate
+from storescp.upper_layer.pdu import (
+    AAssociateRJ,
+    AAssociateRQ,
+    InvalidAssociatePDU,
+    ProposedContext,
+    UserIdentity,
+    decode_request,
+)
+from tests.upper_layer.requestor import CT, EXPLICIT, IMPLICIT, POLICY, REQUEST
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_requests, "_known", {})
+
+
+def field(request: AAssociateRQ) -> bytes:
+    """Return the variable field of a request."""
+    return request.encode()[6:]
+
+
+def numbered(number: int) -> AAssociateRQ:
+    return replace(REQUEST, calling_ae_title=f"CT{number}")
+
+
+def test_a_request_that_comes_again_is_not_looked_at_again() -> None:
+    """What comes of it is what came of it the first time, which is what decoding and negotiation say."""
+    first = answer(field(REQUEST), POLICY)
+    assert first.request == decode_request(field(REQUEST))
+    assert first.answer == negotiate(REQUEST, POLICY)
+    assert first.encoded == first.answer.encode()
+    assert first.contexts == {
+        1: AcceptedContext("1.2.840.10008.1.1", IMPLICIT),
+        3: AcceptedContext(CT, EXPLICIT),
+    }
+    assert answer(field(REQUEST), POLICY) is first
+
+
+def test_another_request_is_another_one() -> None:
+    """A single byte makes it so."""
+    one, other = answer(field(numbered(1)), POLICY), answer(field(numbered(2)), POLICY)
+    assert one.request == numbered(1)
+    assert other.request == numbered(2)
+
+
+def test_an_answer_is_that_of_the_policy() -> None:
+    """Whatever another policy made of the same request."""
+    assert answer(field(REQUEST), POLICY).contexts
+    stricter = replace(POLICY, transfer_syntaxes={CT: (EXPLICIT,)})
+    assert list(answer(field(REQUEST), stricter).contexts) == [3]
+    assert isinstance(answer(field(REQUEST), replace(POLICY, refuse=True)).answer, AAssociateRJ)
+    assert len(answer(field(REQUEST), POLICY).contexts) == 2
+
+
+def test_secrets_are_not_kept() -> None:
+    """A request that says who its user is may hold a password."""
+    user = replace(
+        REQUEST.user_information,
+        user_identity=UserIdentity(2, response_requested=False, primary=b"me", secondary=b"secret"),
+    )
+    answered = answer(field(replace(REQUEST, user_information=user)), POLICY)
+    assert answered.contexts
+    assert not known_requests._known
+
+
+def test_where_others_count_the_answer_is_not_kept() -> None:
+    """Nor is a rejection, or what cannot be decoded."""
+    answer(field(REQUEST), replace(POLICY, admission=Admission(address="10.0.0.1")))
+    answer(field(REQUEST), replace(POLICY, refuse=True))
+    with pytest.raises(InvalidAssociatePDU):
+        answer(field(REQUEST)[:-1], POLICY)
+    assert not known_requests._known
+
+
+def test_the_memory_is_small() -> None:
+    """Sixteen requests; the one that came first gives way. Long ones are not kept."""
+    answers = [answer(field(numbered(number)), POLICY) for number in range(17)]
+    assert len(known_requests._known) == 16
+    assert answer(field(numbered(16)), POLICY) is answers[16]
+    assert answer(field(numbered(0)), POLICY) is not answers[0]
+
+    contexts = tuple(ProposedContext(1, CT, (EXPLICIT,) * 120) for _ in range(20))
+    before = list(known_requests._known)
+    assert answer(field(replace(REQUEST, contexts=contexts)), POLICY).contexts
+    assert list(known_requests._known) == before
