@@ -23,7 +23,7 @@ from storescp.errors import ConfigurationError
 from storescp.printable import printable
 from storescp.serve.event_file import STANDARD_OUTPUT
 from storescp.serve.gate import Gate
-from storescp.serve.listener import IPVersion, Listening, bind
+from storescp.serve.port import IPVersion, Listening, bind
 from storescp.serve.privileges import User
 from storescp.serve.receiver import Receiving
 from storescp.serve.state_directory import is_in_use

@@ -23,7 +23,7 @@ from storescp.errors import (
     UnexpectedPDU,
 )
 from storescp.printable import printable
-from storescp.serve.listener import IPVersion
+from storescp.serve.port import IPVersion
 from storescp.serve.receiver import Receiving
 from storescp.serve.tls_settings import CRLChecks, PeerAuthentication, TLSSettings
 from storescp.serve.trace import status_name

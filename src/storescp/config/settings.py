@@ -11,7 +11,7 @@ from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.serve.connection import Disturbances, Timeouts
-from storescp.serve.listener import IPVersion, Listening, bind
+from storescp.serve.port import IPVersion, Listening, bind
 from storescp.serve.receiver import Receiver, Receiving
 from storescp.storage.naming import (
     ByPatientName,

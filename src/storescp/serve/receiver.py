@@ -19,15 +19,9 @@ from storescp.log_context import CURRENT
 from storescp.printable import printable
 from storescp.serve import client_names, why
 from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
-from storescp.serve.listener import (
-    IPVersion,
-    Listener,
-    Listening,
-    Reception,
-    WaitingRoom,
-    open_port,
-    prepare,
-)
+from storescp.serve.entrance import Entrance, Reception
+from storescp.serve.listener import Listener
+from storescp.serve.port import IPVersion, Listening, open_port, prepare
 from storescp.serve.processes import (
     Children,
     Commands,
@@ -37,6 +31,7 @@ from storescp.serve.processes import (
 )
 from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.serve.transport import TCPTransport, Transport
+from storescp.serve.waiting_room import WaitingRoom
 from storescp.storage.hooks import Command
 from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
@@ -181,10 +176,11 @@ class Receiver:
         if not self._receiving.storing.ignore:
             self._store.output.remove_leftovers(time.time())
         self._open_studies()
-        listener = self._listen(listening)
+        entrance = self._entrance(listening)
+        listener = self._listen(entrance)
         if self._studies is not None:
-            listener.watch(self._studies.descriptor, self._studies.step)
-        self._open_hub(listener, port)
+            entrance.watch(self._studies.descriptor, self._studies.step)
+        self._open_hub(entrance, port)
         if self._studies is not None:
             self._studies.step()
         self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
@@ -200,40 +196,36 @@ class Receiver:
             die_by(stopped.number)
         return 0
 
-    def _listen(self, listening: socket.socket) -> "Listener | Supervisor":
-        """Return what accepts connections and has them served."""
+    def _entrance(self, listening: socket.socket) -> Entrance:
+        """Return what accepts connections."""
         receiving = self._receiving
-        arrived = WaitingRoom(
+        silent = WaitingRoom(
             time.monotonic,
             longest_request=receiving.policy.maximum_request_length,
             patience=receiving.timeouts.socket,
         )
-        if receiving.working is None:
-            return Listener(
-                listening,
-                self._signals,
-                acse_timeout=receiving.timeouts.acse,
-                serve=self._serve,
-                expire=self._expire,
-                arrived=arrived,
-                admits=None if receiving.gate is None else self.admits,
-                on_silent=self.was_silent,
-            )
+        return Entrance(
+            listening,
+            self._signals,
+            acse_timeout=receiving.timeouts.acse,
+            silent=silent,
+            admits=None if receiving.gate is None else self._lets_in,
+            on_silent=self._was_silent,
+        )
+
+    def _listen(self, entrance: Entrance) -> "Listener | Supervisor":
+        """Return what has connections served."""
+        working = self._receiving.working
+        if working is None:
+            return Listener(entrance, serve=self._serve, expire=self._expire)
         from storescp.serve.workers import Supervisor
 
         self._supervisor = Supervisor(
-            listening,
+            entrance,
             self._signals,
             self._children,
-            receiving.working,
-            acse_timeout=receiving.timeouts.acse,
-            arrived=arrived,
-            doors=self,
-            serve=self._serve_in_worker,
-            in_child=self._become_worker,
-            see_off=self._wait_for_close,
-            lost=self._lose_worker,
-            ended=self._worker_ended,
+            working,
+            self,
             step=self._store.expire,
             next_step=self._store.deadline,
         )
@@ -251,28 +243,31 @@ class Receiver:
         )
         self._store = self._studies.scp()
 
-    def _serve_in_worker(self, connected: socket.socket, admission: object) -> Reception:
+    # -- workers -----------------------------------------------------------------------------------------------------
+
+    def begin_work(self, look: Callable[[], None]) -> None:
+        """Go on in a worker; `look` has the supervisor look for something to do."""
+        if self._hub is not None:
+            self._hub.in_child()
+        if self._studies is not None:
+            self._store = self._studies.in_child(look)
+
+    def work(self, connected: socket.socket, told: object) -> Reception:
+        """Serve a connection in a worker, given what `admit` told."""
         policy = self._receiving.policy
-        if admission is not None:
-            policy = replace(policy, admission=cast("Admission", admission))
+        if told is not None:
+            policy = replace(policy, admission=cast("Admission", told))
         reception = self._serve_here(connected, policy, child_pid=os.getpid())
         if self._receiving.forks:
             self._store.forget_study()
         return reception
 
-    def _become_worker(self, notify: Callable[[], None]) -> None:
-        """Go on in a worker, whose supervisor is to be notified when something is due."""
-        if self._hub is not None:
-            self._hub.in_child()
-        if self._studies is not None:
-            self._store = self._studies.in_child(notify)
-
-    def _lose_worker(self, pid: int) -> None:
+    def worker_lost(self, pid: int) -> None:
         """A worker is gone: nobody goes on with the studies that it had."""
         if self._studies is not None:
             self._studies.lost(pid)
 
-    def _worker_ended(self, pid: int, status: int) -> None:
+    def worker_ended(self, pid: int, status: int) -> None:
         """If a worker did not end by itself, somebody should know and tidy up."""
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
@@ -287,7 +282,7 @@ class Receiver:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, listener: "Listener | Supervisor", port: int) -> None:
+    def _open_hub(self, entrance: Entrance, port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
@@ -297,7 +292,7 @@ class Receiver:
         if receiving.working is not None:
             self._hub.share()
         if self._hub.descriptor >= 0:
-            listener.watch(self._hub.descriptor, self._hub.receive)
+            entrance.watch(self._hub.descriptor, self._hub.receive)
         processes, workers = "single", None
         if receiving.forks:
             processes = "fork"
@@ -328,7 +323,7 @@ class Receiver:
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
-    def was_silent(self, connected: socket.socket) -> None:
+    def _was_silent(self, connected: socket.socket) -> None:
         """A connection is closed because its peer said nothing, or too little."""
         if (address := _address(connected)) is None:
             return
@@ -448,8 +443,10 @@ class Receiver:
         admission = gate.admission(address)
         return admission, gate.enter(admission)
 
-    def admits(self, address: str, waiting: int) -> bool:
-        """Tell whether a connection is let in at all."""
+    def _lets_in(self, address: str, waiting: int) -> bool:
+        """Tell whether a connection is let in at all, while so many from its address wait for their peers."""
+        if self._supervisor is not None:
+            waiting += self._supervisor.asking(address)
         gate = self._receiving.gate
         objection = None if gate is None else gate.objection(address, waiting)
         if objection is None:
@@ -477,13 +474,13 @@ class Receiver:
                 descriptor,
             )
             return 0
-        if not self.admits(address, 0):
+        if not self._lets_in(address, 0):
             connected.close()
             return 0
         prepare(connected)
         try:
             if self._serve_here(connected, self._policy_for(connected)) is Reception.LINGER:
-                self._wait_for_close(connected)
+                self.see_off(connected)
             self._store.close()
         except Stopped as stopped:
             self._store.close()
@@ -492,7 +489,7 @@ class Receiver:
             connected.close()
         return 0
 
-    def _wait_for_close(self, connected: socket.socket) -> None:
+    def see_off(self, connected: socket.socket) -> None:
         """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
 
         Raises:

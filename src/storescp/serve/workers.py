@@ -23,10 +23,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn, Protocol
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
-from storescp.serve.listener import Reception, WaitingRoom, prepare
+from storescp.serve.entrance import MOST_WAITING, READABLE, Entrance, Peer, Reception
 from storescp.serve.processes import Children, fork_flushed
 from storescp.serve.signals import Signals, Stopped, die_by
 from storescp.upper_layer.notes import WARN, application
@@ -34,8 +34,6 @@ from storescp.upper_layer.pdu import AAssociateRJ
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_WAITING_ROOM = 512
-"""Connections that are silent, that ask, or that are to close: so many of each at most."""
 _REJECTED_TRANSIENT, _BY_PRESENTATION = (
     2,
     3,
@@ -57,7 +55,6 @@ _FREE_FOR = 30.0
 _FREE_AT_MOST = 16
 """Workers on demand that wait for another association."""
 
-_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
@@ -73,29 +70,36 @@ class Working:
     """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""
 
 
-class Doors(Protocol):
-    """Who is let in, and who hears of it."""
-
-    def admits(self, address: str, waiting: int) -> bool:
-        """Tell whether another connection from an address is let in, while so many of it wait."""
-        ...
+class Employer(Protocol):
+    """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
 
     def admit(self, address: str) -> tuple[object, Callable[[], None]]:
         """A connection is going to be served: return what its worker is told, and what is called at its end."""
-        ...
-
-    def was_silent(self, connected: socket.socket) -> None:
-        """A connection is closed because its peer said nothing."""
         ...
 
     def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection."""
         ...
 
+    def begin_work(self, look: Callable[[], None]) -> None:
+        """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
+        ...
 
-class _Peer(NamedTuple):
-    connected: socket.socket
-    address: str
+    def work(self, connected: socket.socket, told: object) -> Reception:
+        """Serve a connection, given what `admit` told; called in a worker."""
+        ...
+
+    def see_off(self, connected: socket.socket) -> None:
+        """Wait for the peer to close; called in a worker that has no supervisor any more."""
+        ...
+
+    def worker_lost(self, pid: int) -> None:
+        """A worker is gone, or going: nobody goes on with what it had."""
+        ...
+
+    def worker_ended(self, pid: int, status: int) -> None:
+        """A worker has ended with a wait status."""
+        ...
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ class _Worker:
     control: socket.socket
     begun: float
     free_since: float
-    serves: _Peer | None = None
+    serves: Peer | None = None
     leave: Callable[[], None] = lambda: None
 
     @property
@@ -115,38 +119,17 @@ class _Worker:
         return self.free_since == self.begun
 
 
-@dataclass(slots=True)
-class _Peers:
-    """Connections that no worker has."""
-
-    silent: WaitingRoom
-    lingering: WaitingRoom
-    asking: deque[_Peer] = field(default_factory=deque)
-
-    def count(self, address: str) -> int:
-        """Return how many come from an address."""
-        asking = sum(1 for peer in self.asking if peer.address == address)
-        return self.silent.count(address) + self.lingering.count(address) + asking
-
-
 class Supervisor:
-    """Accepts connections and has workers serve them."""
+    """Has workers serve whom the entrance lets in."""
 
     def __init__(
         self,
-        listening: socket.socket,
+        entrance: Entrance,
         signals: Signals,
         children: Children,
         working: Working,
+        employer: Employer,
         *,
-        acse_timeout: float,
-        arrived: WaitingRoom | None = None,
-        doors: Doors,
-        serve: Callable[[socket.socket, object], Reception],
-        in_child: Callable[[Callable[[], None]], None],
-        see_off: Callable[[socket.socket], None],
-        lost: Callable[[int], None],
-        ended: Callable[[int, int], None],
         step: Callable[[], None],
         next_step: Callable[[], float | None],
         clock: Callable[[], float] = time.monotonic,
@@ -154,45 +137,31 @@ class Supervisor:
         """Prepare to work.
 
         Args:
-            listening: a socket that listens, not blocking.
+            entrance: where connections come from.
             signals: the signals of the process.
             children: the children of this process.
             working: how many of what.
-            acse_timeout: seconds that a silent peer, or one that does not close, may stay.
-            arrived: where connections wait until their peers ask; None: with the limits that the reference has.
-            doors: who is let in.
-            serve: serves one connection, given what `doors` tells a worker; called in the worker.
-            in_child: called first in a worker, with what has the supervisor look for something to do.
-            see_off: waits for the peer to close; called in a worker that has no supervisor any more.
-            lost: called with the process of a worker that is gone.
-            ended: called with the process and wait status of a worker once it has ended.
+            employer: knows what is to be done.
             step: does what is due besides.
             next_step: returns when that is to be called again (clock); None: only after something has happened.
-            clock: seconds, monotonic.
+            clock: seconds, monotonic; that of the entrance, too.
         """
-        self._listening = listening
+        self._entrance = entrance
         self._signals = signals
         self._children = children
         self._working = working
-        self._acse_timeout = acse_timeout
-        self._doors = doors
-        self._serve = serve
-        self._in_child = in_child
-        self._see_off = see_off
-        self._lost = lost
-        self._ended = ended
+        self._employer = employer
         self._step = step
         self._next_step = next_step
         self._clock = clock
-        self._peers = _Peers(WaitingRoom(clock) if arrived is None else arrived, WaitingRoom(clock))
+        self._asking: deque[Peer] = deque()
         self._workers: dict[int, _Worker] = {}  # by the descriptor of its control socket
         self._start_no_sooner = 0.0
-        self._watched: dict[int, Callable[[], None]] = {}
         self._heard = False  # whether a worker has said anything since the last step
 
-    def watch(self, descriptor: int, action: Callable[[], None]) -> None:
-        """Call `action` whenever `descriptor` is readable."""
-        self._watched[descriptor] = action
+    def asking(self, address: str) -> int:
+        """Return how many peers from an address wait for a worker."""
+        return sum(1 for peer in self._asking if peer.address == address)
 
     def run(self) -> None:
         """Accept and have served for ever.
@@ -205,9 +174,7 @@ class Supervisor:
                 self._dismiss_idle()
             else:
                 self._replace_workers()
-            ready = self._poll()
-            self._take(ready)
-            self._give_up_late(ready)
+            self._take(self._wait())
             self._hand_out()
             self._reject_surplus()
             due = self._next_step()
@@ -222,11 +189,9 @@ class Supervisor:
 
     def close(self) -> None:
         """Give up the port and all connections that wait; have workers end, but those on demand when they are done."""
-        self._listening.close()
-        self._peers.silent.close_all()
-        self._peers.lingering.close_all()
-        while self._peers.asking:
-            self._peers.asking.popleft().connected.close()
+        self._entrance.close()
+        while self._asking:
+            self._asking.popleft().connected.close()
         if self._working.on_demand:
             return
         self.pass_on(signal.SIGTERM)
@@ -236,98 +201,41 @@ class Supervisor:
                 self.pass_on(signal.SIGKILL)
             poll = select.poll()
             for descriptor in self._workers:
-                poll.register(descriptor, _READABLE)
+                poll.register(descriptor, READABLE)
             for descriptor, _ in poll.poll(100):
                 self._hear(self._workers[descriptor])
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 
-    def _poll(self) -> set[int]:
-        poll = select.poll()
-        peers = self._peers
-        if not self._is_full() and len(peers.asking) < _WAITING_ROOM:
-            poll.register(self._listening, select.POLLIN)
-        for descriptor in (
-            *peers.silent.descriptors(),
-            *peers.lingering.descriptors(),
-            *self._workers,
-            *self._watched,
-        ):
-            poll.register(descriptor, _READABLE)
-        for asking in peers.asking:
-            poll.register(asking.connected, _GONE)
-        deadlines = [peers.silent.deadline(), peers.lingering.deadline(), self._next_step()]
+    def _wait(self) -> set[int]:
+        deadlines = [self._next_step()]
         if self._working.on_demand:
-            free = (worker.free_since for worker in self._free_workers())
-            deadlines.append(min((since + _FREE_FOR for since in free), default=None))
+            deadlines += (worker.free_since + _FREE_FOR for worker in self._free_workers())
         elif self._is_short_of_workers():
             deadlines.append(self._start_no_sooner)
-        first = min((when for when in deadlines if when is not None), default=None)
-        longest = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
-        events = self._signals.until_action(lambda: poll.poll(longest))
-        return {descriptor for descriptor, _ in events or ()}
+        return self._entrance.wait(
+            min((when for when in deadlines if when is not None), default=None),
+            accepting=not self._is_full() and len(self._asking) < MOST_WAITING,
+            others=dict.fromkeys(self._workers, READABLE)
+            | {peer.connected.fileno(): _GONE for peer in self._asking},
+        )
 
     def _take(self, ready: set[int]) -> None:
-        peers = self._peers
-        for descriptor in ready:
-            if (worker := self._workers.get(descriptor)) is not None:
-                self._hear(worker)
-            elif descriptor in peers.lingering:
-                if not peers.lingering.swallow(descriptor):
-                    peers.lingering.take(descriptor).close()
-            elif descriptor in peers.silent:
-                if not peers.silent.is_due(descriptor):
-                    continue
-                address = peers.silent.address(descriptor)
-                peers.asking.append(_Peer(peers.silent.take(descriptor), address))
-            elif (action := self._watched.get(descriptor)) is not None:
-                action()
-            elif descriptor == self._listening.fileno():
-                self._accept(ready)
-        for peer in list(peers.asking):
+        for descriptor in ready & self._workers.keys():
+            self._hear(self._workers[descriptor])
+        self._asking.extend(self._entrance.asking(ready))
+        for peer in list(self._asking):
             if peer.connected.fileno() in ready and _is_gone(peer.connected):
-                peers.asking.remove(peer)
+                self._asking.remove(peer)
                 peer.connected.close()
-
-    def _accept(self, ready: set[int]) -> None:
-        room = self._peers.silent
-        if len(room) >= _WAITING_ROOM:
-            if (oldest := room.oldest(but=ready)) is None:
-                return  # all of them speak
-            room.give_way(oldest).close()
-        try:
-            connected, (address, *_) = self._listening.accept()
-        except BlockingIOError:
-            return  # it has gone again
-        except OSError as error:
-            _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
-            for room in (self._peers.lingering, self._peers.silent):
-                if (oldest := room.oldest()) is not None:
-                    room.take(oldest).close()
-                    return
-            time.sleep(0.1)  # nothing here to give up
-            return
-        if not self._doors.admits(address, self._peers.count(address)):
-            connected.close()
-            return
-        prepare(connected)
-        self._peers.silent.add(connected, self._acse_timeout, address)
-
-    def _give_up_late(self, ready: set[int]) -> None:
-        for silent in self._peers.silent.expired(but=ready):
-            _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-            self._doors.was_silent(silent)
-            silent.close()
-        for connected in self._peers.lingering.expired():
-            connected.close()
 
     def _hand_out(self) -> None:
         """Give peers that ask to workers that are free, first come first served."""
-        while self._peers.asking:
+        while self._asking:
             if (worker := self._free_worker()) is None:
                 return
-            worker.serves = peer = self._peers.asking.popleft()
-            told, worker.leave = self._doors.admit(peer.address)
+            worker.serves = peer = self._asking.popleft()
+            told, worker.leave = self._employer.admit(peer.address)
             try:
                 descriptors = [peer.connected.fileno()]
                 socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
@@ -348,7 +256,7 @@ class Supervisor:
             return self._start_worker()
         except OSError as error:
             _logger.error("Cannot create association sub-process: %s", error.strerror)
-            self._peers.asking.popleft().connected.close()
+            self._asking.popleft().connected.close()
             return None
 
     def _free_workers(self) -> list[_Worker]:
@@ -363,27 +271,21 @@ class Supervisor:
 
     def _reject_surplus(self) -> None:
         limit = self._working.queue_limit
-        most = _WAITING_ROOM if limit is None else min(limit, _WAITING_ROOM)
-        while len(self._peers.asking) > most:
-            peer = self._peers.asking.pop()
+        most = MOST_WAITING if limit is None else min(limit, MOST_WAITING)
+        while len(self._asking) > most:
+            peer = self._asking.pop()
             why = f"{len(self._workers)} associations are served and {most} peers wait"
             rejection = AAssociateRJ(
                 _REJECTED_TRANSIENT,
                 _BY_PRESENTATION,
-                _LOCAL_LIMIT_EXCEEDED if most == _WAITING_ROOM else _TEMPORARY_CONGESTION,
+                _LOCAL_LIMIT_EXCEEDED if most == MOST_WAITING else _TEMPORARY_CONGESTION,
                 notes=(application(WARN, f"Association Rejected: {why}"),),
             )
             _logger.warning("Association Rejected: %s", why)
-            self._doors.rejects(peer.connected, rejection)
+            self._employer.rejects(peer.connected, rejection)
             with contextlib.suppress(OSError):
                 peer.connected.send(rejection.encode(), socket.MSG_DONTWAIT)
-            self._linger(peer)
-
-    def _linger(self, peer: _Peer) -> None:
-        room = self._peers.lingering
-        if len(room) >= _WAITING_ROOM and (oldest := room.oldest()) is not None:
-            room.take(oldest).close()
-        room.add(peer.connected, self._acse_timeout, peer.address)
+            self._entrance.linger(peer)
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
@@ -401,7 +303,7 @@ class Supervisor:
             worker.free_since = self._clock()
             worker.leave()
             if said == _LINGER:
-                self._linger(peer)
+                self._entrance.linger(peer)
             else:
                 peer.connected.close()
 
@@ -414,9 +316,9 @@ class Supervisor:
             if has_begun or (self._working.on_demand and worker.is_new):
                 worker.serves.connected.close()
             else:
-                self._peers.asking.appendleft(worker.serves)
+                self._asking.appendleft(worker.serves)
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
-        self._lost(worker.pid)
+        self._employer.worker_lost(worker.pid)
 
     def _dismiss(self, worker: _Worker) -> None:
         """Let go of a worker, which ends when it finds that."""
@@ -464,7 +366,7 @@ class Supervisor:
                 self._become_worker(theirs, parent)
         now = self._clock()
         worker = self._workers[ours.fileno()] = _Worker(pid, ours, now, now)
-        self._children.add(pid, lambda status: self._ended(pid, status))
+        self._children.add(pid, lambda status: self._employer.worker_ended(pid, status))
         return worker
 
     def _become_worker(self, control: socket.socket, parent: int) -> NoReturn:
@@ -479,13 +381,13 @@ class Supervisor:
                 end_with_parent(parent)
             self._children.forget()
             self._let_go()
-            self._in_child(look)
+            self._employer.begin_work(look)
             while (given := self._wait_for_connection(control)) is not None:
                 connected, told = given
-                reception = self._serve(connected, told)
+                reception = self._employer.work(connected, told)
                 lingers = reception is Reception.LINGER
                 if not _tell(control, _LINGER if lingers else _DONE) and lingers:
-                    self._see_off(connected)
+                    self._employer.see_off(connected)
                 connected.close()
         except Stopped as stopped:
             die_by(stopped.number)
@@ -498,10 +400,8 @@ class Supervisor:
 
     def _let_go(self) -> None:
         """Close what belongs to the supervisor; for a worker."""
-        self._listening.close()
-        self._peers.silent.close_all()
-        self._peers.lingering.close_all()
-        for peer in self._peers.asking:
+        self._entrance.close()
+        for peer in self._asking:
             peer.connected.close()
         for worker in self._workers.values():
             worker.control.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storescp.serve.listener import WaitingRoom
+from storescp.serve.waiting_room import WaitingRoom
 from tests.end_to_end.conversation import CONTEXTS
 from tests.peers.requestor import associate_request
 

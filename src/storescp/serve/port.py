@@ -1,0 +1,90 @@
+"""The port: sockets that listen, and what every accepted one needs."""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from enum import Enum
+
+from storescp.errors import NetworkUnavailable
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_BACKLOG = 50
+
+
+class IPVersion(Enum):
+    """Which kinds of peers can connect."""
+
+    IPV4 = "4"
+    IPV6 = "6"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where and how to listen."""
+
+    port: int
+    ip_version: IPVersion = IPVersion.IPV4
+
+
+def open_port(listening: Listening) -> socket.socket:
+    """Return a listening socket on all interfaces.
+
+    Raises:
+        NetworkUnavailable: the port cannot be had.
+    """
+    listener = bind(listening)
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _unavailable(error) from error
+    listener.settimeout(0)
+    return listener
+
+
+def bind(listening: Listening) -> socket.socket:
+    """Return a socket that has the port, but does not listen yet.
+
+    Raises:
+        NetworkUnavailable: the port cannot be had.
+    """
+    family = socket.AF_INET if listening.ip_version is IPVersion.IPV4 else socket.AF_INET6
+    listener = None
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            only = listening.ip_version is IPVersion.IPV6
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        listener.bind(("" if family == socket.AF_INET else "::", listening.port))
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise _unavailable(error) from error
+    return listener
+
+
+def _unavailable(error: OSError) -> NetworkUnavailable:
+    return NetworkUnavailable(
+        f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
+    )
+
+
+def prepare(connected: socket.socket) -> None:
+    """Set what every accepted socket needs.
+
+    Nagle's algorithm would hold back a response until the peer acknowledges the one before, some 40 ms each.
+    `TCP_BUFFER_LENGTH` in the environment, in kilobytes, sets the kernel's buffers as it does for DCMTK.
+    """
+    connected.settimeout(None)
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (size := os.environ.get("TCP_BUFFER_LENGTH", "")).isdigit():
+            for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                connected.setsockopt(socket.SOL_SOCKET, buffer, min(int(size), 1 << 20) * 1024)
+    except OSError as error:
+        # A peer that has already gone; the first receive will say so.
+        _logger.debug("cannot set socket options: %s", error)
