@@ -73,10 +73,25 @@ def test_secrets_are_not_kept() -> None:
     assert not known_requests._known
 
 
-def test_where_others_count_the_answer_is_not_kept() -> None:
-    """Nor is a rejection, or what cannot be decoded."""
-    answer(field(REQUEST), replace(POLICY, admission=Admission(address="10.0.0.1")))
+def test_who_may_associate_is_asked_each_time() -> None:
+    """By whatever list is in force; what else there is to say is known from the others."""
+    listed = Admission(calling_ae_titles=frozenset({REQUEST.calling_ae_title}))
+    elsewhere = Admission(open_associations=3)
+    first = answer(field(REQUEST), replace(POLICY, admission=listed))
+    for admission in (listed, Admission(address="10.0.0.1"), None):
+        assert answer(field(REQUEST), replace(POLICY, admission=admission)) is first
+    for admission in (elsewhere, Admission(called_ae_titles=frozenset())):
+        refused = answer(field(REQUEST), replace(POLICY, admission=admission))
+        assert refused.answer == negotiate(REQUEST, replace(POLICY, admission=admission))
+        assert isinstance(refused.answer, AAssociateRJ)
+        assert not refused.contexts
+    assert answer(field(REQUEST), POLICY) is first
+
+
+def test_what_is_not_accepted_is_not_kept() -> None:
+    """Nor is what cannot be decoded."""
     answer(field(REQUEST), replace(POLICY, refuse=True))
+    answer(field(REQUEST), replace(POLICY, admission=Admission(open_associations=1)))
     with pytest.raises(InvalidAssociatePDU):
         answer(field(REQUEST)[:-1], POLICY)
     assert not known_requests._known

@@ -1,12 +1,13 @@
 """Requests that come again: a device asks for its associations with the same bytes each time.
 
 What was decoded and answered once would be decoded and answered so again, docs/decisions/0010. Kept are requests that
-were accepted, if the answer depends on nothing but them and the policy, and if they hold no secrets.
+were accepted, unless they hold secrets. Who may associate at the moment is asked each time.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from storescp.upper_layer.negotiation import Policy, negotiate
 from storescp.upper_layer.pdu import (
@@ -16,6 +17,9 @@ from storescp.upper_layer.pdu import (
     ContextResult,
     decode_request,
 )
+
+if TYPE_CHECKING:
+    from storescp.upper_layer.admission import Admission
 
 _MOST = 16
 _LONGEST = 32 * 1024
@@ -48,20 +52,29 @@ def answer(variable_field: bytes, policy: Policy) -> Answered:
     Raises:
         InvalidAssociatePDU: see `decode`.
     """
+    admission = policy.admission
+    rest = policy if admission is None else replace(policy, admission=None)
     known = _known.get(variable_field)
-    if known is not None and known[0] is policy:
+    if known is not None and known[0] == rest and _admits(admission, known[1].request):
         return known[1]
     answered = _answer(decode_request(variable_field), policy)
     if (
         len(variable_field) <= _LONGEST
-        and policy.admission is None  # which looks at who else is here
         and isinstance(answered.answer, AAssociateAC)
         and answered.request.user_information.user_identity is None  # passwords
     ):
         if len(_known) >= _MOST:
             del _known[next(iter(_known))]
-        _known[variable_field] = policy, answered
+        _known[variable_field] = rest, answered
     return answered
+
+
+def _admits(admission: "Admission | None", request: AAssociateRQ) -> bool:
+    if admission is None:
+        return True
+    from storescp.upper_layer.admission import refusal  # asked for by options that few use
+
+    return refusal(request, admission) is None
 
 
 def _answer(request: AAssociateRQ, policy: Policy) -> Answered:
