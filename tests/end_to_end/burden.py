@@ -59,12 +59,14 @@ def impatient(
     free_at_most: int = 16,
 ) -> AbstractContextManager[Server]:
     """Run the program with `--fork`, with children that wait for work no longer, and no more of them, than told."""
-    program = (
-        "from storescp import cli; from storescp.serve import workers;"
-        f"workers._FREE_FOR = {free_for}; workers._FREE_AT_MOST = {free_at_most}; cli.main()"
-    )
-    command = [sys.executable, "-c", program]
-    return running(command, directory, ["--fork", *options], our_environment())
+    change = f"workers._FREE_FOR = {free_for}; workers._FREE_AT_MOST = {free_at_most}"
+    return altered(directory, change, ["--fork", *options])
+
+
+def altered(directory: Path, change: str, options: Sequence[str]) -> AbstractContextManager[Server]:
+    """Run the program after statements that change the module `workers`, or what it uses."""
+    program = f"import os\nfrom storescp import cli\nfrom storescp.serve import workers\n{change}\ncli.main()"
+    return running([sys.executable, "-c", program], directory, options, our_environment())
 
 
 def forks(server: Server) -> bool:

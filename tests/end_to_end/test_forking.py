@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.burden import impatient, unfinished
+from tests.end_to_end.burden import altered, impatient, unfinished
 from tests.end_to_end.conversation import CONTEXTS, associated, data_set, store, wait_until
 from tests.end_to_end.processes import children, has_ended
 from tests.peers import clients, samples
@@ -17,6 +17,7 @@ from tests.peers.authority import Authority, save
 from tests.peers.requestor import (
     CT_IMAGE_STORAGE,
     Requestor,
+    associate_request,
     echo_command,
     message,
     store_command,
@@ -199,6 +200,46 @@ def test_children_without_work_end_with_their_parent(tmp_path: Path) -> None:
         [free] = staff(server)
         server.process.kill()
         wait_until(partial(has_ended, free))
+
+
+def test_no_room_for_another_process(tmp_path: Path) -> None:
+    """Who cannot be served is told by the end of the connection, and the log by an error; the next one is served."""
+    change = """
+forks = [OSError(11, "Resource temporarily unavailable"), None]
+fork = workers.fork_flushed
+def sometimes():
+    if forks and (error := forks.pop(0)):
+        raise error
+    return fork()
+workers.fork_flushed = sometimes
+"""
+    with altered(tmp_path / "out", change, ["--fork"]) as server:
+        with Requestor(server.port) as peer:
+            assert peer.exchange(associate_request(CONTEXTS)).kind == 0
+        echo(server)
+        said = "E: Cannot create association sub-process: Resource temporarily unavailable\n"
+        assert server.errors().count(said) == 1
+
+
+def test_a_child_that_dies_at_once(tmp_path: Path) -> None:
+    """No other one is made in its place, which might go on for ever: its peer's connection ends."""
+    change = """
+from storescp.serve.receiver import Receiver
+begin_work = Receiver.begin_work
+def fail(self, look):
+    if not os.path.exists("healthy"):
+        os._exit(3)
+    begin_work(self, look)
+Receiver.begin_work = fail
+"""
+    with altered(tmp_path / "out", change, ["--fork"]) as server:
+        for _ in range(3):
+            with Requestor(server.port) as peer:
+                assert peer.exchange(associate_request(CONTEXTS)).kind == 0
+        wait_until(lambda: server.errors().count("failed with exit status 3\n") == 3)
+        assert not staff(server)
+        Path(f"/proc/{server.process.pid}/cwd/healthy").touch()
+        echo(server)
 
 
 def test_a_free_child_that_is_killed_is_not_missed(tmp_path: Path) -> None:
