@@ -558,12 +558,12 @@ def test_a_nul_behind_an_odd_data_set_is_padding() -> None:
 @pytest.mark.parametrize(
     ("data", "messages"),
     [
-        (element(0x00104000, "LT", b"abc"), ["Length of element (0010,4000) is odd"]),
+        (element(0x00104000, "LT", b"abc"), ["DcmItem: Length of element (0010,4000) is odd"]),
         (
             element(0x00100020, "X\x7f", b""),
             [
                 (
-                    r"Non-standard VR 'X\x7f' (58\7f) encountered while parsing element (0010,0020),"
+                    r"DcmItem: Non-standard VR 'X\x7f' (58\7f) encountered while parsing element (0010,0020),"
                     " assuming 2 byte length field"
                 )
             ],
@@ -572,7 +572,7 @@ def test_a_nul_behind_an_odd_data_set_is_padding() -> None:
             element(0x00100020, "XX", b""),
             [
                 (
-                    "Non-standard VR 'XX' (58\\58) encountered while parsing element (0010,0020),"
+                    "DcmItem: Non-standard VR 'XX' (58\\58) encountered while parsing element (0010,0020),"
                     " assuming 4 byte length field"
                 )
             ],
@@ -590,21 +590,27 @@ def test_a_nul_behind_an_odd_data_set_is_padding() -> None:
             element(0x00400007, "UN", implicit(0xFFFEE0DD, b""), U),
             [
                 (
-                    "Found element (0040,0007) with VR=UN and undefined length, reading a sequence"
+                    "DcmItem: Found element (0040,0007) with VR=UN and undefined length, reading a sequence"
                     " with transfer syntax LittleEndianImplicit (CP-246)"
                 )
             ],
         ),
         (
             element(0x00200010, "SH", b"") + element(0x00100020, "LO", b""),
-            ["Dataset not in ascending tag order, at element (0010,0020)"],
+            ["DcmItem: Dataset not in ascending tag order, at element (0010,0020)"],
         ),
         (
             element(0x00200010, "SH", b"") * 2,
             [
-                "Dataset not in ascending tag order, at element (0020,0010)",
-                "Element (0020,0010) found twice in one data set or item, ignoring second entry",
+                (
+                    "DcmItem: Element (0020,0010) found twice in one data set or item, ignoring"
+                    " second entry"
+                )
             ],
+        ),
+        (
+            element(0x00200000, "US", b"ab"),
+            ["DcmItem: Group Length with VR other than UL found, corrected"],
         ),
         (UIDS, []),
     ],

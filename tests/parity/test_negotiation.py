@@ -20,7 +20,7 @@ from tests.peers.requestor import (
     item,
     user_information,
 )
-from tests.peers.servers import Server, dcmtk, ours
+from tests.peers.servers import Server, dcmtk, dcmtk_version, ours
 
 pytestmark = pytest.mark.interop
 
@@ -213,7 +213,8 @@ def test_every_transfer_syntax(tmp_path: Path) -> None:
         our_results, their_results = results(mine, pairs), results(theirs, pairs)
 
     different = {pair[1] for pair in pairs if our_results[pair] != their_results[pair]}
-    assert NEW_TRANSFER_SYNTAXES & set(uids) == different
+    learnt = NEW_TRANSFER_SYNTAXES & set(uids) if dcmtk_version() < (3, 7) else set()
+    assert learnt == different
 
 
 def results(server: Server, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -1,6 +1,7 @@
 """Storage SCPs to send to: ours and DCMTK's, each in a process of its own on a free port."""
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -105,6 +106,14 @@ def dcmtk_environment() -> dict[str, str]:
     for dictionary in sorted(Path("/usr/share").glob("libdcmtk*/dicom.dic")):
         environment["DCMDICTPATH"] = str(dictionary)
     return environment
+
+
+@functools.cache
+def dcmtk_version() -> tuple[int, ...]:
+    """Return the version of DCMTK's storescp that is installed; tests follow 3.7.0 and know older ones."""
+    command = [require_tool("storescp"), "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, said.partition("storescp v")[2].split()[0].split(".")))
 
 
 @contextlib.contextmanager

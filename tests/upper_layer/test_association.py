@@ -234,7 +234,7 @@ def test_other_protocols(first: int) -> None:
     """HTTP, a TLS client hello and other foreign bytes are told by the first of them; no PDU is sent."""
     peer = Requestor()
 
-    with pytest.raises(NotDICOM, match=f"^0006:0321 Unrecognized PDU type: {first:2x}$"):
+    with pytest.raises(NotDICOM, match=f"^0006:0321 Unrecognized PDU type: {first:02x}$"):
         peer.send(bytes([first]))
 
     assert peer.association.state is State.IDLE
@@ -297,7 +297,7 @@ def test_too_long_pdu(pdu_type: int, length: int) -> None:
         (b"", "PDU without any PDVs"),
         (b"\x00\x00\x00", "PDV lengths don't add up correctly"),
         (b"\x00\x00\x00\x01\x01", "PDV with invalid length 1"),
-        (b"\x00\x00\x00\x09\x01\x03abcd", "PDV lengths don't add up correctly"),
+        (b"\x00\x00\x00\x09\x01\x03abcd", "PDV with invalid length 9"),
     ],
 )
 def test_malformed_data(field: bytes, text: str) -> None:

@@ -123,12 +123,12 @@ def test_too_long_pdu_is_left() -> None:
         (b"abc", "PDV lengths don't add up correctly: 0 PDVs"),
         (b"\x00\x00\x00\x00\x01\x03", "PDV with invalid length 0"),
         (b"\x00\x00\x00\x01\x01\x03", "PDV with invalid length 1"),
-        (b"\x00\x00\x00\x03\x01\x03", "PDV lengths don't add up correctly: 1 PDVs"),
-        (b"\xff\xff\xff\xff\x01\x03", "PDV lengths don't add up correctly: 1 PDVs"),
+        (b"\x00\x00\x00\x03\x01\x03", "PDV with invalid length 3"),
+        (b"\xff\xff\xff\xff\x01\x03", "PDV with invalid length 4294967295"),
         (b"\x00\x00\x00\x02\x01\x03\x00", "PDV lengths don't add up correctly: 1 PDVs"),
         (
             b"\x00\x00\x00\x02\x01\x03\x00\x00\x00\x04\x01\x03",
-            "PDV lengths don't add up correctly: 2 PDVs",
+            "PDV with invalid length 4",
         ),
     ],
 )

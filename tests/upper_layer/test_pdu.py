@@ -223,7 +223,7 @@ def test_release_of_any_length(pdu_type: int) -> None:
 @pytest.mark.parametrize("pdu_type", [0, 4, 8, 0x47, 255])
 def test_unknown_type(pdu_type: int) -> None:
     """A type that is none of these is an error that shows it in hexadecimal, as the reference does."""
-    with pytest.raises(InvalidPDU, match=f"^0006:0321 Unrecognized PDU type: {pdu_type:2x}$"):
+    with pytest.raises(InvalidPDU, match=f"^0006:0321 Unrecognized PDU type: {pdu_type:02x}$"):
         decode(pdu_type, b"")
 
 

@@ -179,7 +179,7 @@ class Sorted:
         for element in heapq.merge(*self._runs(level), key=attrgetter("tag")):
             if element.tag == last:
                 self._remarks.warn(
-                    "Element %s found twice in one data set or item, ignoring second entry",
+                    "DcmItem: Element %s found twice in one data set or item, ignoring second entry",
                     tag_name(element.tag),
                 )
                 continue

@@ -298,7 +298,7 @@ class Walk(FastPath):
         if code and code not in VRS_BY_CODE:
             self._warn_of_vr(tag, code, size)
         if length & 1 and length != UNDEFINED_LENGTH:
-            self._remarks.warn("Length of element %s is odd", tag_name(tag))
+            self._remarks.warn("DcmItem: Length of element %s is odd", tag_name(tag))
 
         if self._head is not None and len(self._levels) == 1:
             self._head.starts.append(self._offset + position)
@@ -452,8 +452,8 @@ class Walk(FastPath):
         if vr is UN:
             if not self._level.implicit:
                 self._remarks.warn(
-                    "Found element %s with VR=UN and undefined length, reading a sequence with"
-                    " transfer syntax LittleEndianImplicit (CP-246)",
+                    "DcmItem: Found element %s with VR=UN and undefined length, reading a sequence"
+                    " with transfer syntax LittleEndianImplicit (CP-246)",
                     tag_name(tag),
                 )
             return self._open_sequence(position, size, tag, UNDEFINED_LENGTH, implicit=True)
@@ -538,8 +538,11 @@ class Walk(FastPath):
         plan = self._plan
         if not plan.can_encapsulate:
             self._unwritable = "Pixel representation not found"
-        if vr is OW and not self._level.implicit:
-            self._remarks.warn("Encapsulated Pixel Data with VR=OW, assuming OB")
+        if vr is OW and plan.encapsulated:
+            self._remarks.warn(
+                "DcmItem: Wrong VR for encapsulated PixelData (7fe0,0010), should be 'OB' instead"
+                " of 'OW'"
+            )
         self._replace(position, size, plan.write.header(PIXEL_DATA, OB, UNDEFINED_LENGTH))
         after = position + size
         self._opened_offset = self._offset + after
@@ -640,9 +643,7 @@ class Walk(FastPath):
             level.group_start = level.group_length_position + length
             return self._binary(position, size, tag, vr, length, little_endian=little_endian)
         if vr is not UL:
-            self._remarks.warn(
-                "Group Length with VR other than UL found, corrected: %s", tag_name(tag)
-            )
+            self._remarks.warn("DcmItem: Group Length with VR other than UL found, corrected")
         self._flush(position)
         self._write_group_length(tag)
         self._start = value
@@ -722,7 +723,10 @@ class Walk(FastPath):
 
     def _note_disorder(self, tag: int) -> None:
         self.disordered = True
-        self._remarks.warn("Dataset not in ascending tag order, at element %s", tag_name(tag))
+        if tag != self._level.last:  # else the second pass says that it is there twice
+            self._remarks.warn(
+                "DcmItem: Dataset not in ascending tag order, at element %s", tag_name(tag)
+            )
 
     def _note_damage(self, what: str) -> None:
         self._damage = self._damage or what
@@ -737,8 +741,8 @@ class Walk(FastPath):
 
     def _warn_of_vr(self, tag: int, code: bytes, size: int) -> None:
         self._remarks.warn(
-            "Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s, assuming %d"
-            " byte length field",
+            "DcmItem: Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s,"
+            " assuming %d byte length field",
             printable(code.decode("ascii")),
             code[0],
             code[1],

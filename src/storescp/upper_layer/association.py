@@ -286,7 +286,7 @@ class Association:
         """AA-1, AA-7, AA-8: return the error for a PDU that this state does not allow, or that is none."""
         first = self.state is State.AWAITING_ASSOCIATE_RQ
         if pdu_type not in _PDU_TYPES:
-            text = f"0006:0321 Unrecognized PDU type: {pdu_type:2x}"
+            text = f"0006:0321 Unrecognized PDU type: {pdu_type:02x}"
             if not first:
                 return InvalidPDU(text)
             error = NotDICOM(text)

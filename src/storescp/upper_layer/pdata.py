@@ -204,27 +204,21 @@ def split(variable_field: memoryview) -> list[Fragment]:
         )
     while start < end:
         if end - start < 4:
-            raise _does_not_add_up(len(found))
+            raise InvalidPDU(
+                f"0006:0307 PDV lengths don't add up correctly: {len(found)} PDVs."
+                " This probably indicates a malformed P-DATA PDU. PDU type is 04."
+            )
         length = int.from_bytes(variable_field[start : start + 4], "big")
-        if length < 2:
+        stop = start + 4 + length
+        if length < 2 or stop > end:
             raise InvalidPDU(
                 f"0006:0308 PDV with invalid length {length} encountered."
                 " This probably indicates a malformed P DATA PDU."
             )
-        stop = start + 4 + length
-        if stop > end:
-            raise _does_not_add_up(len(found) + 1)
         _, context_id, control_header = _unpack_item(variable_field, start)
         found.append((context_id, control_header, variable_field[start + _ITEM_OVERHEAD : stop]))
         start = stop
     return found
-
-
-def _does_not_add_up(count: int) -> InvalidPDU:
-    return InvalidPDU(
-        f"0006:0307 PDV lengths don't add up correctly: {count} PDVs."
-        " This probably indicates a malformed P-DATA PDU. PDU type is 04."
-    )
 
 
 def encode(context_id: int, control_header: int, value: bytes) -> bytes:

@@ -337,7 +337,7 @@ def decode(pdu_type: int, variable_field: bytes | memoryview) -> PDU:
             # An A-ABORT means what it says at any length: no byte of it changes what is to be done.
             return AAbort(*_ABORT.unpack(bytes(variable_field[:4]).ljust(4, b"\0")))
         case _:
-            raise InvalidPDU(f"0006:0321 Unrecognized PDU type: {pdu_type:2x}")
+            raise InvalidPDU(f"0006:0321 Unrecognized PDU type: {pdu_type:02x}")
 
 
 def decode_request(variable_field: bytes) -> AAssociateRQ:
