@@ -152,7 +152,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 _SMALL,
                 500,
                 _both(*options, floor=options),
-                _beside_dcmtk(1.2),
+                _beside_dcmtk(1.2 if options else 1.0),
                 objects_per_association=1,
                 late=True,
                 group="modes",

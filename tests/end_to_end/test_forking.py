@@ -221,6 +221,27 @@ workers.fork_flushed = sometimes
         assert server.errors().count(said) == 1
 
 
+def test_no_room_for_those_that_wait(tmp_path: Path) -> None:
+    """Each of them is told, not the first one only."""
+    change = """
+fork, forks = workers.fork_flushed, [1]
+def once():
+    if not forks:
+        raise OSError(11, "Resource temporarily unavailable")
+    return forks.pop() and fork()
+workers.fork_flushed = once
+"""
+    options = ["--fork", "--max-associations", "1"]
+    with altered(tmp_path / "out", change, options) as server, associated(server):
+        waiting = [Requestor(server.port) for _ in range(3)]
+        for peer in waiting:
+            peer.send(associate_request(CONTEXTS))
+        os.kill(staff(server)[0], signal.SIGKILL)
+        for peer in waiting:
+            assert peer.receive_pdu()[0] == 0
+            peer.close()
+
+
 def test_a_child_that_dies_at_once(tmp_path: Path) -> None:
     """No other one is made in its place, which might go on for ever: its peer's connection ends."""
     change = """

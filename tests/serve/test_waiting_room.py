@@ -144,3 +144,32 @@ def test_what_is_missing_has_its_own_time(pair: tuple[socket.socket, socket.sock
     assert room.deadline() == 107
     now = 107
     assert room.expired() == [ours]
+
+
+@pytest.mark.parametrize(
+    ("sent", "asks"),
+    [
+        (REQUEST, True),
+        (REQUEST + b"more", True),
+        (REQUEST[:-1], False),
+        (b"\x16\x03\x01", True),
+        (b"\x04\0\0\0\0\0", False),
+        (b"", False),
+    ],
+)
+def test_who_has_read_nothing_of_a_request(
+    sent: bytes, asks: bool, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """A connection that begins as one does can be served by somebody else; what is asked takes nothing away."""
+    peer, ours = pair
+    room = WaitingRoom(lambda: 0.0, longest_request=LONGEST)
+    peer.sendall(sent)
+    if sent:
+        assert is_readable(ours, 5)
+
+    assert room.asks(ours) is asks
+    if sent:
+        assert ours.recv(1 << 16) == sent
+    peer.close()
+    assert is_readable(ours, 5)
+    assert not room.asks(ours)

@@ -134,6 +134,10 @@ class Entrance:
         if self._listening.fileno() in ready:
             self._accept(ready)
 
+    def asks(self, peer: Peer) -> bool:
+        """Tell whether a peer that was handed on still asks: nobody has read of its connection."""
+        return self._silent.asks(peer.connected)
+
     def linger(self, peer: Peer) -> None:
         """Wait for a peer to close: what else it sends is taken and forgotten, PS3.8 9.2.3 Sta13."""
         room = self._lingering

@@ -94,6 +94,16 @@ class WaitingRoom:
         self._waiting[descriptor] = waiting._replace(needed=needed, end=end)
         return False
 
+    def asks(self, connected: socket.socket) -> bool:
+        """Tell whether the next bytes of a connection are a peer's first ones: nobody has read any of them."""
+        try:
+            first = connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        if first == _TLS_HANDSHAKE:
+            return True
+        return first == _ASSOCIATE and not _needed(connected, self._longest_request)
+
     def oldest(self, but: Collection[int] = ()) -> int | None:
         """Return the descriptor of the connection that waits longest, `but` those not; None if there is none."""
         return next((descriptor for descriptor in self._waiting if descriptor not in but), None)
@@ -147,6 +157,8 @@ class WaitingRoom:
 _unpack_header = struct.Struct(">BxI").unpack_from
 _HEADER_LENGTH = 6
 _A_ASSOCIATE_RQ = 1
+_ASSOCIATE = bytes((_A_ASSOCIATE_RQ,))
+_TLS_HANDSHAKE = b"\x16"  # RFC 8446 5.1
 
 
 def _needed(connected: socket.socket, longest: int) -> int:

@@ -232,15 +232,21 @@ class Supervisor:
     def _hand_out(self) -> None:
         """Give peers that ask to workers that are free, first come first served."""
         while self._asking:
-            if (worker := self._free_worker()) is None:
+            try:
+                worker = self._free_worker()
+            except OSError as error:
+                _logger.error("Cannot create association sub-process: %s", error.strerror)
+                self._asking.popleft().connected.close()
+                continue
+            if worker is None:
                 return
             worker.serves = peer = self._asking.popleft()
             told, worker.leave = self._employer.admit(peer.address)
             try:
                 descriptors = [peer.connected.fileno()]
                 socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
-            except OSError:
-                self._bury(worker, has_begun=False)
+            except OSError:  # it is gone
+                self._bury(worker)
                 continue
             if self._is_full():
                 _logger.info(
@@ -248,16 +254,15 @@ class Supervisor:
                 )
 
     def _free_worker(self) -> _Worker | None:
-        """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand."""
+        """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand.
+
+        Raises:
+            OSError: the system has no room for a new one.
+        """
         free = max(self._free_workers(), key=lambda worker: worker.free_since, default=None)
         if free is not None or not self._working.on_demand or self._is_full():
             return free
-        try:
-            return self._start_worker()
-        except OSError as error:
-            _logger.error("Cannot create association sub-process: %s", error.strerror)
-            self._asking.popleft().connected.close()
-            return None
+        return self._start_worker()
 
     def _free_workers(self) -> list[_Worker]:
         return [worker for worker in self._workers.values() if worker.serves is None]
@@ -293,9 +298,8 @@ class Supervisor:
         self._heard = True
         try:
             said = worker.control.recv(16)
-        except ConnectionResetError:  # it has not received the last that we sent, unix(7)
-            self._bury(worker, has_begun=False)
-            return
+        except ConnectionResetError:  # it has not received the last that we sent
+            said = b""
         if not said:
             self._bury(worker)
         elif said != _LOOK and worker.serves is not None:
@@ -307,16 +311,17 @@ class Supervisor:
             else:
                 peer.connected.close()
 
-    def _bury(self, worker: _Worker, *, has_begun: bool = True) -> None:
+    def _bury(self, worker: _Worker) -> None:
         """A worker is gone: close what it had begun to serve, or give that to another one, and let others know."""
         self._dismiss(worker)
         if worker.serves is not None:
             worker.leave()
             # One that is made for this peer and does not get to it would be followed by many like it.
-            if has_begun or (self._working.on_demand and worker.is_new):
-                worker.serves.connected.close()
-            else:
+            in_vain = self._working.on_demand and worker.is_new
+            if not in_vain and self._entrance.asks(worker.serves):
                 self._asking.appendleft(worker.serves)
+            else:
+                worker.serves.connected.close()
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
         self._employer.worker_lost(worker.pid)
 
