@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storescp.dataset.dictionary import Dictionary
-from storescp.dataset.familiar import Memory
+from storescp.dataset.familiar import LONGEST_ROUTE, Memory
 from storescp.dataset.plan import Plan, plan_for
 from storescp.dataset.transcoder import Encoding, GroupLength
 from storescp.errors import InvalidDataSet, StatusError
@@ -148,6 +148,132 @@ def test_other_data_sets_make_it_forget() -> None:
     assert [len(learned), len(forgotten), len(_stretches(memory))] == [1, 0, 1]
 
 
+def _on_its_way() -> Memory:
+    """A memory that knows the way through the data sets of a series."""
+    memory = Memory()
+    for number in (98, 99, 100, 101, 102):
+        _check(_slice(number, position=b"%d.5" % number + b" " * (number > 99)), memory)
+    assert _route(memory)
+    return memory
+
+
+def _route(memory: Memory) -> list[int]:
+    """The tags at which the steps of the way end that is expected."""
+    familiar = memory.of(_plan())
+    assert familiar is not None
+    return [step.last for step in familiar.route]
+
+
+def test_the_way_through_a_series_is_learned() -> None:
+    """It leads over stretches and the elements between them, up to Pixel Data, whatever lengths these have."""
+    memory = _on_its_way()
+
+    assert _route(memory) == [
+        *(0x00080016, 0x00080018, 0x0020000D, 0x00200013, 0x00200032, 0x00280103)
+    ]
+    familiar = memory.of(_plan())
+    assert familiar is not None
+    way = familiar.route
+    first = way[0].stretch
+    assert first is not None
+    familiar.route = (way[0]._replace(stretch=first._replace(written=b"rehearsed")), *way[1:])
+    result = transcode(EXPLICIT_VR_LITTLE_ENDIAN, _slice(100, position=b"-1000.25"), memory=memory)
+    assert result.data.startswith(b"rehearsed")
+    assert result.attributes.sop_instance_uid == b"1.2.3.0100"
+    assert familiar.route[1:] == way[1:]
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        *(b"", b"1 ", b"1   ", b"1\0", b"1 \0 ", b"\0\0", b"  ", b"123", b"\0"),
+        b"1.5\\2.5\\3.5" * 30 + b"   ",
+    ],
+)
+@pytest.mark.parametrize("step", [0, 100, 101])
+def test_what_is_not_plain_on_the_way_is_looked_at(position: bytes, step: int) -> None:
+    """Values that are written otherwise than they came; and the way is known for the next data set."""
+    memory = _on_its_way()
+
+    _check(_slice(12, position=position), memory, step)
+    _check(_slice(13), memory, step)
+
+
+@pytest.mark.parametrize(
+    ("tag", "replacement"),
+    [
+        ("08001800", element(0x00080018, "UI", b"1.2 .3\0\0")),
+        ("08001800", element(0x00080018, "UI", b"1.2.3\0\0\0")),
+        ("08001800", element(0x00080018, "UI", b"")),
+        ("08001800", element(0x00080018, "LO", b"1.2.3 ")),
+        ("08001800", b""),
+        ("20001300", b""),
+        ("20001300", element(0x00200013, "US", b"\1\0")),
+        ("20001300", element(0x00200012, "IS", b"1 ") + element(0x00200013, "IS", b"2 ")),
+        ("20001300", element(0x00200013, "IS", b"1 ") * 2),
+        ("20001300", element(0x00080001, "LO", b"ab")),
+        ("20001300", element(0x00200013, "IS", b"1 ") + b"\x13\0 \0"),
+        ("20001300", element(0x00200000, "UL", bytes(4)) + element(0x00200013, "IS", b"1 ")),
+    ],
+)
+def test_who_leaves_the_way_is_walked_with(tag: str, replacement: bytes) -> None:
+    """Other elements than expected, none, twice, out of order: nothing is made of it that would not be made without."""
+    memory = _on_its_way()
+    data = _slice(12)
+    start = data.index(bytes.fromhex(tag))
+    end = start + 8 + int.from_bytes(data[start + 6 : start + 8], "little")
+    data = data[:start] + replacement + data[end:]
+
+    outcomes: list[object] = []
+    for known in (None, memory):
+        try:
+            outcomes.append(transcode(EXPLICIT_VR_LITTLE_ENDIAN, data, memory=known).data)
+        except (InvalidDataSet, StatusError) as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+    _check(_slice(13), memory)
+
+
+def test_the_way_is_followed_to_the_end_of_a_fragment() -> None:
+    """Wherever that cuts a header or a value."""
+    memory = _on_its_way()
+    head = _slice(12).index(b"\xe0\x7f")
+
+    for step in range(8, head + 1):
+        _check(_slice(12), memory, step)
+        _check(_slice(13), memory)  # as a fragment that is short may have changed what is known
+
+
+@pytest.mark.parametrize("uid", [b"1.2 .3", b"1.23 ", b"1.2\t\0", b"1.23\0\0", b"\0\0", b""])
+def test_a_uid_on_the_way_that_is_not_plain_is_looked_at(uid: bytes) -> None:
+    """It loses white space, as any UID does, though nobody wants to know it."""
+    memory = Memory()
+
+    def data(uid: bytes, number: int) -> bytes:
+        pixels = b"\x28\0\x10\0"
+        return _slice(number).replace(pixels, element(0x00200052, "UI", uid) + pixels, 1)
+
+    for number in range(5):
+        _check(data(b"1.2.%d\0" % number, number), memory)
+    assert 0x00200052 in _route(memory)
+    _check(data(uid, 12), memory)
+    _check(data(b"1.2.13", 13), memory)
+
+
+def test_a_way_that_is_left_often_is_forgotten() -> None:
+    """And another one is found, of which no more is kept than is worth it."""
+    memory = _on_its_way()
+
+    def other(number: int) -> bytes:
+        more = b"".join(element(0x00210010 + tag, "LO", b"%04d" % number) for tag in range(300))
+        return _slice(number).replace(element(0x00280010, "US", b"\0\2"), more)
+
+    for number in range(12):
+        _check(other(number), memory)
+
+    assert len(_route(memory)) == LONGEST_ROUTE
+
+
 def test_pauses_grow() -> None:
     """Data sets that have nothing in common are compared more and more rarely."""
     memory = Memory()
@@ -280,7 +406,7 @@ def _series(draw: st.DrawFn, *, big_endian: bool, implicit_vr: bool) -> list[byt
 
     elements = {tag: one(tag) for tag in TAGS}
     found = []
-    for _ in range(draw(st.integers(4, 8))):
+    for _ in range(draw(st.integers(4, 12))):
         for tag in draw(st.lists(st.sampled_from(TAGS), max_size=3)):
             elements[tag] = one(tag)
         left_out = draw(st.sets(st.sampled_from(TAGS), max_size=2))

@@ -32,6 +32,9 @@ _CREDIT = 16
 _FIRST_REST = 1
 _LONGEST_REST = 4096
 _REST_FACTOR = 4
+_MOST_STRAYED = 8
+LONGEST_ROUTE = 256
+"""Steps."""
 NO_GROUP = -1
 
 
@@ -65,6 +68,20 @@ class Stretch(NamedTuple):
     def elements(self) -> list[bytes]:
         """Each of them."""
         return [self.received[start:end] for start, end in pairwise(self.starts)]
+
+
+class Step(NamedTuple):
+    """What is expected next on a route: a stretch, or an element whose value is another one each time."""
+
+    received: bytes
+    """The stretch, or tag and VR of the element, as they come."""
+    last: int
+    """The last tag of it."""
+    kind: int = 0
+    """How the fast path takes the element's value."""
+    attribute: str = ""
+    """Under which name the element is noted, if it is."""
+    stretch: Stretch | None = None
 
 
 class Head:
@@ -101,6 +118,9 @@ class Familiar:
         self.usual = frozenset(map(self._key, plan.usual))
         """Tags, as they come, of elements that vary and seldom need to be looked at closely."""
         self._never = TAGS_OF_STRUCTURE | (DEPENDENT_TAGS if plan.read.implicit_vr else frozenset())
+        self.route: tuple[Step, ...] = ()
+        """The way through the begin of the data set before, in explicit VR; empty: none is known."""
+        self._strayed = 0
         self._before: dict[int, bytes] | None = None
         self._credit = _CREDIT
         self._pause = _FIRST_REST
@@ -116,6 +136,13 @@ class Familiar:
             return False
         self._rest -= 1
         return self._rest < 0
+
+    def stray(self) -> None:
+        """Note that the route was left before its end; if that happens often, another one is looked for."""
+        self._strayed += 1
+        if self._strayed >= _MOST_STRAYED:
+            self._strayed = 0
+            self.route = ()
 
     def learn(self, head: Head, rehearse: Rehearse) -> None:
         """Compare a data set with the one before."""
@@ -187,6 +214,7 @@ class Familiar:
             )
 
     def _settle(self) -> None:
+        self.route = ()
         stretches = self.stretches.values()
         firsts = {stretch.first for stretch in stretches}
         self.specials = specials = tuple(sorted(firsts.union(self._plan.specials_at_top)))

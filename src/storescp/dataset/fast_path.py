@@ -22,7 +22,16 @@ from storescp.dataset.element import (
     UNDEFINED_LENGTH,
 )
 from storescp.dataset.encoding import Attributes, Output
-from storescp.dataset.familiar import LONGEST_HEAD, NO_GROUP, Familiar, Head, Rehearsed
+from storescp.dataset.familiar import (
+    LONGEST_HEAD,
+    LONGEST_ROUTE,
+    NO_GROUP,
+    Familiar,
+    Head,
+    Rehearsed,
+    Step,
+    Stretch,
+)
 from storescp.dataset.level import NEVER, Level
 from storescp.dataset.plan import (
     LONG,
@@ -66,6 +75,7 @@ class FastPath(Spans, ABC):
     _level: Level
     _ordinary_run: Run | None = None
     _head: Head | None = None  # while it is recorded
+    _trail: list[Step] | None = None  # likewise
     _hopes = False  # whether the carry is but hoped to become an item of a known shape
 
     def __init__(
@@ -104,6 +114,8 @@ class FastPath(Spans, ABC):
             level.run = FastPath._run_familiar
             level.specials = familiar.specials
             level.watch = level.specials[0]
+            if not familiar.route and self._ordinary_run is FastPath._run_explicit:
+                self._trail = []
 
     def _record(self, head: Head, fragment: memoryview) -> None:
         """Keep the begin of the data set."""
@@ -134,15 +146,70 @@ class FastPath(Spans, ABC):
 
     def _run_familiar(self, position: int) -> int:
         """Move over elements that are known, and over those between them."""
-        level, familiar, run = self._level, self._familiar, self._ordinary_run
+        level, familiar = self._level, self._familiar
         assert familiar is not None
+        if familiar.route and level.last < 0:
+            position = self._follow(familiar, level)
+        after = self._pass_familiar(position, familiar, level)
+        if self._trail is not None:
+            familiar.route = tuple(self._trail)
+            self._trail = None
+        return after
+
+    def _follow(self, familiar: Familiar, level: Level) -> int:
+        """Go the way of the data set before as far as it leads. Returns where it does no more."""
         data = self._as_bytes()
-        find, watches = familiar.stretches.get, familiar.watches
+        unpack_length = self._plan.read.short_length.unpack_from
+        position, end, last = 0, self._end, level.last
+        for received, tag, kind, attribute, stretch in familiar.route:
+            if not data.startswith(received, position):
+                familiar.stray()
+                break
+            if stretch is not None:
+                position = self._take_stretch(stretch, position)
+                last = tag
+                continue
+            begin = position + 8
+            if begin > end:
+                break
+            (length,) = unpack_length(data, position + 6)
+            after = begin + length
+            if length & 1 or after > end:
+                break
+            if attribute or kind == SHORT_UID:
+                value = data[begin:after]
+                trimming = UID if kind == SHORT_UID else TEXT
+                if length > LONGEST_NOTED or trimming(value) != value:
+                    break
+                if attribute:
+                    self._noted.add(tag)
+                    setattr(self.attributes, attribute, value.rstrip(b" \0"))
+            elif length and kind == SHORT_TEXT:
+                end_byte = data[after - 1]
+                if end_byte == 0x20:
+                    if data[after - 2] in b" \0":
+                        break
+                elif not end_byte:
+                    break
+            position = after
+            last = tag
+        level.last = last
+        specials = level.specials
+        level.watch = specials[min(bisect_right(specials, last), len(specials) - 1)]
+        return position
+
+    def _pass_familiar(self, position: int, familiar: Familiar, level: Level) -> int:
+        """Move on, looking what is known of the element here, and record the way if that is wanted."""
+        run, watches, trail = self._ordinary_run, familiar.watches, self._trail
+        data = self._as_bytes()
+        find = familiar.stretches.get
         while True:
             tag = data[position : position + 4]
             stretch = find(tag)
             if stretch is None:
                 if tag in familiar.usual and (after := self._take_usual(position, level)):
+                    if trail is not None:
+                        trail = self._note_steps(trail, position, after)
                     if after >= self._end:
                         return after
                     position = after
@@ -150,17 +217,13 @@ class FastPath(Spans, ABC):
             elif level.last < stretch.first:
                 if data.startswith(stretch.received, position):
                     if level.group == NO_GROUP or level.group == stretch.group:
-                        if stretch.written is not None:
-                            self._flush(position)
-                            self._assembly.write(stretch.written)
-                            self._start = position + len(stretch.received)
-                        position += len(stretch.received)
+                        position = self._take_stretch(stretch, position)
                         level.last = stretch.last
                         level.watch = watches[stretch.last]
                         if level.group != NO_GROUP:
                             level.watch = min(level.watch, (level.group + 1) << 16)
-                        if stretch.notes:
-                            self._take_notes(stretch.notes)
+                        if trail is not None:
+                            trail.append(Step(stretch.received, stretch.last, stretch=stretch))
                         continue
                 elif position + len(stretch.received) <= self._end:
                     familiar.differs(stretch, data, position, self._rehearse)
@@ -168,9 +231,38 @@ class FastPath(Spans, ABC):
             if run is None:
                 return position
             after = run(self, position)
+            if trail is not None:
+                trail = self._note_steps(trail, position, after)
             if after == position or after >= self._end:
                 return after
             position = after
+
+    def _take_stretch(self, stretch: Stretch, position: int) -> int:
+        """Take a stretch that is here. Returns where it ends."""
+        after = position + len(stretch.received)
+        if stretch.written is not None:
+            self._flush(position)
+            self._assembly.write(stretch.written)
+            self._start = after
+        for tag, value in stretch.notes:
+            self._noted.add(tag)
+            setattr(self.attributes, NOTED_AT_TOP[tag], value)
+        return after
+
+    def _note_steps(self, trail: list[Step], position: int, after: int) -> list[Step] | None:
+        """Record elements that have other values each time; None if the way ends at one of another kind."""
+        unpack, kinds = self._plan.read.fields.unpack_from, self._plan.kinds
+        while position < after:
+            group, number, vr, length = unpack(self._fragment, position)
+            tag, kind = group << 16 | number, kinds.get(vr, LOOK_CLOSELY)
+            end = position + 8 + length
+            plain = kind in (SHORT, SHORT_TEXT, SHORT_UID) and end <= after
+            if not plain or len(trail) == LONGEST_ROUTE:
+                return None
+            header = bytes(self._fragment[position : position + 6])
+            trail.append(Step(header, tag, kind, NOTED_AT_TOP.get(tag, "")))
+            position = end
+        return trail
 
     def _take_usual(self, position: int, level: Level) -> int:
         """Take an attribute that is noted, or native Pixel Data, of which nothing is unusual.
@@ -210,11 +302,6 @@ class FastPath(Spans, ABC):
         self._noted.add(tag)
         setattr(self.attributes, NOTED_AT_TOP[tag], value.rstrip(b" \0"))
         return after
-
-    def _take_notes(self, notes: tuple[tuple[int, bytes | None], ...]) -> None:
-        for tag, value in notes:
-            self._noted.add(tag)
-            setattr(self.attributes, NOTED_AT_TOP[tag], value)
 
     def _run_explicit(self, position: int) -> int:
         """Move over elements that are written as they came. Returns where to look closely."""
