@@ -260,6 +260,16 @@ def test_a_uid_on_the_way_that_is_not_plain_is_looked_at(uid: bytes) -> None:
     _check(data(b"1.2.13", 13), memory)
 
 
+def test_the_way_begins_where_the_elements_do() -> None:
+    """What stands in front of the first one is looked at once."""
+    memory = _on_its_way()
+    way = _route(memory)
+
+    _check(element(0xFFFCFFFC, "OB", bytes(4)) + _slice(12), memory)
+
+    assert _route(memory) == way
+
+
 def test_a_way_that_is_left_often_is_forgotten() -> None:
     """And another one is found, of which no more is kept than is worth it."""
     memory = _on_its_way()

@@ -149,18 +149,18 @@ class FastPath(Spans, ABC):
         level, familiar = self._level, self._familiar
         assert familiar is not None
         if familiar.route and level.last < 0:
-            position = self._follow(familiar, level)
+            position = self._follow(position, familiar, level)
         after = self._pass_familiar(position, familiar, level)
         if self._trail is not None:
             familiar.route = tuple(self._trail)
             self._trail = None
         return after
 
-    def _follow(self, familiar: Familiar, level: Level) -> int:
+    def _follow(self, position: int, familiar: Familiar, level: Level) -> int:
         """Go the way of the data set before as far as it leads. Returns where it does no more."""
         data = self._as_bytes()
         unpack_length = self._plan.read.short_length.unpack_from
-        position, end, last = 0, self._end, level.last
+        end, last = self._end, level.last
         for received, tag, kind, attribute, stretch in familiar.route:
             if not data.startswith(received, position):
                 familiar.stray()
