@@ -44,21 +44,21 @@ def report(name: str, sample: Sample | Sequence[Sample], encoding: Encoding, hea
         return
     samples = [sample] if isinstance(sample, Sample) else sample
     syntax = TRANSFER_SYNTAXES[samples[0].transfer_syntax]
-    series = []
+    prepared = []
     for one in samples:
         data = memoryview(one.data)
-        series.append([data[at : at + PDV_SIZE] for at in range(0, len(data), PDV_SIZE)])
+        prepared.append([data[at : at + PDV_SIZE] for at in range(0, len(data), PDV_SIZE)])
     best = float("inf")
     memory = Memory()
     end = time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
-        for fragments in series:
+        for fragments in prepared:
             transcoder = Transcoder(syntax, encoding, CountingOutput(), memory=memory)
             for fragment in fragments:
                 transcoder.feed(fragment)
             transcoder.finish(lambda _: 0)
-        best = min(best, (time.perf_counter() - start) / len(series))
+        best = min(best, (time.perf_counter() - start) / len(prepared))
     micro = best * 1e6
     print(f"{name:40}{micro:12.1f} µs {1 / best:10.1f} /s {micro / headers:8.3f} µs a header")
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.end_to_end.conversation import CONTEXTS, data_set
+from tests.end_to_end.processes import children
 from tests.peers.requestor import CT_IMAGE_STORAGE, Requestor, message, store_command
 from tests.peers.servers import (
     ServerFailed,
@@ -85,12 +86,12 @@ class Receiver:
         """End it: by `SIGTERM`, by `SIGKILL` of its first process, or by `SIGKILL` of `all`."""
         assert self.process is not None
         pid = self.process.pid
-        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        others = children(pid)
         self.process.send_signal(signal.SIGTERM if how == "SIGTERM" else signal.SIGKILL)
         if how == "all":
             for other in others:  # they may be gone already: they end with their parent
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(other), signal.SIGKILL)
+                    os.kill(other, signal.SIGKILL)
         self.process.wait(60)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import pydicom
 
 from tests.end_to_end.burden import unfinished
+from tests.end_to_end.processes import children
 from tests.peers.dicom import Syntax, split_file
 from tests.peers.requestor import (
     CT_IMAGE_STORAGE,
@@ -220,10 +221,10 @@ class Campaign:
     def _kill(self, process: "subprocess.Popen[bytes]") -> None:
         """Kill the process, a child of it, or all of them; a parent goes on without the child."""
         if {"--fork", "--workers"} & {*self._options} and self._chance.random() < 0.4:
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            if children:
+            others = children(process.pid)
+            if others:
                 with suppress(ProcessLookupError):
-                    os.kill(int(self._chance.choice(children)), signal.SIGKILL)
+                    os.kill(self._chance.choice(others), signal.SIGKILL)
                 time.sleep(self._chance.uniform(0, LONGEST_DELAY / 3))
         if self._chance.random() < 0.5:
             process.kill()

@@ -9,8 +9,8 @@ def children(pid: int) -> list[int]:
 
 
 def has_ended(pid: int) -> bool:
-    """Tell whether there is no such process, or it is a zombie."""
+    """Tell whether there is no such process, or only what is left of it until somebody has waited for it."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "XZ"
     except OSError:
         return True

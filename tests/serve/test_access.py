@@ -10,6 +10,7 @@ import pytest
 from storescp.serve import access
 from storescp.serve.access import AccessControl
 from storescp.serve.access_rules import Client, FileTooLarge
+from tests.end_to_end.processes import has_ended
 
 PACS = Client("pacs.example.org", "10.1.2.3")
 
@@ -86,17 +87,9 @@ def test_commands_that_hang_are_killed(tmp_path: Path) -> None:
 
     assert time.perf_counter() - start < 20
     deadline = time.monotonic() + 10
-    while _is_running(int(file.read_text())):
+    while not has_ended(int(file.read_text())):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "XZ"
 
 
 def test_commands_are_waited_for_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,6 @@ class Step(NamedTuple):
     """The last tag of it."""
     kind: int = 0
     """How the fast path takes the element's value."""
-    attribute: str = ""
-    """Under which name the element is noted, if it is."""
     stretch: Stretch | None = None
 
 

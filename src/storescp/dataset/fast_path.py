@@ -161,7 +161,7 @@ class FastPath(Spans, ABC):
         data = self._as_bytes()
         unpack_length = self._plan.read.short_length.unpack_from
         end, last = self._end, level.last
-        for received, tag, kind, attribute, stretch in familiar.route:
+        for received, tag, kind, stretch in familiar.route:
             if not data.startswith(received, position):
                 familiar.stray()
                 break
@@ -176,14 +176,14 @@ class FastPath(Spans, ABC):
             after = begin + length
             if length & 1 or after > end:
                 break
-            if attribute or kind == SHORT_UID:
+            noted = tag in NOTED_AT_TOP
+            if noted or kind == SHORT_UID:
                 value = data[begin:after]
                 trimming = UID if kind == SHORT_UID else TEXT
                 if length > LONGEST_NOTED or trimming(value) != value:
                     break
-                if attribute:
-                    self._noted.add(tag)
-                    setattr(self.attributes, attribute, value.rstrip(b" \0"))
+                if noted:
+                    self._note_at_top(tag, value.rstrip(b" \0"))
             elif length and kind == SHORT_TEXT:
                 end_byte = data[after - 1]
                 if end_byte == 0x20:
@@ -194,8 +194,7 @@ class FastPath(Spans, ABC):
             position = after
             last = tag
         level.last = last
-        specials = level.specials
-        level.watch = specials[min(bisect_right(specials, last), len(specials) - 1)]
+        level.watch = self._next_watch(level)
         return position
 
     def _pass_familiar(self, position: int, familiar: Familiar, level: Level) -> int:
@@ -245,8 +244,7 @@ class FastPath(Spans, ABC):
             self._assembly.write(stretch.written)
             self._start = after
         for tag, value in stretch.notes:
-            self._noted.add(tag)
-            setattr(self.attributes, NOTED_AT_TOP[tag], value)
+            self._note_at_top(tag, value)
         return after
 
     def _note_steps(self, trail: list[Step], position: int, after: int) -> list[Step] | None:
@@ -260,7 +258,7 @@ class FastPath(Spans, ABC):
             if not plain or len(trail) == LONGEST_ROUTE:
                 return None
             header = bytes(self._fragment[position : position + 6])
-            trail.append(Step(header, tag, kind, NOTED_AT_TOP.get(tag, "")))
+            trail.append(Step(header, tag, kind))
             position = end
         return trail
 
@@ -299,9 +297,13 @@ class FastPath(Spans, ABC):
         right = kind in ((SHORT_UID,) if tag in NOTED_INSIDE else (SHORT_UID, SHORT_TEXT))
         if not right or after > self._end or length > LONGEST_NOTED or trimming(value) != value:
             return 0
-        self._noted.add(tag)
-        setattr(self.attributes, NOTED_AT_TOP[tag], value.rstrip(b" \0"))
+        self._note_at_top(tag, value.rstrip(b" \0"))
         return after
+
+    def _note_at_top(self, tag: int, value: bytes | None) -> None:
+        """Note an attribute that storing asks for."""
+        self._noted.add(tag)
+        setattr(self.attributes, NOTED_AT_TOP[tag], value)
 
     def _run_explicit(self, position: int) -> int:
         """Move over elements that are written as they came. Returns where to look closely."""

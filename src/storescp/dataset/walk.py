@@ -716,8 +716,7 @@ class Walk(FastPath):
         noted = TRIMMINGS[vr.value](value).rstrip(b" \0") if right else None
         if len(self._levels) == 1:
             if tag not in self._noted:
-                self._noted.add(tag)
-                setattr(self.attributes, NOTED_AT_TOP[tag], noted)
+                self._note_at_top(tag, noted)
         elif tag in NOTED_INSIDE:
             self._noted_inside.setdefault(tag, noted)
 

@@ -51,9 +51,9 @@ class Entrance:
         signals: Signals,
         *,
         acse_timeout: float,
-        silent: WaitingRoom | None = None,
-        admits: Callable[[str, int], bool] | None = None,
-        on_silent: Callable[[socket.socket], None] = lambda _: None,
+        silent: WaitingRoom,
+        admits: Callable[[str, int], bool] | None,
+        on_silent: Callable[[socket.socket], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to accept.
@@ -62,7 +62,7 @@ class Entrance:
             listening: a socket that listens, not blocking.
             signals: the signals of the process.
             acse_timeout: seconds that a silent peer, or one that does not close, may stay.
-            silent: where connections wait until their peers ask; None: with the limits that the reference has.
+            silent: where connections wait until their peers ask.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
             on_silent: is told of a connection that is closed because its peer said nothing, or too little.
@@ -71,7 +71,7 @@ class Entrance:
         self._listening = listening
         self._signals = signals
         self._acse_timeout = acse_timeout
-        self._silent = WaitingRoom(clock) if silent is None else silent
+        self._silent = silent
         self._lingering = WaitingRoom(clock)
         self._admits = admits
         self._on_silent = on_silent

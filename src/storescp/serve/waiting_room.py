@@ -100,9 +100,9 @@ class WaitingRoom:
             first = connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:
             return False
-        if first == _TLS_HANDSHAKE:
-            return True
-        return first == _ASSOCIATE and not _needed(connected, self._longest_request)
+        if not first or first[0] != _A_ASSOCIATE_RQ:
+            return first == _TLS_HANDSHAKE
+        return not _needed(connected, self._longest_request)
 
     def oldest(self, but: Collection[int] = ()) -> int | None:
         """Return the descriptor of the connection that waits longest, `but` those not; None if there is none."""
@@ -157,7 +157,6 @@ class WaitingRoom:
 _unpack_header = struct.Struct(">BxI").unpack_from
 _HEADER_LENGTH = 6
 _A_ASSOCIATE_RQ = 1
-_ASSOCIATE = bytes((_A_ASSOCIATE_RQ,))
 _TLS_HANDSHAKE = b"\x16"  # RFC 8446 5.1
 
 
