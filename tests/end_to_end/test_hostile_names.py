@@ -88,21 +88,19 @@ def hostile_objects(text: str) -> Iterator[tuple[str, str, bytes]]:
     yield text[:64], "1.2.3", data_set("1.2.3")
 
 
+def noted(values: str, path: Path) -> str:
+    """Return a command that adds a line with the values, at once: children of `--fork` run theirs side by side."""
+    return f"line=$(printf '<%s>' {values}); printf '%s\\n' \"$line\" >> {path}"
+
+
 @pytest.mark.parametrize("sorting", SORTING)
 def test_hostile_names(sorting: str, tmp_path: Path) -> None:
     """In a UID, an AE title or a name: no path, no command, no log line is other than it should be."""
     commands = tmp_path / "commands"
-    options = [
-        *(
-            "-d",
-            "-pm",
-            "-xcr",
-            f'printf "<%s>" "#p" "#f" #a #c #r >> {commands}; echo >> {commands}',
-        ),
-        *("--exec-sync", *SORTING[sorting]),
-    ]
+    options = ["-d", "-pm", "-xcr", noted('"#p" "#f" #a #c #r', commands)]
+    options += ["--exec-sync", *SORTING[sorting]]
     if "--fork" not in options and ("-su" in options or "-ss" in options):
-        options += ["-xcs", f'printf "<%s>" "#p" #a #c #r >> {commands}; echo >> {commands}']
+        options += ["-xcs", noted('"#p" #a #c #r', commands)]
     with ours(tmp_path / "out", options) as server:
         for text in HOSTILE:
             title = text[:16].encode("latin-1")
