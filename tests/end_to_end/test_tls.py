@@ -1,11 +1,9 @@
 """The running program with TLS: real clients, clients that are none, and keys that change."""
 
 import contextlib
-import re
 import signal
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +22,8 @@ from tests.peers.requestor import (
     message,
     store_command,
 )
+from tests.peers.s_client import EVERY_SUITE, agreed, s_client
 from tests.peers.servers import Server, ours
-from tests.peers.tools import require_tool
 
 
 @dataclass(frozen=True)
@@ -109,24 +107,6 @@ def test_pynetdicom(site: Site, tmp_path: Path) -> None:
         assert sorted(server.files()) == ["CT.1.2.0", "CT.1.2.1", "CT.1.2.2"]
 
 
-def s_client(server: Server, *options: str) -> str | None:
-    """Return version and suite that `openssl s_client` agreed on with the server, if any."""
-    done = subprocess.run(
-        [require_tool("openssl"), "s_client", "-connect", f"127.0.0.1:{server.port}", *options],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    found = re.search(r"^New, (\S+), Cipher is (\S+)$", done.stdout, re.MULTILINE)
-    if not found or found[2] == "(NONE)":
-        return None
-    protocol = re.search(r"^\s*Protocol\s*: (\S+)$", done.stdout, re.MULTILINE)
-    return f"{protocol[1] if protocol else found[1]} {found[2]}"
-
-
-WEAKEST = ("-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
 STRICT = {"-tls1": None, "-tls1_1": None, "-tls1_2": "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384"}
 NEWEST = {"-tls1_3": "TLSv1.3 TLS_AES_256_GCM_SHA384"}
 
@@ -153,7 +133,9 @@ def test_versions(
     if profile == ["+pn"] and "TLS_RSA_WITH_NULL_SHA" not in offered_suites():
         return
     with ours(tmp_path / "out", site.options("-ic", *profile)) as server:
-        found = {version: s_client(server, version, *WEAKEST) for version in expected}
+        found = {
+            version: agreed(s_client(server.port, version, *EVERY_SUITE)) for version in expected
+        }
 
     for version, wanted in expected.items():
         if wanted == "any":

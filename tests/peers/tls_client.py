@@ -28,7 +28,6 @@ def connect(
     protocols: tuple[str, ...] = (),
     suites: str | None = None,
     newest: ssl.TLSVersion | None = None,
-    group: str | None = None,
 ) -> Session:
     """Connect and wait for the greeting; `identity` names a key and a certificate file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -44,8 +43,6 @@ def connect(
         context.set_alpn_protocols(list(protocols))
     if newest is not None:
         context.maximum_version = newest
-    if group is not None:
-        context.set_ecdh_curve(group)
     try:
         with (
             socket.create_connection(("127.0.0.1", port), timeout=20) as plain,

@@ -23,6 +23,7 @@ from storescp.serve.tls_profiles import (
 )
 from storescp.serve.tls_settings import CRLChecks, PeerAuthentication, TLSSettings
 from tests.peers.authority import CLIENT, SERVER, Authority, Identity, save
+from tests.peers.s_client import EVERY_SUITE, agreed, s_client
 from tests.peers.tls_client import Session, connect
 from tests.peers.tls_server import ESTABLISHED, Server
 
@@ -55,7 +56,6 @@ def meet(
     newest: ssl.TLSVersion | None = None,
     server_name: str | None = None,
     protocols: tuple[str, ...] = (),
-    group: str | None = None,
     suites: str | None = None,
 ) -> tuple[str, str, Session]:
     """Let one client connect; the outcome and the advice at the server, and what the client saw."""
@@ -67,7 +67,6 @@ def meet(
             newest=newest,
             server_name=server_name,
             protocols=protocols,
-            group=group,
             suites=suites,
         )
         outcome = server.outcomes.get(timeout=20)
@@ -442,13 +441,14 @@ def test_application_protocol(
     )
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize(
     ("group", "accepted"),
-    [("prime256v1", True), ("secp384r1", True), ("secp521r1", True), ("X25519", False)],
+    [("P-256", True), ("P-384", True), ("P-521", True), ("X25519", False)],
 )
-@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_groups(
-    tmp_path: Path, settings: TLSSettings, group: str, accepted: bool, newest: ssl.TLSVersion
+    tmp_path: Path, settings: TLSSettings, group: str, accepted: bool, version: str
 ) -> None:
     """Only the curves of the table are agreed on."""
     key, certificate = authority().issue("rsa", key="rsa2048").save(tmp_path)
@@ -459,13 +459,17 @@ def test_groups(
         peer_authentication=PeerAuthentication.IGNORED,
     )
 
-    outcome, advice, _ = meet(anybody, tmp_path, group=group, newest=newest)
+    with Server(ServerContext(anybody)) as server:
+        output = s_client(server.port, version, "-groups", group, *EVERY_SUITE)
+        outcome = server.outcomes.get(timeout=20)
 
+    assert (agreed(output) is not None) == accepted
     if accepted:
         assert outcome == ESTABLISHED
     else:
-        assert outcome in {NO_SHARED_CIPHER, "000b:0865 TLS error: no suitable key share"}
-        assert "elliptic curve" in advice
+        assert isinstance(outcome, HandshakeFailed)
+        assert str(outcome) in {NO_SHARED_CIPHER, "000b:0865 TLS error: no suitable key share"}
+        assert "elliptic curve" in outcome.__notes__[0]
 
 
 @pytest.mark.parametrize(

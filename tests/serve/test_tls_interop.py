@@ -27,6 +27,7 @@ from storescp.serve.tls_profiles import (
 from storescp.serve.tls_settings import PeerAuthentication, TLSSettings
 from tests.peers import servers
 from tests.peers.authority import Authority, Identity, private_key, save
+from tests.peers.s_client import EVERY_SUITE, agreed, s_client
 from tests.peers.tls_server import Server
 from tests.peers.tools import require_tool
 
@@ -226,29 +227,6 @@ def test_default_profiles_with_dcmtk(site: Site, caplog: pytest.LogCaptureFixtur
         assert outcome == "000b:08c1 TLS error: no shared cipher"
 
 
-def s_client(port: int, *options: str) -> str:
-    """What `openssl s_client` says about a connection."""
-    done = subprocess.run(
-        [require_tool("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *options],
-        input="",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
-def agreed(output: str) -> str | None:
-    """The version and the suite in the output of `openssl s_client`."""
-    found = re.search(r"^New, (\S+), Cipher is (\S+)$", output, re.MULTILINE)
-    if not found or found[2] == "(NONE)":
-        return None
-    protocol = re.search(r"^\s*Protocol\s*: (\S+)$", output, re.MULTILINE)
-    return f"{protocol[1] if protocol else found[1]} {found[2]}"
-
-
-OLD = ("-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")
 TLS_1_2_SUITES = [
     name for name in OPENSSL_NAMES.values() if name and not name.startswith(("ECDH-", "DHE-DSS"))
 ]
@@ -277,7 +255,7 @@ def test_versions(site: Site, profile: Profile, expected: dict[str, bool]) -> No
     settings = replace(site.settings(profile), peer_authentication=PeerAuthentication.IGNORED)
 
     with Server(ServerContext(settings)) as server:
-        found = {v: agreed(s_client(server.port, v, *OLD)) is not None for v in expected}
+        found = {v: agreed(s_client(server.port, v, *EVERY_SUITE)) is not None for v in expected}
 
     assert expected == found
 
