@@ -305,9 +305,19 @@ def test_pauses_grow() -> None:
         element(0x00283010, "SQ", b""),
         element(0x00100030, "ZZ", b"\0\0\0\0"),
         element(0x00100030, "LO", b"abc"),
+        element(0x00030010, "LO", b"ab"),
+        element(0xFFFF0010, "LO", b"ab"),
         sequence(0x00080006, item(element(0x00080016, "UI", b"1.2\0"))),
     ],
-    ids=["group length", "VOI LUT", "non-standard VR", "odd length", "UID inside"],
+    ids=[
+        "group length",
+        "VOI LUT",
+        "non-standard VR",
+        "odd length",
+        "low group",
+        "high group",
+        "UID inside",
+    ],
 )
 def test_what_leaves_a_trace_is_walked_each_time(
     odd_one: bytes, caplog: pytest.LogCaptureFixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storescp.dataset.remarks import MOST_REMARKS, Remarks
+from storescp.dataset.remarks import MOST_REMARKS, Postponed, Remarks
 
 
 def test_a_hostile_data_set_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,3 +34,22 @@ def test_few_remarks_need_no_summary(caplog: pytest.LogCaptureFixture) -> None:
     trial.close()
 
     assert caplog.messages == ["one"]
+
+
+def test_postponed_remarks_come_in_the_order_of_their_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What ends first was read first; of what ends at once, the inner one. However many there are, few are kept."""
+    remarks, postponed = Remarks(), Postponed()
+
+    postponed.warn(10, 30, "%s", "outer")
+    postponed.warn(20, 30, "%s", "inner")
+    postponed.warn(0, 10, "%s", "first")
+    for number in range(1000, 100, -1):
+        postponed.warn(number, number + 1, "%s", f"at {number}")
+    postponed.tell(remarks)
+    remarks.close()
+
+    assert caplog.messages[:5] == ["first", "inner", "outer", "at 101", "at 102"]
+    assert len(caplog.messages) == MOST_REMARKS + 1
+    assert caplog.messages[-1].startswith(f"{903 - MOST_REMARKS} more warnings")

@@ -121,6 +121,8 @@ def test_texts_and_uids_in_holes_are_minded() -> None:
         item(element(0x00080060, "CS", b"AB  ")),
         item(element(0x00080070, "LO", b"AB") + element(0x00080060, "CS", b"AB")),
         item(element(0x00080060, "ZZ", b"")),
+        item(element(0x00070010, "LO", b"AB")),
+        item(element(0xFFFF0010, "LO", b"AB")),
         item(element(0x00080060, "UN", b"", U) + implicit(0xFFFEE0DD, b"")),
         item(element(0x00080060, "OB", b"").replace(b"OB\0", b"OB\1")),
         item(sequence(0x00081140, item(b"") + b"\0\0\0\0")),

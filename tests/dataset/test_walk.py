@@ -609,6 +609,36 @@ def test_a_nul_behind_an_odd_data_set_is_padding() -> None:
             ],
         ),
         (
+            element(0x00200010, "SH", b"")
+            + element(0x00200020, "SH", b"")
+            + element(0x00200010, "SH", b""),
+            [
+                (
+                    "DcmItem: Element (0020,0010) found twice in one data set or item, ignoring"
+                    " second entry"
+                )
+            ],
+        ),
+        (
+            element(0x00030010, "LO", b"ab") + element(0x00040010, "LO", b"ab"),
+            ["DcmItem: Invalid Element (0003,0010) found in data set"],
+        ),
+        (
+            sequence(0x00400275, item(element(0xFFFF0010, "LO", b"ab"))),
+            ["DcmItem: Invalid Element (ffff,0010) found in data set"],
+        ),
+        (
+            element(0xFFFFFFFF, "LO", b"ab"),
+            ["DcmItem: Invalid Element (????,????) found in data set"],
+        ),
+        (
+            element(0x00200010, "SH", b"") + element(0x00010020, "LO", b""),
+            [
+                "DcmItem: Invalid Element (0001,0020) found in data set",
+                "DcmItem: Dataset not in ascending tag order, at element (0001,0020)",
+            ],
+        ),
+        (
             element(0x00200000, "US", b"ab"),
             ["DcmItem: Group Length with VR other than UL found, corrected"],
         ),

@@ -16,6 +16,11 @@ ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
 DELIMITERS = frozenset({ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER})
 
+INVALID_GROUPS = frozenset({0x0001, 0x0002, 0x0003, 0x0005, 0x0007, 0xFFFF})
+"""Those that no element of a data set may have, PS3.5 7.1 and 7.8; they are stored, and remarked upon."""
+LAST_OF_LOW_GROUPS = 0x0007FFFF
+"""Most groups up to this tag are invalid, and none of them is usual."""
+
 SPECIFIC_CHARACTER_SET = 0x00080005
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
@@ -142,5 +147,7 @@ IMPLICIT_LITTLE_ENDIAN = _layout("<", implicit_vr=True)
 
 
 def tag_name(tag: int) -> str:
-    """The tag as messages show it."""
+    """The tag as messages show it; that of all ones is none to the reference."""
+    if tag == 0xFFFFFFFF:
+        return "(????,????)"
     return f"({tag >> 16:04x},{tag & 0xFFFF:04x})"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from storescp.dataset.dictionary import LARGEST_CACHE, Dictionary
 from storescp.dataset.element import (
     IMPLICIT_LITTLE_ENDIAN,
+    LAST_OF_LOW_GROUPS,
     PATIENT_NAME,
     PIXEL_DATA,
     SOP_CLASS_UID,
@@ -311,7 +312,8 @@ class FastPath(Spans, ABC):
         unpack = plan.read.fields.unpack_from
         unpack_length = plan.read.length.unpack_from
         kinds = plan.kinds
-        last, watch = level.last, level.watch
+        # Low groups are looked at closely.
+        last, watch = max(level.last, LAST_OF_LOW_GROUPS), level.watch
         level_stop = level.stop - self._offset
         stop = min(self._end, level_stop)
         while position + 8 <= stop:
@@ -359,7 +361,8 @@ class FastPath(Spans, ABC):
                 return self._end
             last = tag
             position = after
-        level.last = last
+        if last > LAST_OF_LOW_GROUPS:
+            level.last = last
         return position
 
     def _run_implicit(self, position: int) -> int:
@@ -368,7 +371,8 @@ class FastPath(Spans, ABC):
         dictionary = self._look_up()
         kinds = dictionary.kinds
         unpack = IMPLICIT_LITTLE_ENDIAN.tag_length.unpack_from
-        last, watch = level.last, level.watch
+        # Low groups are looked at closely.
+        last, watch = max(level.last, LAST_OF_LOW_GROUPS), level.watch
         level_stop = level.stop - self._offset
         stop = min(self._end, level_stop)
         while position + 8 <= stop:
@@ -410,7 +414,8 @@ class FastPath(Spans, ABC):
                 return self._end
             last = tag
             position = after
-        level.last = last
+        if last > LAST_OF_LOW_GROUPS:
+            level.last = last
         return position
 
     def _kind_of(self, tag: int) -> int:

@@ -1,5 +1,6 @@
 """Warnings about a data set: few, whatever a peer sends."""
 
+import heapq
 import logging
 
 logger = logging.getLogger("dcmtk.dcmdata")
@@ -29,3 +30,28 @@ class Remarks:
             held_back = self.count - MOST_REMARKS
             logger.warning("%d more warnings about this data set are not shown", held_back)
             self.count = 0
+
+
+class Postponed:
+    """Warnings that come to light in another order than that in which one who reads on would give them."""
+
+    __slots__ = ("_count", "_first")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first: list[tuple[int, int, str, str]] = []  # a heap with the last of them on top
+
+    def warn(self, begin: int, end: int, message: str, argument: str) -> None:
+        """Note a warning about what lies between two positions: it is due when all of that was read."""
+        self._count += 1
+        entry = (-end, begin, message, argument)
+        if len(self._first) < MOST_REMARKS:
+            heapq.heappush(self._first, entry)
+        else:
+            heapq.heappushpop(self._first, entry)
+
+    def tell(self, remarks: Remarks) -> None:
+        """Log them from first to last."""
+        for _, _, message, argument in sorted(self._first, reverse=True):
+            remarks.warn(message, argument)
+        remarks.count += self._count - len(self._first)

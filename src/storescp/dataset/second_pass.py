@@ -12,7 +12,7 @@ read: what is kept in memory is a cursor for each run, not the elements.
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import repeat
 
 from storescp.dataset.element import (
     DATA_SET_TRAILING_PADDING,
@@ -30,7 +30,7 @@ from storescp.dataset.element import (
 from storescp.dataset.encoding import Source
 from storescp.dataset.fast_path import LookUp
 from storescp.dataset.plan import Plan
-from storescp.dataset.remarks import Remarks
+from storescp.dataset.remarks import Postponed, Remarks
 from storescp.dataset.values import Cut
 from storescp.dataset.walk import LONGEST_SEEN_WHOLE, MOST_NESTED_SEQUENCES
 from storescp.errors import OutOfResources
@@ -51,6 +51,10 @@ class _Element:
     value: int
     end: int
     is_sequence: bool
+
+
+def _tag(entry: tuple[_Element, int]) -> int:
+    return entry[0].tag
 
 
 class _Unreadable(Exception):
@@ -114,9 +118,10 @@ class Sorted:
         self._look_up = look_up
         self._cuts = cuts
         self._remarks = remarks
+        self._remarks_on_order = Postponed()
 
     def pieces(self) -> Iterator[memoryview]:
-        """The bytes in their order."""
+        """The bytes in their order; at their end, what is remarkable about the order in which they came."""
         pending = (0, 0)
         for part in self._parts():
             if isinstance(part, bytes):
@@ -129,6 +134,7 @@ class Sorted:
                 yield from self._reader.pieces(pending)
                 pending = part
         yield from self._reader.pieces(pending)
+        self._remarks_on_order.tell(self._remarks)
 
     def _parts(self) -> Iterator[bytes | Span]:
         """Bytes that are new, and spans of the source."""
@@ -176,31 +182,37 @@ class Sorted:
     def _in_order(self, level: Span) -> Iterator[_Element]:
         """The elements of a level, sorted, the first of each tag."""
         last = -1
-        for element in heapq.merge(*self._runs(level), key=attrgetter("tag")):
+        warn = self._remarks_on_order.warn
+        for element, largest_before in heapq.merge(*self._runs(level), key=_tag):
             if element.tag == last:
-                self._remarks.warn(
-                    "DcmItem: Element %s found twice in one data set or item, ignoring second entry",
-                    tag_name(element.tag),
+                message = (
+                    "DcmItem: Element %s found twice in one data set or item, ignoring second entry"
                 )
+                warn(element.begin, element.end, message, tag_name(element.tag))
                 continue
+            if element.tag < largest_before:
+                message = "DcmItem: Dataset not in ascending tag order, at element %s"
+                warn(element.begin, element.end, message, tag_name(element.tag))
             last = element.tag
             yield element
 
-    def _runs(self, level: Span) -> list[Iterator[_Element]]:
-        """Iterators over the ascending runs of a level."""
-        starts: list[tuple[int, Creators]] = []
+    def _runs(self, level: Span) -> list[Iterator[tuple[_Element, int]]]:
+        """Iterators over the ascending runs of a level; beside each element, the largest tag of the runs before."""
+        starts: list[tuple[int, int, Creators]] = []
         creators: Creators = {}
+        largest = -1
         last = 1 << 32  # above all tags
         for element in self._elements(level, creators):
             if element.tag <= last:
-                starts.append((element.begin, dict(creators)))
+                starts.append((element.begin, largest, dict(creators)))
                 if len(starts) > MOST_RUNS:
                     raise OutOfResources("too many elements of one level are out of order")
             last = element.tag
-        ends = [begin for begin, _ in starts] + [level[1]]
+            largest = max(largest, last)
+        ends = [begin for begin, _, _ in starts] + [level[1]]
         return [
-            self._elements((begin, end), known)
-            for (begin, known), end in zip(starts, ends[1:], strict=True)
+            zip(self._elements((begin, end), known), repeat(largest), strict=False)
+            for (begin, largest, known), end in zip(starts, ends[1:], strict=True)
         ]
 
     # ------------------------------------------------------------------ reading

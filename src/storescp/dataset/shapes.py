@@ -22,6 +22,7 @@ from storescp.dataset.element import (
     ITEM,
     ITEM_DELIMITER,
     LARGEST_LENGTH,
+    LAST_OF_LOW_GROUPS,
     SEQUENCE_DELIMITER,
     SQ,
     UNDEFINED_LENGTH,
@@ -348,7 +349,8 @@ class _Reader:
             self._close(8)
             return
         ascending = self._last[-1] < tag
-        if not ascending or not tag & 0xFFFF or tag in TAGS_LOOKED_AT or tag >> 16 == 0xFFFE:
+        usual = LAST_OF_LOW_GROUPS < tag < ITEM >> 16 << 16
+        if not ascending or not tag & 0xFFFF or tag in TAGS_LOOKED_AT or not usual:
             raise _Unfit
         self._last[-1] = tag
         size, kind, length = self._kind(tag, length)

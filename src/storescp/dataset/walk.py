@@ -30,6 +30,7 @@ from storescp.dataset.element import (
     DATA_SET_TRAILING_PADDING,
     DELIMITERS,
     IMPLICIT_LITTLE_ENDIAN,
+    INVALID_GROUPS,
     ITEM,
     ITEM_DELIMITER,
     LARGEST_LENGTH,
@@ -300,6 +301,9 @@ class Walk(FastPath):
         if length & 1 and length != UNDEFINED_LENGTH:
             self._remarks.warn("DcmItem: Length of element %s is odd", tag_name(tag))
 
+        if tag >> 16 in INVALID_GROUPS and not plan.settled:
+            self._remarks.warn("DcmItem: Invalid Element %s found in data set", tag_name(tag))
+
         if self._head is not None and len(self._levels) == 1:
             self._head.starts.append(self._offset + position)
 
@@ -327,7 +331,7 @@ class Walk(FastPath):
         if tag > level.last:
             level.last = tag
         else:
-            self._note_disorder(tag)
+            self.disordered = True  # the second pass says so
         level.watch = self._next_watch(level)
         if seen or tag in NOTED_AT_TOP:
             value = bytes(fragment[position + size : position + size + seen])
@@ -633,7 +637,7 @@ class Walk(FastPath):
         if tag > level.last:
             level.last = tag
         else:
-            self._note_disorder(tag)
+            self.disordered = True  # the second pass says so
         level.group = tag >> 16
         value = position + size
         if vr is UL and length and not length % 4:
@@ -719,13 +723,6 @@ class Walk(FastPath):
                 self._note_at_top(tag, noted)
         elif tag in NOTED_INSIDE:
             self._noted_inside.setdefault(tag, noted)
-
-    def _note_disorder(self, tag: int) -> None:
-        self.disordered = True
-        if tag != self._level.last:  # else the second pass says that it is there twice
-            self._remarks.warn(
-                "DcmItem: Dataset not in ascending tag order, at element %s", tag_name(tag)
-            )
 
     def _note_damage(self, what: str) -> None:
         self._damage = self._damage or what
