@@ -19,6 +19,17 @@ PrivateKey = (
 )
 
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
+_KEY_OF_AN_AUTHORITY = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 _DAY = datetime.timedelta(days=1)
 _CURVES: dict[str, ec.EllipticCurve] = {
     "p192": ec.SECP192R1(),
@@ -89,7 +100,7 @@ class Authority:
             self.key,
             issuer.certificate.subject if issuer else None,
             issuer.key if issuer else self.key,
-            extension=x509.BasicConstraints(ca=True, path_length=None),
+            extensions=(x509.BasicConstraints(ca=True, path_length=None), _KEY_OF_AN_AUTHORITY),
         )
 
     @property
@@ -105,14 +116,13 @@ class Authority:
         expired: bool = False,
         usage: x509.ObjectIdentifier | None = None,
     ) -> Identity:
-        extension = x509.ExtendedKeyUsage([usage]) if usage else None
         certificate = _certificate(
             name,
             private_key(key),
             self.certificate.subject,
             self.key,
             expired=expired,
-            extension=extension,
+            extensions=(x509.ExtendedKeyUsage([usage]),) if usage else (),
         )
         return Identity(certificate, private_key(key), self.chain)
 
@@ -150,7 +160,7 @@ def _certificate(
     signing_key: PrivateKey,
     *,
     expired: bool = False,
-    extension: x509.ExtensionType | None = None,
+    extensions: Sequence[x509.ExtensionType] = (),
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -162,7 +172,13 @@ def _certificate(
         not_valid_before=now - 10 * _DAY,
         not_valid_after=now + (-_DAY if expired else 10 * _DAY),
     )
-    if extension is not None:
+    # Without identifiers of keys, a client that is strict about RFC 5280 refuses what it is shown.
+    for identifier in (
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
+    ):
+        builder = builder.add_extension(identifier, critical=False)
+    for extension in extensions:
         builder = builder.add_extension(extension, critical=True)
     return builder.sign(signing_key, _digest_for(signing_key))
 

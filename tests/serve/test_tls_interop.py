@@ -296,7 +296,8 @@ def test_suites_of_tls_1_3(site: Site, profile: Profile, ccm: bool) -> None:
 
     with Server(ServerContext(settings)) as server:
         for suite in ("TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256"):
-            agreement = agreed(s_client(server.port, "-tls1_3", "-ciphersuites", suite))
+            offer = ("-ciphersuites", suite, *EVERY_SUITE)  # short tags are weak to newer OpenSSL
+            agreement = agreed(s_client(server.port, "-tls1_3", *offer))
             assert agreement == (f"TLSv1.3 {suite}" if ccm else None)
         for suite in ("TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"):
             agreement = agreed(s_client(server.port, "-tls1_3", "-ciphersuites", suite))
@@ -335,7 +336,7 @@ def test_default_dh_parameters(site: Site) -> None:
         output = s_client(server.port, "-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256")
 
     assert agreed(output) == "TLSv1.2 DHE-RSA-AES128-GCM-SHA256"
-    assert "Server Temp Key: DH, 2048 bits" in output
+    assert "Temp Key: DH, 2048 bits" in output
 
 
 def test_given_dh_parameters(tmp_path: Path, site: Site) -> None:
@@ -354,7 +355,7 @@ def test_given_dh_parameters(tmp_path: Path, site: Site) -> None:
     with Server(ServerContext(settings)) as server:
         output = s_client(server.port, "-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256")
 
-    assert "Server Temp Key: DH, 3072 bits" in output
+    assert "Temp Key: DH, 3072 bits" in output
 
 
 def test_resumption(site: Site) -> None:

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,11 @@ JOB = Job("job", "object", None, "echo #f", (("file", "CT.1"), ("calling", "Ä\0
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
-    if request.param == "memory":
-        return MemoryStore()
-    return SQLiteStore(str(tmp_path / "state"))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StudyStore]:
+    with closing(
+        MemoryStore() if request.param == "memory" else SQLiteStore(str(tmp_path / "state"))
+    ) as store:
+        yield store
 
 
 def test_the_latest_time_is_kept(store: StudyStore) -> None:
@@ -292,14 +294,15 @@ def test_processes_share_a_database(tmp_path: Path) -> None:
 
 
 def test_a_database_that_cannot_be_used_is_a_lack_of_resources(tmp_path: Path) -> None:
-    """No directory, or a file that is something else: the object is refused, with the reason."""
+    """No directory, or a file that is something else: the object is refused, with the reason, and nothing stays open."""
     (tmp_path / "text").write_text("this is no database, and never was" * 100)
     for path in (tmp_path / "missing" / "state", tmp_path / "text"):
-        with (
-            pytest.raises(OutOfResources, match="cannot keep record"),
-            SQLiteStore(str(path)).transaction(),
-        ):
-            pass
+        store = SQLiteStore(str(path))
+        for _ in range(3):
+            before = os.listdir("/proc/self/fd")
+            with pytest.raises(OutOfResources, match="cannot keep record"), store.transaction():
+                pass
+            assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:

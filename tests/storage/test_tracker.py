@@ -1,5 +1,7 @@
 """When studies end that are received side by side, and which commands are due: every rule by itself."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,11 @@ JOB = Job("job", "object", None, "true", (), 0.0)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
-    return MemoryStore() if request.param == "memory" else SQLiteStore(str(tmp_path / "state"))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StudyStore]:
+    with closing(
+        MemoryStore() if request.param == "memory" else SQLiteStore(str(tmp_path / "state"))
+    ) as store:
+        yield store
 
 
 @pytest.fixture

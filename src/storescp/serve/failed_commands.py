@@ -1,6 +1,8 @@
 """Commands that were given up: to be listed, and started again. A receiver may be running on the state directory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from storescp.errors import ConfigurationError, OutOfResources
 from storescp.printable import printable
@@ -18,7 +20,8 @@ def list_failed(directory: str) -> str:
         ConfigurationError: the state cannot be read.
     """
     try:
-        failed = _tracker(directory).failed_jobs()
+        with _tracker(directory) as tracker:
+            failed = tracker.failed_jobs()
     except OutOfResources as error:
         raise ConfigurationError(str(error)) from error
     return "".join(f"{printable(description(job))}\n" for job in failed)
@@ -31,14 +34,17 @@ def retry_failed(directory: str) -> str:
         ConfigurationError: the state cannot be changed.
     """
     try:
-        number = _tracker(directory).retry_failed()
+        with _tracker(directory) as tracker:
+            number = tracker.retry_failed()
     except OutOfResources as error:
         raise ConfigurationError(str(error)) from error
     return f"{number} commands will be started again\n"
 
 
-def _tracker(directory: str) -> Tracker:
+@contextmanager
+def _tracker(directory: str) -> Iterator[Tracker]:
     path = os.path.join(directory, DATABASE)
     if not os.path.exists(path):
         raise ConfigurationError(f"there is no state in {directory}")
-    return Tracker(SQLiteStore(path), EndOfStudy(), Retries())
+    with closing(SQLiteStore(path)) as store:
+        yield Tracker(store, EndOfStudy(), Retries())

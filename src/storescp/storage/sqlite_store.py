@@ -123,6 +123,14 @@ class SQLiteStore:
 
     def _open(self) -> sqlite3.Connection:
         self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._database = self._connect()
+        finally:
+            if self._database is None:
+                self._let_go_of_lock()
+        return self._database
+
+    def _connect(self) -> sqlite3.Connection:
         previous = os.umask(0o077)  # names of patients may be in the names of directories
         try:
             database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
@@ -141,9 +149,12 @@ class SQLiteStore:
             database.close()
             raise
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-        self._database = database
+            self._unlock()
         return database
+
+    def _let_go_of_lock(self) -> None:
+        os.close(self._lock)
+        self._lock = -1
 
     def in_child(self) -> None:
         """Leave the connection to the process that this one was forked from, and open another one when needed."""
@@ -151,16 +162,14 @@ class SQLiteStore:
             # Not even closed: that would act in the name of the parent.
             _abandoned.append(self._database)
             self._database = None
-            os.close(self._lock)
-            self._lock = -1
+            self._let_go_of_lock()
 
     def close(self) -> None:
         """Let go of the database."""
         if self._database is not None:
             self._database.close()
             self._database = None
-            os.close(self._lock)
-            self._lock = -1
+            self._let_go_of_lock()
 
     def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
         if self._database is None:
