@@ -71,8 +71,7 @@ def result(
         done = transcode(received, data, encoding, step=step, memory=memory)
     except (ProtocolError, StatusError) as error:
         return Result(error=type(error).__name__)
-    attributes = tuple(getattr(done.attributes, name) for name in done.attributes.__slots__)
-    return Result(done.data, done.written, attributes)
+    return Result(done.data, done.written, done.attributes)
 
 
 def run(data: bytes) -> None:

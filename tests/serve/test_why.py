@@ -407,9 +407,8 @@ def test_every_limit_has_its_option() -> None:
 
 def test_doubtful_objects() -> None:
     """An object that was kept, but is not what was announced."""
-    other, both = Attributes(), Attributes()
-    other.sop_class_uid = both.sop_class_uid = MR.encode()
-    other.sop_instance_uid, both.sop_instance_uid = b"1.2.3.4", b"9\n"
+    other = Attributes(MR.encode(), b"1.2.3.4")
+    both = Attributes(MR.encode(), b"9\n")
 
     sentence = why.doubtful_object(IdentityMismatch.status, STORE, other, "CT1")
     assert sentence == (

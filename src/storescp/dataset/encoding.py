@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class GroupLength(Enum):
@@ -78,7 +78,7 @@ class Source(Protocol):
         ...
 
 
-class Attributes:
+class Attributes(NamedTuple):
     """What storing wants to know of a data set, noted in passing.
 
     Values are as written, without their padding; None: absent, or not of a text VR (UIDs: not of
@@ -87,17 +87,8 @@ class Attributes:
     bytes is cut.
     """
 
-    __slots__ = (
-        "patient_name",
-        "sop_class_uid",
-        "sop_instance_uid",
-        "specific_character_set",
-        "study_instance_uid",
-    )
-
-    def __init__(self) -> None:
-        self.sop_class_uid: bytes | None = None
-        self.sop_instance_uid: bytes | None = None
-        self.study_instance_uid: bytes | None = None
-        self.patient_name: bytes | None = None
-        self.specific_character_set: bytes | None = None
+    sop_class_uid: bytes | None = None
+    sop_instance_uid: bytes | None = None
+    study_instance_uid: bytes | None = None
+    patient_name: bytes | None = None
+    specific_character_set: bytes | None = None

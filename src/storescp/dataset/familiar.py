@@ -38,12 +38,15 @@ LONGEST_ROUTE = 256
 NO_GROUP = -1
 
 
+Notes = dict[int, bytes | None]
+"""Values of attributes that storing asks for, by tag."""
+
+
 class Rehearsed(NamedTuple):
     """What a walk makes of a few elements."""
 
     written: bytes
-    notes: tuple[tuple[int, bytes | None], ...]
-    """Tags of attributes, and their values."""
+    notes: Notes
 
 
 Rehearse = Callable[[bytes], Rehearsed | None]
@@ -60,7 +63,7 @@ class Stretch(NamedTuple):
     received: bytes
     written: bytes | None
     """None: as received."""
-    notes: tuple[tuple[int, bytes | None], ...]
+    notes: Notes
     starts: tuple[int, ...]
     """Of its elements, and its end."""
 

@@ -22,13 +22,14 @@ from storescp.dataset.element import (
     STUDY_INSTANCE_UID,
     UNDEFINED_LENGTH,
 )
-from storescp.dataset.encoding import Attributes, Output
+from storescp.dataset.encoding import Output
 from storescp.dataset.familiar import (
     LONGEST_HEAD,
     LONGEST_ROUTE,
     NO_GROUP,
     Familiar,
     Head,
+    Notes,
     Rehearsed,
     Step,
     Stretch,
@@ -51,14 +52,16 @@ from storescp.dataset.shapes import Shapes
 from storescp.dataset.spans import Spans
 from storescp.dataset.values import TEXT, UID
 
-NOTED_AT_TOP = {
-    SOP_CLASS_UID: "sop_class_uid",
-    SOP_INSTANCE_UID: "sop_instance_uid",
-    STUDY_INSTANCE_UID: "study_instance_uid",
-    PATIENT_NAME: "patient_name",
-    SPECIFIC_CHARACTER_SET: "specific_character_set",
-}
-"""Tags of the attributes that storing asks for, and their names in `Attributes`."""
+NOTED_AT_TOP = frozenset(
+    {
+        SOP_CLASS_UID,
+        SOP_INSTANCE_UID,
+        STUDY_INSTANCE_UID,
+        PATIENT_NAME,
+        SPECIFIC_CHARACTER_SET,
+    }
+)
+"""Tags of what storing asks for (`Attributes`)."""
 NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
 """Those that are looked for in sequences, too; they count only as UIDs."""
 LONGEST_NOTED = 4096  # bytes
@@ -83,10 +86,9 @@ class FastPath(Spans, ABC):
         self, plan: Plan, output: Output, look_up: LookUp, familiar: Familiar | None
     ) -> None:
         super().__init__(output)
-        self.attributes = Attributes()
         self._plan = plan
         self._look_up = look_up
-        self._noted: set[int] = set()  # tags met at the top level
+        self._noted: Notes = {}  # at the top level
         self._familiar = familiar
 
     @abstractmethod
@@ -184,7 +186,7 @@ class FastPath(Spans, ABC):
                 if length > LONGEST_NOTED or trimming(value) != value:
                     break
                 if noted:
-                    self._note_at_top(tag, value.rstrip(b" \0"))
+                    self._noted[tag] = value.rstrip(b" \0")
             elif length and kind == SHORT_TEXT:
                 end_byte = data[after - 1]
                 if end_byte == 0x20:
@@ -244,8 +246,7 @@ class FastPath(Spans, ABC):
             self._flush(position)
             self._assembly.write(stretch.written)
             self._start = after
-        for tag, value in stretch.notes:
-            self._note_at_top(tag, value)
+        self._noted.update(stretch.notes)
         return after
 
     def _note_steps(self, trail: list[Step], position: int, after: int) -> list[Step] | None:
@@ -298,13 +299,8 @@ class FastPath(Spans, ABC):
         right = kind in ((SHORT_UID,) if tag in NOTED_INSIDE else (SHORT_UID, SHORT_TEXT))
         if not right or after > self._end or length > LONGEST_NOTED or trimming(value) != value:
             return 0
-        self._note_at_top(tag, value.rstrip(b" \0"))
+        self._noted[tag] = value.rstrip(b" \0")
         return after
-
-    def _note_at_top(self, tag: int, value: bytes | None) -> None:
-        """Note an attribute that storing asks for."""
-        self._noted.add(tag)
-        setattr(self.attributes, NOTED_AT_TOP[tag], value)
 
     def _run_explicit(self, position: int) -> int:
         """Move over elements that are written as they came. Returns where to look closely."""

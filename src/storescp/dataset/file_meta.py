@@ -23,10 +23,10 @@ def encode(
     """
     instance = _uid_value(sop_instance_uid)
     before, after = _around_instance_uid(
-        _bytes(sop_class_uid),
+        sop_class_uid,
         len(instance),
         transfer_syntax,
-        _bytes(calling_ae_title),
+        calling_ae_title,
         version_name,
     )
     return before + instance + after
@@ -34,10 +34,10 @@ def encode(
 
 @lru_cache(maxsize=256)
 def _around_instance_uid(
-    sop_class_uid: bytes,
+    sop_class_uid: bytes | str,
     instance_length: int,
     transfer_syntax: str,
-    calling_ae_title: bytes,
+    calling_ae_title: bytes | str,
     version_name: str,
 ) -> tuple[bytes, bytes]:
     """What stands in front of the instance UID, and what behind it: the same for most objects of an association."""
@@ -51,7 +51,7 @@ def _around_instance_uid(
         _element(b"\x02\x00\x10\x00UI", _uid_value(transfer_syntax))
         + _element(b"\x02\x00\x12\x00UI", _uid_value(IMPLEMENTATION_CLASS_UID))
         + _element(b"\x02\x00\x13\x00SH", _even(version_name.encode(), b" "))
-        + _element(b"\x02\x00\x16\x00AE", _even(calling_ae_title, b" "))
+        + _element(b"\x02\x00\x16\x00AE", _even(_bytes(calling_ae_title), b" "))
     )
     length = len(before) + instance_length + len(after)
     group_length = b"\x02\x00\x00\x00UL\x04\x00" + length.to_bytes(4, "little")

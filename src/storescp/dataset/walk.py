@@ -38,10 +38,15 @@ from storescp.dataset.element import (
     LO,
     OB,
     OW,
+    PATIENT_NAME,
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
     SEQUENCE_DELIMITER,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    SPECIFIC_CHARACTER_SET,
     SQ,
+    STUDY_INSTANCE_UID,
     UL,
     UN,
     UNDEFINED_LENGTH,
@@ -170,17 +175,24 @@ class Walk(FastPath):
             raise CannotUnderstand(self._damage)
         if self._unwritable:
             raise OutOfResources(self._unwritable)
-        for tag in NOTED_INSIDE - self._noted:
-            setattr(self.attributes, NOTED_AT_TOP[tag], self._noted_inside.get(tag))
+        # What the top level has counts, even if it is not a UID.
+        noted = self._noted_inside | self._noted
+        attributes = Attributes(
+            noted.get(SOP_CLASS_UID),
+            noted.get(SOP_INSTANCE_UID),
+            noted.get(STUDY_INSTANCE_UID),
+            noted.get(PATIENT_NAME),
+            noted.get(SPECIFIC_CHARACTER_SET),
+        )
         self._settle_group(0)
         if self._plan.file_padding:
-            length = preceding(self.attributes) + self._assembly.position
+            length = preceding(attributes) + self._assembly.position
             self._write_padding(length, self._plan.file_padding)
         self._assembly.flush()
         self._remarks.close()
         if self._head is not None and self._familiar is not None and not self.disordered:
             self._familiar.learn(self._head, self._rehearse)
-        return self.attributes
+        return attributes
 
     # ------------------------------------------------------------------ fragments and spans
 
@@ -231,8 +243,7 @@ class Walk(FastPath):
         if undone or odd or level.group != NO_GROUP or level.creators or trial._noted_inside:
             return None
         trial._assembly.flush()
-        notes = [(tag, getattr(trial.attributes, NOTED_AT_TOP[tag])) for tag in trial._noted]
-        return Rehearsed(bytes(output.data), tuple(notes))
+        return Rehearsed(bytes(output.data), trial._noted)
 
     def _give_up_hope(self) -> None:
         """The data set ends where more of an item was hoped for: what is there is taken step by step."""
@@ -499,7 +510,7 @@ class Walk(FastPath):
             written,
             implicit=level.implicit,
         )
-        known = len(self._noted_inside.keys() | self._noted & NOTED_INSIDE) == len(NOTED_INSIDE)
+        known = len((self._noted_inside | self._noted).keys() & NOTED_INSIDE) == len(NOTED_INSIDE)
         self._begin_elements(
             item,
             plan.specials_known if known else plan.specials,
@@ -719,8 +730,7 @@ class Walk(FastPath):
         right = vr.value is Value.UID if tag in NOTED_INSIDE else vr.is_text
         noted = TRIMMINGS[vr.value](value).rstrip(b" \0") if right else None
         if len(self._levels) == 1:
-            if tag not in self._noted:
-                self._note_at_top(tag, noted)
+            self._noted.setdefault(tag, noted)
         elif tag in NOTED_INSIDE:
             self._noted_inside.setdefault(tag, noted)
 

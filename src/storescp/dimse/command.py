@@ -62,9 +62,6 @@ _unpack_element = struct.Struct("<II").unpack_from  # PS3.7 6.3.1: tag, length
 _pack_element = struct.Struct("<II").pack
 _pack_short_element = struct.Struct("<IIH").pack
 _pack_long_element = struct.Struct("<III").pack
-# Of a response, between the UIDs: command field, message ID being responded to, data set type and status.
-_pack_response_body = struct.Struct("<IIHIIHIIHIIH").pack
-_FOUR_SHORT_ELEMENTS = 40
 
 # The C-STORE-RQ of nearly every peer: the elements of PS3.7 table 9.3-1 in their order, nothing odd about them, and
 # no move originator. One look at it is a quarter of the work of taking it apart.
@@ -345,11 +342,12 @@ def _not_served(command_field: int, notes: list[Note] | None = None) -> RefusedC
 
 def encode_echo_response(request: CEchoRQ) -> bytes:
     """Return the command set of a C-ECHO-RSP with status 0000H, PS3.7 9.3.5.2."""
-    return _response_start(request.affected_sop_class_uid, 0) + _pack_response_body(
-        *(_COMMAND_FIELD, 2, C_ECHO_RSP),
-        *(_MESSAGE_ID_BEING_RESPONDED_TO, 2, request.message_id),
-        *(_DATA_SET_TYPE, 2, NO_DATA_SET),
-        *(_STATUS, 2, 0),
+    return _command_set(
+        _text(_AFFECTED_SOP_CLASS_UID, request.affected_sop_class_uid),
+        _pack_short_element(_COMMAND_FIELD, 2, C_ECHO_RSP),
+        _pack_short_element(_MESSAGE_ID_BEING_RESPONDED_TO, 2, request.message_id),
+        _pack_short_element(_DATA_SET_TYPE, 2, NO_DATA_SET),
+        _pack_short_element(_STATUS, 2, 0),
     )
 
 
@@ -358,27 +356,25 @@ def encode_store_response(request: CStoreRQ, status: int) -> bytes:
     uid = request.affected_sop_instance_uid.encode("latin-1")
     if len(uid) % 2:
         uid += b"\0"
-    return b"".join(
-        (
-            _response_start(request.affected_sop_class_uid, 8 + len(uid)),
-            _pack_response_body(
-                *(_COMMAND_FIELD, 2, C_STORE_RSP),
-                *(_MESSAGE_ID_BEING_RESPONDED_TO, 2, request.message_id),
-                *(_DATA_SET_TYPE, 2, NO_DATA_SET),
-                *(_STATUS, 2, status),
-            ),
-            _pack_element(_AFFECTED_SOP_INSTANCE_UID, len(uid)),
-            uid,
-        )
-    )
+    before, after = _around_message_id(request.affected_sop_class_uid, status, len(uid))
+    return before + request.message_id.to_bytes(2, "little") + after + uid
 
 
 @lru_cache(maxsize=64)
-def _response_start(sop_class_uid: str, following: int) -> bytes:
-    """Return group length and class UID of a response with `following` bytes after its short elements."""
-    sop_class = _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid)
-    length = len(sop_class) + _FOUR_SHORT_ELEMENTS + following
-    return _pack_long_element(_GROUP_LENGTH, 4, length) + sop_class
+def _around_message_id(sop_class_uid: str, status: int, uid_length: int) -> tuple[bytes, bytes]:
+    """Return what stands before the message ID of a C-STORE-RSP, and what between it and the instance UID."""
+    before = (
+        _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid)
+        + _pack_short_element(_COMMAND_FIELD, 2, C_STORE_RSP)
+        + _pack_element(_MESSAGE_ID_BEING_RESPONDED_TO, 2)
+    )
+    after = (
+        _pack_short_element(_DATA_SET_TYPE, 2, NO_DATA_SET)
+        + _pack_short_element(_STATUS, 2, status)
+        + _pack_element(_AFFECTED_SOP_INSTANCE_UID, uid_length)
+    )
+    length = len(before) + 2 + len(after) + uid_length
+    return _pack_long_element(_GROUP_LENGTH, 4, length) + before, after
 
 
 def encode_echo_request(request: CEchoRQ) -> bytes:

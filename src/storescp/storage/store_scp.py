@@ -7,7 +7,6 @@ way outlives associations. Nothing here knows of sockets, and whoever wants to k
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -175,14 +174,15 @@ class StoreSCP:
 
     def prepare(self) -> None:
         """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
-        # Whoever needs it meets the error again, and has somebody to tell.
-        with suppress(OutOfResources, OSError, ImportError):
-            if self._syntax is None:
-                return
+        if self._syntax is None:
+            return
+        try:  # no `suppress` here: on the hot path a context manager is too dear
             if self._prepared is None and not self.storing.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, _NOWHERE)
             if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
                 self._spare = InstanceFile(self.output)
+        except (OutOfResources, OSError, ImportError):
+            return  # whoever needs it meets the error again, and has somebody to tell
 
     def put_away(self) -> None:
         """Remove the file that was made for the next object: there will be none. Never raises."""
@@ -199,10 +199,13 @@ class StoreSCP:
         self._begun += 1
         if self._spare is not None:
             file, self._spare = self._spare, None
-            with suppress(OSError):  # a network file system may say so if it is gone
-                if file.is_there and self.output.has_reserve():
-                    file.header = header
-                    return file
+            try:
+                usable = file.is_there and self.output.has_reserve()
+            except OSError:  # a network file system may say so if it is gone
+                usable = False
+            if usable:
+                file.header = header
+                return file
             file.discard()
         return InstanceFile(self.output, header)
 
@@ -507,7 +510,8 @@ class _Normal(_InstanceReception):
             _logger.warning("DICOM file already exists, overwriting: %s", path)
         if status == CannotUnderstand.status:
             _logger.error("bad DICOM file: %s", path)
-        self._scp.note_stored(stored.name, self._name.prefix)
+        if study is not None:
+            self._scp.note_stored(stored.name, self._name.prefix)
         received = self._received(status, directory, stored.name, study)
         return Outcome(status, received, ended, attributes, file.size)
 
