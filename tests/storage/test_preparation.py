@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from storescp.dimse.command import CStoreRQ
 from storescp.storage.hooks import Peer
 from storescp.storage.naming import Rules
 from storescp.storage.store_scp import Outcome, StoreSCP, Storing
+from storescp.storage.writer import InstanceFile
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE
@@ -26,9 +28,14 @@ SYNTAXES = {EXPLICIT: Syntax(), IMPLICIT: Syntax(explicit=False), BIG: Syntax(">
 MODES = pytest.mark.parametrize("bits", [False, True], ids=["normal", "bit-preserving"])
 
 
+seconds = count()
+
+
 def make(directory: Path, *, bits: bool = False, **rest: Any) -> StoreSCP:
     rules = Rules(directory=str(directory))
-    return StoreSCP(Storing(rules, Encoding(), bit_preserving=bits, **rest), lambda _: None)
+    storing = Storing(rules, Encoding(), bit_preserving=bits, **rest)
+    # Seconds pass between all that happens.
+    return StoreSCP(storing, lambda _: None, clock=lambda: float(next(seconds)))
 
 
 def receive(scp: StoreSCP, instance: str, uid: str = EXPLICIT) -> Outcome:
@@ -47,8 +54,8 @@ def receive(scp: StoreSCP, instance: str, uid: str = EXPLICIT) -> Outcome:
     return outcome
 
 
-def receive_many(scp: StoreSCP, count: int = 20) -> None:
-    for number in range(count):
+def receive_many(scp: StoreSCP, times: int = 20) -> None:
+    for number in range(times):
         assert receive(scp, f"1.{number}").status == 0
 
 
@@ -85,6 +92,26 @@ def test_the_end_of_the_program(tmp_path: Path) -> None:
     scp.close()
 
     assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_file_just_made_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is there is asked once some time has passed."""
+    asked: list[object] = []
+
+    def is_there(file: object) -> bool:
+        asked.append(file)
+        return True
+
+    monkeypatch.setattr(InstanceFile, "is_there", property(is_there))
+    scp = make(tmp_path)
+    scp.clock = lambda: 5.0
+    receive_many(scp)
+    assert not asked
+
+    scp.clock = lambda: 5.002
+    receive_many(scp, 1)
+    assert len(asked) == 1
+    scp.close()
 
 
 @MODES

@@ -37,6 +37,9 @@ SUCCESS = 0x0000
 _MANY = 8
 """Objects in an association after which more are expected."""
 
+_FRESH = 0.001
+"""Seconds in which a file made ahead is taken to be there still: to ask takes one twentieth of a small object's time."""
+
 _Fed = TypeVar("_Fed")
 
 _NO_SOP_CLASS = b"1.2.276.0.7230010.3.1.0.1"
@@ -162,6 +165,7 @@ class StoreSCP:
         self._syntax: TransferSyntax | None = None
         self._prepared: tuple[TransferSyntax, Transcoder] | None = None
         self._spare: InstanceFile | None = None
+        self._spare_since = 0.0
         self._begun = 0  # objects of this association
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
@@ -181,6 +185,7 @@ class StoreSCP:
                 self._prepared = self._syntax, self.transcoder(self._syntax, _NOWHERE)
             if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
                 self._spare = InstanceFile(self.output)
+                self._spare_since = self.clock()
         except (OutOfResources, OSError, ImportError):
             return  # whoever needs it meets the error again, and has somebody to tell
 
@@ -199,8 +204,9 @@ class StoreSCP:
         self._begun += 1
         if self._spare is not None:
             file, self._spare = self._spare, None
+            is_fresh = self.clock() - self._spare_since < _FRESH
             try:
-                usable = file.is_there and self.output.has_reserve()
+                usable = (is_fresh or file.is_there) and self.output.has_reserve()
             except OSError:  # a network file system may say so if it is gone
                 usable = False
             if usable:
