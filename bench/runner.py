@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from json import dumps
@@ -15,6 +15,9 @@ from bench.objects import FIRST_NUMBER, Template
 from bench.peers import Peer
 from bench.workloads import Entrant, Workload
 from tests.peers.servers import Server, ServerFailed, running
+
+_ROUNDS_OF_A_START = 3
+"""After so many rounds a server is started anew: where a process happens to lie in memory is worth 5 % to it or its peer."""
 
 
 @dataclass(slots=True)
@@ -61,36 +64,54 @@ class Runner:
         self._disk = disk
 
     def run(self, workload: Workload, template: Template, rounds: int) -> Result:
-        """Start all entrants of a workload, send to each in turn for a number of rounds, and stop them."""
+        """Send to all entrants of a workload in turn, for a number of rounds; all are started anew every few rounds."""
         path = self._memory / "template"
         path.write_bytes(template.stream)
-        root = (self._disk if workload.on_disk else self._memory) / "servers"
-        result = Result(workload, {})
-        with ExitStack() as stack:
-            servers: dict[str, Server] = {}
-            for number, entrant in enumerate(workload.entrants):
-                peer = self._peers.get(entrant.peer)
-                if peer is None:
-                    continue
-                series = result.series[entrant.title] = Series(entrant)
-                starting = running(
-                    peer.command, root / str(number), entrant.options, peer.environment
-                )
-                try:
-                    servers[entrant.title] = stack.enter_context(starting)
-                except ServerFailed as error:
-                    series.trouble = str(error)
-            for count in range(rounds + 1):
-                for title in _rotated(list(servers), count):
+        present = [entrant for entrant in workload.entrants if entrant.peer in self._peers]
+        result = Result(workload, {entrant.title: Series(entrant) for entrant in present})
+        for first in range(1, rounds + 1, _ROUNDS_OF_A_START):
+            counts = range(first, min(first + _ROUNDS_OF_A_START, rounds + 1))
+            with ExitStack() as stack:
+                servers = dict(self._start(result, stack))
+                self._send_rounds(servers, result, template, path, (0, *counts))
+                for title, server in servers.items():
                     series = result.series[title]
-                    if not series.trouble:
-                        _round(series, servers[title], workload, template, path, count)
-            for title, server in servers.items():
-                if server.process.poll() is None:
-                    result.series[title].memory = server.peak_memory()
-        shutil.rmtree(root, ignore_errors=True)
+                    if server.process.poll() is None:
+                        series.memory = max(series.memory, server.peak_memory())
+            shutil.rmtree(self._root(workload), ignore_errors=True)
         path.unlink()
         return result
+
+    def _root(self, workload: Workload) -> Path:
+        return (self._disk if workload.on_disk else self._memory) / "servers"
+
+    def _start(self, result: Result, stack: ExitStack) -> Iterator[tuple[str, Server]]:
+        """Start those that have had no trouble yet; they end with the stack."""
+        for number, series in enumerate(result.series.values()):
+            peer = self._peers[series.entrant.peer]
+            if series.trouble:
+                continue
+            directory = self._root(result.workload) / str(number)
+            starting = running(peer.command, directory, series.entrant.options, peer.environment)
+            try:
+                yield series.entrant.title, stack.enter_context(starting)
+            except ServerFailed as error:
+                series.trouble = str(error)
+
+    def _send_rounds(
+        self,
+        servers: dict[str, Server],
+        result: Result,
+        template: Template,
+        path: Path,
+        counts: Iterable[int],
+    ) -> None:
+        """Send to each server in turn, once for each number of a round."""
+        for count in counts:
+            for title in _rotated(list(servers), count):
+                series = result.series[title]
+                if not series.trouble:
+                    _round(series, servers[title], result.workload, template, path, count)
 
 
 def _rotated(titles: list[str], by: int) -> list[str]:
@@ -102,7 +123,7 @@ def _rotated(titles: list[str], by: int) -> list[str]:
 def _round(
     series: Series, server: Server, workload: Workload, template: Template, path: Path, count: int
 ) -> None:
-    """Send to one server; the first round warms up and does not count."""
+    """Send to one server; round 0 warms up and does not count."""
     try:
         measured = send(server.port, workload, template, path, count)
         stored = sum(path.is_file() for path in server.directory.rglob("*"))
