@@ -1,9 +1,9 @@
 """Staying awake for a moment between two messages, before sleeping until the peer's next one comes.
 
 A peer on a fast network sends its next object some ten microseconds after it has our answer. To fall asleep and be
-woken takes longer than that, and costs as much processor time as to look again and again: so we look. Where that was
-in vain it is tried ever more rarely, one time in sixty-four with a peer that is always slow, or on a machine where others
-want the processor: they get it meanwhile.
+woken takes longer than that, and costs as much processor time as to look again and again: so we look. Others that want
+the processor get it between two looks; where there are any, one more look is the last, as they would have to share it with
+us at each turn. What was in vain is tried ever more rarely, one time in sixty-four with a peer that is always slow.
 """
 
 import os
@@ -48,17 +48,18 @@ class Vigil:
             self._pass -= 1
             return None
         clock = self._clock
-        begin = clock()
-        end = begin + LONGEST
+        before = begin = clock()
         os.sched_yield()
-        if clock() < begin + _ALONE:
+        now = clock()
+        if now - before < _ALONE:
             meanwhile()
         while (received := receive_ready(room)) is None:
-            if (over := clock() - end) >= 0:
-                # Far beyond the end: others want the processor, and had it meanwhile.
-                self._failures = min(self._failures + 1, _RAREST) if over < LONGEST else _RAREST
+            if now - before >= _ALONE or now - begin >= LONGEST:
+                self._failures = min(self._failures + 1, _RAREST)
                 self._pass = (1 << self._failures) - 1
                 return None
+            before = clock()
             os.sched_yield()
+            now = clock()
         self._failures = 0
         return received
