@@ -2,8 +2,8 @@
 
 A peer on a fast network sends its next object some ten microseconds after it has our answer. To fall asleep and be
 woken takes longer than that, and costs as much processor time as to look again and again: so we look. Others that want
-the processor get it between two looks; where there are any, one more look is the last, as they would have to share it with
-us at each turn. What was in vain is tried ever more rarely, one time in sixty-four with a peer that is always slow.
+the processor get it between two looks; after the second time we sleep, as they would have to share it with us at each turn.
+What was in vain is tried ever more rarely, one time in sixty-four with a peer that is always slow.
 """
 
 import os
@@ -15,6 +15,9 @@ LONGEST = 100e-6
 
 _ALONE = 5e-6
 """Seconds within which the processor is given back if nobody else wants it."""
+
+_OFTEN = 2
+"""Times that others took the processor, after which we are in their way."""
 
 _RAREST = 6
 """Of 2**6 waits, one begins with a vigil even if all have been in vain."""
@@ -53,8 +56,10 @@ class Vigil:
         now = clock()
         if now - before < _ALONE:
             meanwhile()
+        taken = 0
         while (received := receive_ready(room)) is None:
-            if now - before >= _ALONE or now - begin >= LONGEST:
+            taken += now - before >= _ALONE
+            if taken == _OFTEN or now - begin >= LONGEST:
                 self._failures = min(self._failures + 1, _RAREST)
                 self._pass = (1 << self._failures) - 1
                 return None
