@@ -14,12 +14,7 @@ from storescp.dataset.dictionary import LARGEST_CACHE, Dictionary
 from storescp.dataset.element import (
     IMPLICIT_LITTLE_ENDIAN,
     LAST_OF_LOW_GROUPS,
-    PATIENT_NAME,
     PIXEL_DATA,
-    SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
-    SPECIFIC_CHARACTER_SET,
-    STUDY_INSTANCE_UID,
     UNDEFINED_LENGTH,
 )
 from storescp.dataset.encoding import Output
@@ -40,6 +35,8 @@ from storescp.dataset.plan import (
     LONG_ANY,
     LONG_TEXT,
     LOOK_CLOSELY,
+    NOTED_AT_TOP,
+    NOTED_INSIDE,
     SEQUENCE,
     SHORT,
     SHORT_ANY,
@@ -52,18 +49,6 @@ from storescp.dataset.shapes import Shapes
 from storescp.dataset.spans import Spans
 from storescp.dataset.values import TEXT, UID
 
-NOTED_AT_TOP = frozenset(
-    {
-        SOP_CLASS_UID,
-        SOP_INSTANCE_UID,
-        STUDY_INSTANCE_UID,
-        PATIENT_NAME,
-        SPECIFIC_CHARACTER_SET,
-    }
-)
-"""Tags of what storing asks for (`Attributes`)."""
-NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
-"""Those that are looked for in sequences, too; they count only as UIDs."""
 LONGEST_NOTED = 4096  # bytes
 
 _find_white_space = re.compile(rb"[ \t\n\v\f\r]").search

@@ -28,8 +28,10 @@ from storescp.uids import TRANSFER_SYNTAXES, Kind, TransferSyntax
 SHORT, SHORT_ANY, SHORT_TEXT, SHORT_UID, LONG, LONG_ANY, LONG_TEXT, SEQUENCE = range(1, 9)
 LOOK_CLOSELY = 0
 
-_NOTED = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
-_NOTED_AT_TOP = _NOTED | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
+NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
+"""Tags of what storing asks for (`Attributes`) and looks for in sequences, too; they count only as UIDs."""
+NOTED_AT_TOP = NOTED_INSIDE | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
+"""Tags of all that storing asks for."""
 _CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
 _STRUCTURE = frozenset({VOI_LUT_SEQUENCE, PIXEL_DATA, DATA_SET_TRAILING_PADDING})
 WAVEFORM_TAGS = frozenset({0x54001010, 0x5400100A, 0x54000110, 0x54000112})
@@ -54,7 +56,7 @@ SIGNED_LIKE_PIXELS = frozenset(
 TAGS_OF_STRUCTURE = _STRUCTURE
 DEPENDENT_TAGS = _CONTEXT | SIGNED_LIKE_PIXELS | WAVEFORM_TAGS
 """What other elements' VRs depend on, in implicit VR, and the elements whose VRs depend on others."""
-TAGS_LOOKED_AT = _NOTED | _CONTEXT | _STRUCTURE
+TAGS_LOOKED_AT = NOTED_INSIDE | _CONTEXT | _STRUCTURE
 """What the walk looks at closely wherever it stands."""
 
 
@@ -100,7 +102,7 @@ class Plan:
             not settled and not self.creates_group_lengths and not self.keeps_group_lengths
         )
         explicit = self.same_layout and not self.read.implicit_vr
-        self.usual = _NOTED_AT_TOP | {PIXEL_DATA} if explicit else frozenset()
+        self.usual = NOTED_AT_TOP | {PIXEL_DATA} if explicit else frozenset()
         # Whether items can be written that were not looked into (`shapes`).
         self.knows_shapes = (
             (self.same_layout or not self.read.implicit_vr)
@@ -109,7 +111,7 @@ class Plan:
             and not self.item_padding
         )
 
-        self.specials_at_top = tuple(sorted(_NOTED_AT_TOP | _CONTEXT | _STRUCTURE))
+        self.specials_at_top = tuple(sorted(NOTED_AT_TOP | _CONTEXT | _STRUCTURE))
         self.specials = tuple(sorted(TAGS_LOOKED_AT))
         self.specials_known = tuple(sorted(_CONTEXT | _STRUCTURE))  # both UIDs are known already
         self.kinds = {

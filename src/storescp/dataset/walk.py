@@ -59,12 +59,10 @@ from storescp.dataset.element import (
     tag_name,
 )
 from storescp.dataset.encoding import Attributes, Output
-from storescp.dataset.familiar import NO_GROUP, Familiar, Rehearsed
-from storescp.dataset.fast_path import LONGEST_NOTED, NOTED_AT_TOP, NOTED_INSIDE, FastPath, LookUp
+from storescp.dataset.familiar import NO_GROUP, Familiar, Notes, Rehearsed
+from storescp.dataset.fast_path import LONGEST_NOTED, FastPath, LookUp
 from storescp.dataset.level import ELEMENTS, FRAGMENTS, ITEMS, NEVER, Level
-from storescp.dataset.plan import (
-    Plan,
-)
+from storescp.dataset.plan import NOTED_AT_TOP, NOTED_INSIDE, Plan
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.shapes import LONGEST_ITEM, Shapes
 from storescp.dataset.spans import DISCARDED
@@ -101,7 +99,7 @@ class Walk(FastPath):
         super().__init__(plan, output, look_up, familiar)
         self.cuts: dict[int, Cut] = {}
         self._remarks = remarks
-        self._noted_inside: dict[int, bytes | None] = {}
+        self._noted_inside: Notes = {}
         self._shapes: dict[tuple[int, int], Shapes] = {}  # by tag of the sequence and depth
         self._learns = plan.knows_shapes
         self._level = Level(ELEMENTS, NEVER, 0, 0, implicit=plan.read.implicit_vr)
@@ -510,7 +508,7 @@ class Walk(FastPath):
             written,
             implicit=level.implicit,
         )
-        known = len((self._noted_inside | self._noted).keys() & NOTED_INSIDE) == len(NOTED_INSIDE)
+        known = self._noted_inside.keys() | self._noted.keys() >= NOTED_INSIDE
         self._begin_elements(
             item,
             plan.specials_known if known else plan.specials,
