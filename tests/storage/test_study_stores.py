@@ -3,15 +3,13 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from storescp.errors import OutOfResources
 from storescp.storage.hooks import Peer
-from storescp.storage.memory_store import MemoryStore
 from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study_store import (
     Job,
@@ -26,14 +24,6 @@ from storescp.storage.study_store import (
 PEER = Peer("", "", "")
 ROUND = Round(0, "1.2", 1, "out/s_1.2", "token", 10.0)
 JOB = Job("job", "object", None, "echo #f", (("file", "CT.1"), ("calling", "Ä\0\x1b")), 5.0)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StudyStore]:
-    with closing(
-        MemoryStore() if request.param == "memory" else SQLiteStore(str(tmp_path / "state"))
-    ) as store:
-        yield store
 
 
 def test_the_latest_time_is_kept(store: StudyStore) -> None:

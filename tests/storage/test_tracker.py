@@ -1,28 +1,14 @@
 """When studies end that are received side by side, and which commands are due: every rule by itself."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from storescp.storage.hooks import Peer
-from storescp.storage.memory_store import MemoryStore
 from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile, StudyStore
 from storescp.storage.tracker import EndOfStudy, Sender, Tracker
 
 A, B = Sender("a", "1", Peer("CT1", "ARCHIVE", "scanner")), Sender("b", "2", Peer("MR1", "", ""))
 JOB = Job("job", "object", None, "true", (), 0.0)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StudyStore]:
-    with closing(
-        MemoryStore() if request.param == "memory" else SQLiteStore(str(tmp_path / "state"))
-    ) as store:
-        yield store
 
 
 @pytest.fixture
