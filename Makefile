@@ -27,6 +27,7 @@ help:
 	@echo "make install    leave a working $(BIN)/storescp"
 	@echo "make run        receive on PORT ($(PORT)) into the directory OUT ($(OUT))"
 	@echo "make test       style, types, imports and tests, with the tools they need"
+	@echo "                (Debian packages; SYSTEM_TOOLS=no installs none)"
 	@echo "make style      ruff check, ruff format --check        (make format rewrites)"
 	@echo "make types      mypy --strict"
 	@echo "make imports    the layers, by import-linter"
@@ -103,6 +104,6 @@ $(FUZZED): $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --group fuzz
 	@touch $@
 
-$(TOOLED): scripts/system-tools $(INSTALLED)
-	scripts/system-tools
-	@touch $@
+# What could not be installed is tried again the next time; the tests that need it say so.
+$(TOOLED): scripts/system-tools scripts/apt-install $(INSTALLED)
+	@if scripts/system-tools; then touch $@; fi

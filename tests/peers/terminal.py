@@ -64,6 +64,10 @@ class Terminal:
             ]
             return _without_end([*gone, *(line.rstrip() for line in self._screen.display)])
 
+    def type(self, text: str) -> None:
+        """Press the keys of a text."""
+        os.write(self._descriptor, text.encode())
+
     def cursor_is_hidden(self) -> bool:
         """Tell whether the cursor is hidden."""
         with self._lock:
