@@ -14,3 +14,14 @@ def has_ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "XZ"
     except OSError:
         return True
+
+
+def holds_lock(pid: int, path: Path) -> bool:
+    """Tell whether a process holds a lock of its own (fcntl, not flock) on a file."""
+    inode = f":{path.stat().st_ino}"
+    rows = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any(
+        row[1] == "POSIX" and row[4] == str(pid) and row[5].endswith(inode)
+        for row in rows
+        if row[1] != "->"  # who waits
+    )

@@ -20,6 +20,7 @@ from storescp.storage.study_store import (
     StudyStore,
     first_attempts,
 )
+from tests.end_to_end.processes import holds_lock
 
 PEER = Peer("", "", "")
 ROUND = Round(0, "1.2", 1, "out/s_1.2", "token", 10.0)
@@ -258,13 +259,13 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
 
 
 def test_processes_share_a_database(tmp_path: Path) -> None:
-    """Transactions of several processes follow one another; a child opens the database for itself."""
+    """Transactions of several processes follow one another; each opens the database after its fork."""
     store = SQLiteStore(str(tmp_path / "state"))
     with store.transaction():
         one = store.add_round(ROUND)
+    store.close()
 
     def count() -> None:
-        store.in_child()
         for _ in range(200):
             with store.transaction():
                 found = store.find_round("1.2")
@@ -281,6 +282,56 @@ def test_processes_share_a_database(tmp_path: Path) -> None:
     with store.transaction():
         assert store.find_round("1.2") == one._replace(objects=600)
     store.close()
+
+
+def test_a_connection_is_not_carried_over_a_fork(tmp_path: Path) -> None:
+    """A store that was open at the fork is refused in the child, before it can touch the database."""
+    store = SQLiteStore(str(tmp_path / "state"))
+    with store.transaction():
+        store.save_time(1.0)
+
+    def act() -> None:
+        with pytest.raises(RuntimeError, match="before a fork"), store.transaction():
+            pass
+        os._exit(7)
+
+    assert os.waitstatus_to_exitcode(in_child(act)) == 7
+    store.close()
+
+
+def test_each_process_holds_its_own_locks(tmp_path: Path) -> None:
+    """So that the log stays when its parent and another program have let go of the database; what it has is read then."""
+    store = SQLiteStore(str(tmp_path / "state"))
+    with store.transaction():
+        store.save_time(1.0)
+    store.close()
+    ready, go_on = os.pipe(), os.pipe()
+
+    def act() -> None:
+        with store.transaction():
+            store.add_round(ROUND)
+        os.write(ready[1], b"r")
+        os.read(go_on[0], 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = os.fork()
+    if pid == 0:
+        act()
+    os.read(ready[0], 1)
+    other = SQLiteStore(str(tmp_path / "state"))
+    with other.transaction():
+        assert other.find_round("1.2") is not None
+    other.close()
+
+    assert holds_lock(pid, tmp_path / "state-shm")
+    assert (tmp_path / "state-wal").exists()
+    os.write(go_on[1], b"g")
+    os.waitpid(pid, 0)
+    with store.transaction():
+        assert store.find_round("1.2") is not None
+    store.close()
+    for descriptor in (*ready, *go_on):
+        os.close(descriptor)
 
 
 def test_a_database_that_cannot_be_used_is_a_lack_of_resources(tmp_path: Path) -> None:

@@ -245,6 +245,11 @@ class Receiver:
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
+    def before_fork(self) -> None:
+        """A worker is going to be forked."""
+        if self._studies is not None:
+            self._studies.before_fork()
+
     def begin_work(self, look: Callable[[], None]) -> None:
         """Go on in a worker; `look` has the supervisor look for something to do."""
         if self._hub is not None:

@@ -100,10 +100,12 @@ class Studies:
         """Return what stores objects in this process."""
         return self._scp(self.step, self.next_step)
 
+    def before_fork(self) -> None:
+        """Let go of what a child must not have; it comes back when it is needed."""
+        self._store.close()
+
     def in_child(self, notify: Callable[[], None]) -> TrackingStoreSCP:
         """Return what stores objects in a process that was forked, and calls `notify` when there is something to do."""
-        if isinstance(self._store, SQLiteStore):
-            self._store.in_child()
         return self._scp(notify, lambda: None)
 
     def _scp(

@@ -81,6 +81,10 @@ class Employer(Protocol):
         """A peer is sent a rejection."""
         ...
 
+    def before_fork(self) -> None:
+        """A worker is going to be forked: let go of what it must not have."""
+        ...
+
     def begin_work(self, look: Callable[[], None]) -> None:
         """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
         ...
@@ -360,6 +364,7 @@ class Supervisor:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
+        self._employer.before_fork()
         with theirs:
             try:
                 pid = fork_flushed()

@@ -62,12 +62,14 @@ _ROUND = (
 )
 _JOB = "key, kind, round, details, due, state, attempts"
 
-# What no longer belongs to any process of this one's; see `SQLiteStore.in_child`.
-_abandoned: list[sqlite3.Connection] = []
-
 
 class SQLiteStore:
-    """A `StudyStore` in a file. Each process opens it for itself; a forked child says so by `in_child`."""
+    """A `StudyStore` in a file. Each process opens it for itself, after its fork.
+
+    SQLite's locks belong to the process that took them. A child that went on with its parent's connection, or opened
+    another one beside it, would hold none of them: another program could take the log away from under it. So whoever
+    forks closes the store first; the next transaction opens it again.
+    """
 
     def __init__(self, path: str, *, durable: bool = False) -> None:
         """Remember the path; it is opened with the first transaction.
@@ -79,6 +81,7 @@ class SQLiteStore:
         self._path = path
         self._durable = durable
         self._database: sqlite3.Connection | None = None
+        self._process = 0  # that opened it
         self._lock = -1
 
     def transaction(self) -> Self:
@@ -87,7 +90,9 @@ class SQLiteStore:
 
     def __enter__(self) -> None:
         try:
-            database = self._database or self._open()
+            database = self._open() if self._database is None else self._database
+            if self._process != os.getpid():
+                raise RuntimeError(f"{self._path} was opened before a fork")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             database.execute("BEGIN IMMEDIATE")
         except (sqlite3.Error, OSError) as error:
@@ -128,6 +133,7 @@ class SQLiteStore:
         finally:
             if self._database is None:
                 self._let_go_of_lock()
+        self._process = os.getpid()
         return self._database
 
     def _connect(self) -> sqlite3.Connection:
@@ -156,16 +162,8 @@ class SQLiteStore:
         os.close(self._lock)
         self._lock = -1
 
-    def in_child(self) -> None:
-        """Leave the connection to the process that this one was forked from, and open another one when needed."""
-        if self._database is not None:
-            # Not even closed: that would act in the name of the parent.
-            _abandoned.append(self._database)
-            self._database = None
-            self._let_go_of_lock()
-
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database; the next transaction opens it again."""
         if self._database is not None:
             self._database.close()
             self._database = None

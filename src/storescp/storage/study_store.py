@@ -105,7 +105,7 @@ class StudyStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the store; what it keeps stays."""
+        """Let go of the store; what it keeps stays, and the next transaction takes it up again."""
         ...
 
     # -- time
