@@ -16,11 +16,16 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 FUZZED := $(VENV)/.fuzzed
 TOOLED := $(VENV)/.tooled
+WHEELED := $(VENV)/.wheeled
+# A change to what is compiled, or to how, compiles anew.
+COMPILED := $(addprefix src/,$(addsuffix .py,$(shell grep -o '"storescp\.[a-z0-9_.]*"' src/storescp/compilation.py | tr -d '"' | tr . /)))
+BUILDING := pyproject.toml scripts/hatch_build.py scripts/compile_modules.py src/storescp/compilation.py \
+    $(COMPILED) $(wildcard $(addsuffix *.pxd,$(sort $(dir $(COMPILED)))))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help install run test check style format types imports tests coverage fuzz bench docs changelog clean
+.PHONY: help install run test check style format types imports tests coverage fuzz bench wheels docs changelog clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +40,7 @@ help:
 	@echo "make coverage   pytest with branch coverage, one process"
 	@echo "make fuzz       SECONDS=$(SECONDS): fuzz every target in turn, guided by coverage"
 	@echo "make bench      measure against the peers; BENCH_ARGS=--quick for a first look"
+	@echo "make wheels     wheels for each Python from 3.11 that is here, and the sdist, into dist/"
 	@echo "make docs       write the pages that are made from the code, check all links"
 	@echo "make changelog  VERSION=x.y.z: gather changes/ into CHANGELOG.md"
 	@echo "make clean      remove what these verbs made, but not OUT"
@@ -66,15 +72,20 @@ imports: $(DEVELOPED)
 
 tests: $(DEVELOPED)
 	$(BIN)/python -m pytest -n $(WORKERS) -rs $(PYTEST_ARGS)
+	@# What is compiled runs as plain Python, too.
+	$(BIN)/python -m pytest -n $(WORKERS) -rs --pure tests/dataset tests/fuzz $(PYTEST_ARGS)
 
 coverage: $(DEVELOPED)
-	$(BIN)/python -m pytest -n $(WORKERS) --cov=storescp --cov-branch --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --pure --cov=storescp --cov-branch --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 fuzz: $(DEVELOPED) $(FUZZED)
 	PYTHONPATH=src:. $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(FUZZ_ARGS)
 
 bench: $(DEVELOPED) $(TOOLED)
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+wheels: $(INSTALLED) $(WHEELED)
+	scripts/make-wheels $(BIN)/python dist
 
 docs: $(DEVELOPED)
 	$(BIN)/python scripts/docs.py
@@ -85,10 +96,13 @@ changelog: $(DEVELOPED)
 clean:
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src -name '*.so' -delete
 
-$(INSTALLED): pyproject.toml scripts/make-venv
+$(INSTALLED): $(BUILDING) scripts/make-venv scripts/build-tools scripts/apt-install
 	scripts/make-venv $(PYTHON) $(VENV)
+	@scripts/build-tools $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m storescp --version | grep '^Data sets'
 	@touch $@
 
 # Dependency groups (PEP 735) need pip 25.1.
@@ -102,6 +116,11 @@ $(DEVELOPED): $(INSTALLED)
 # There are no wheels of atheris for every Python: only who fuzzes needs it.
 $(FUZZED): $(DEVELOPED)
 	$(BIN)/python -m pip install --quiet --group fuzz
+	@touch $@
+
+$(WHEELED): $(INSTALLED) pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group wheels
 	@touch $@
 
 # What could not be installed is tried again the next time; the tests that need it say so.

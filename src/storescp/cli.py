@@ -8,6 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
+from storescp.compilation import form
 from storescp.config import help as texts
 from storescp.config import logs
 from storescp.config.choices import CommandLine, Mode, Request
@@ -91,6 +92,8 @@ def _receive(program: str, parsed: Parsed) -> int:
     _configure_logging(command_line)
     if command_line.arguments:
         logs.announce(parsed.arguments_text(program))
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("%s; data sets are read by %s", texts.implementation(), form().value)
     command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
     # Only now: whoever asks for help, or made a mistake, need not wait for these to be loaded.
     from storescp.config import settings

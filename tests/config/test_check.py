@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from storescp.compilation import Form
 from storescp.config import check
 from storescp.config.check import Report, Weight
 from storescp.config.command_line import Evaluation, parse
@@ -62,6 +63,19 @@ def test_everything_is_fine(tmp_path: Path) -> None:
     assert "Any host may connect." in text
     assert text.endswith("It would start.\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("here", "weight"),
+    [(Form.COMPILED, Weight.FINE), (Form.PURE, Weight.FINE), (Form.MIXED, Weight.WARNING)],
+)
+def test_form(here: Form, weight: Weight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says whether data sets are read by compiled code; half an installation is worth a warning."""
+    monkeypatch.setattr(check, "form", lambda: here)
+
+    report = examined()
+
+    assert f"Data sets are read by {here.value}." in of(report, weight)
 
 
 def test_port_is_taken() -> None:

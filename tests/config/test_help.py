@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import storescp
+from storescp.compilation import form
 from storescp.config import help as texts
 from storescp.config.options import Feature, options
 
@@ -119,7 +120,7 @@ def test_version() -> None:
     assert re.search(r"^Build options: .*\bdcmdictpath\b", text, re.MULTILINE)
     assert (
         f"Implementation: storescp {storescp.__version__}, Python {platform.python_version()}\n"
-        in text
+        f"Data sets: read by {form().value}\n" in text
     )
     assert re.search(r"\n\nExternal libraries used:\n- ZLIB, Version \d.*\n- OpenSSL \d.*\n", text)
 

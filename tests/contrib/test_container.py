@@ -34,7 +34,7 @@ def test_what_is_copied_exists() -> None:
     ]
 
     assert all((ROOT / name).exists() for name in copied)
-    assert set(copied) == {"pyproject.toml", "README.md", "LICENSE", "src"}
+    assert set(copied) == {"pyproject.toml", "README.md", "LICENSE", "contrib", "scripts", "src"}
 
 
 def test_the_command_line_is_valid() -> None:

@@ -152,8 +152,8 @@ def test_same_traffic_gives_the_same_log(
     assert seen[0] == seen[1]
 
 
-EXPLANATION = re.compile(r"^.*\bWhy: .*\n", re.MULTILINE)
-"""Why somebody was refused is what we say beyond the reference, docs/differences.md."""
+EXPLANATION = re.compile(r"^.*\b(?:Why|Implementation): .*\n", re.MULTILINE)
+"""Why somebody was refused, and what receives, is what we say beyond the reference, docs/differences.md."""
 INNER_LINES = re.compile(
     r"D: (?:DcmDataset::|DcmFileFormat::|DcmDataDictionary:|DUL:|setting network|PDU Type:|Parsing an|Constructing|Error while waiting|"
     r"  [0-9a-f]{2}(?:  [0-9a-f]{2})*$)"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
+from storescp.compilation import Form, form
 from storescp.config import logs, settings
 from storescp.config.choices import CommandLine
 from storescp.errors import ConfigurationError
@@ -155,6 +156,7 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
     """Look at everything that the options name, as of `now`, seconds since 1970."""
     findings = _Findings()
     _examine_log(command_line, findings)
+    _tell_form(findings)
     policy = None
     with findings.trying():
         policy = settings.policy(command_line)
@@ -180,6 +182,12 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
             moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
             check_tls.examine(chosen, moment, findings)
     return Report(tuple(findings.remarks))
+
+
+def _tell_form(findings: _Findings) -> None:
+    here = form()
+    tell = findings.warn if here is Form.MIXED else findings.fine
+    tell(f"Data sets are read by {here.value}.")
 
 
 # What is accepted, where from

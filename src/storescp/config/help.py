@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from storescp import __version__
+from storescp.compilation import form
 from storescp.config.choices import MEGABYTE, CommandLine, LogLevel
 from storescp.config.features import tls_features
 from storescp.config.options import (
@@ -100,11 +101,17 @@ def version() -> str:
             HEADER,
             "\n",
             _host(),
-            f"Implementation: storescp {__version__}, Python {sys.version.split()[0]}\n",
+            f"{implementation()}\n",
+            f"Data sets: read by {form().value}\n",
             "\nExternal libraries used:\n",
             *(f"- {library}\n" for library in _libraries()),
         )
     )
+
+
+def implementation() -> str:
+    """Return the line that names this program and its interpreter."""
+    return f"Implementation: storescp {__version__}, Python {sys.version.split()[0]}"
 
 
 def host_text(lines: Iterable[str]) -> str:

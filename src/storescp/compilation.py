@@ -1,0 +1,34 @@
+"""Which modules are compiled when the package is built where there is a C compiler, and whether they are here.
+
+Their source is plain Python that runs as it is; types for Cython stand beside it in a `.pxd` file of the same name.
+scripts/compile_modules.py makes extension modules of them, scripts/hatch_build.py puts those into a wheel.
+"""
+
+import enum
+import importlib.util
+from collections.abc import Iterable
+from importlib.machinery import EXTENSION_SUFFIXES
+
+MODULES: tuple[str, ...] = ()
+"""The modules that are compiled, all of them or none: the one list that the build, the program and the tests read."""
+
+
+class Form(enum.Enum):
+    """What runs: the value is how `--version` and the log say it."""
+
+    COMPILED = "compiled code"
+    PURE = "plain Python (slower: it was installed without a C compiler)"
+    MIXED = "compiled code in part (a faulty installation: install it anew)"
+
+
+def form(modules: Iterable[str] = MODULES) -> Form:
+    """Return in which form `modules` are here, without importing any of them."""
+    compiled = {_is_compiled(module) for module in modules}
+    if compiled == {True}:
+        return Form.COMPILED
+    return Form.MIXED if True in compiled else Form.PURE
+
+
+def _is_compiled(module: str) -> bool:
+    found = importlib.util.find_spec(module)
+    return found is not None and (found.origin or "").endswith(tuple(EXTENSION_SUFFIXES))
