@@ -3,11 +3,13 @@
 The order in which things are looked at is the reference's, because it decides which of several mistakes is reported.
 """
 
+import fcntl
 import logging
 import os
 import sys
 from typing import NoReturn
 
+from storescp.best_effort_output import StandardStream, open_standard_descriptors
 from storescp.compilation import form
 from storescp.config import help as texts
 from storescp.config import logs
@@ -24,7 +26,7 @@ _CANNOT_PREPARE_INETD = 99
 def main() -> NoReturn:
     """Run the program and end the process with its exit code."""
     code = _run(sys.argv)
-    _flush()
+    logging.shutdown()
     sys.exit(code)
 
 
@@ -32,22 +34,35 @@ def _run(argv: list[str]) -> int:
     try:
         parsed = parse(argv[1:])
         if parsed.request is not None:
-            sys.stdout.write(_answer(parsed.request, parsed))
-            return 0
+            return _print(_answer(parsed.request, parsed))
         return _receive(argv[0], parsed)
     except UsageError as error:
         if not (error.quiet and logs.usage_errors_are_silent()):
-            sys.stderr.write(texts.error(str(error)))
+            StandardStream("stderr").write(texts.error(str(error)))
         return 1
     except ConfigurationError as error:
         level = logging.ERROR if isinstance(error, NetworkUnavailable) else logging.CRITICAL
         for text in (str(error), *getattr(error, "__notes__", ())):
             _logger.log(level, "%s", text)
         return 1
-    except BrokenPipeError:
-        # `storescp --help | head`: nobody reads the rest.
+
+
+def _print(text: str, exit_code: int = 0) -> int:
+    """Print what was asked for; return the exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except AttributeError:  # the program was started without standard output
+        return exit_code
+    except OSError as error:
+        # Or Python would try again at its end, and have an exit code of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if not isinstance(
+            error, BrokenPipeError
+        ):  # `storescp --help | head`: nobody reads the rest
+            StandardStream("stderr").write(f"storescp: cannot write: {error.strerror}\n")
+            return 1
+    return exit_code
 
 
 def _answer(request: Request, parsed: Parsed) -> str:
@@ -88,6 +103,8 @@ def _receive(program: str, parsed: Parsed) -> int:
             connected = _take_standard_input()
         except OSError:
             return _CANNOT_PREPARE_INETD
+    else:
+        open_standard_descriptors()
     command_line = evaluation.run(Stage.LOGGING)
     _configure_logging(command_line)
     if command_line.arguments:
@@ -118,14 +135,12 @@ def _tell(evaluation: Evaluation, mode: Mode) -> int:
         from storescp.config import check
 
         report = check.examine(command_line)
-        sys.stdout.write(report.text())
-        return report.exit_code
+        return _print(report.text(), report.exit_code)
     from storescp.config import conformance
 
     connected = 0 if command_line.inetd else None  # it is not looked at
     receiving = settings.receiving(command_line, settings.policy(command_line), connected)
-    sys.stdout.write(conformance.statement(receiving, settings.tls(command_line)))
-    return 0
+    return _print(conformance.statement(receiving, settings.tls(command_line)))
 
 
 def _configure_logging(command_line: CommandLine) -> None:
@@ -148,19 +163,11 @@ def _take_standard_input() -> int:
     Raises:
         OSError: there is no standard input, or no null device.
     """
-    connected = os.dup(0)
+    # Not one of the three, which it would get where the program was started without them.
+    connected = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     if nothing > 2:
         os.close(nothing)
     return connected
-
-
-def _flush() -> None:
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue

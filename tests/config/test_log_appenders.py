@@ -26,6 +26,7 @@ def send(appender: logs.Appender, record: logging.LogRecord) -> None:
     """Give an event to an appender as a logger does: if its level is reached."""
     if record.levelno >= appender.level:
         appender.handle(record)
+        appender.flush()
 
 
 @pytest.mark.parametrize(
@@ -58,8 +59,11 @@ def test_console_flushes_only_if_told(monkeypatch: pytest.MonkeyPatch) -> None:
     lazy.handle(event("one"))
     before = buffer.getvalue()
     eager.handle(event("two"))
+    after = buffer.getvalue()
+    lazy.flush()
 
-    assert (before, buffer.getvalue()) == (b"", b"INFO - one\nINFO - two\n")
+    assert (before, after) == (b"", b"INFO - two\n")
+    assert buffer.getvalue() == b"INFO - two\nINFO - one\n"
 
 
 def test_console_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +220,7 @@ def test_lock_file_needs_two_properties(expected: str, properties: str, tmp_path
 
 def test_lock_file_that_cannot_be_made(capsys: pytest.CaptureFixture[str]) -> None:
     """Without its lock file an appender works without turns."""
-    make("ConsoleAppender", "UseLockFile=true\nLockFile=/nonexistent/lock").handle(event("text"))
+    send(make("ConsoleAppender", "UseLockFile=true\nLockFile=/nonexistent/lock"), event("text"))
 
     assert tuple(capsys.readouterr()) == (
         "INFO - text\n",

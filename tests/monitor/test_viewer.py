@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import pytest
 
+from storescp.best_effort_output import BestEffortWriter
 from storescp.events import Event, EventsDropped, Listening
-from storescp.monitor.viewer import Viewer, Watch
+from storescp.monitor.viewer import Viewer, Watch, _report_of_loss
 from storescp.monitor.wire import END, Unpacker, pack
 from tests.monitor.events import ACCEPTED, event, party, stored
 from tests.peers.servers import our_environment
@@ -114,7 +115,7 @@ def test_nobody_waits_for_a_viewer_that_does_not_read(pipe: Pipe) -> None:
     """What does not fit is dropped, and the number is the next thing that it hears."""
     reading, writing = pipe
     viewer = Viewer("test", lambda _: None)
-    viewer._writing = writing
+    viewer._writer = BestEffortWriter(writing, waits=False, make_report=_report_of_loss)
     record = pack(event(stored(), party()))
     for _ in range(1000):
         viewer.write(record)
@@ -134,12 +135,12 @@ def test_a_viewer_that_is_gone_disturbs_nobody(pipe: Pipe) -> None:
     """Its events are dropped."""
     reading, writing = pipe
     viewer = Viewer("test", lambda _: None)
-    viewer._writing = writing
+    viewer._writer = BestEffortWriter(writing, waits=False, make_report=_report_of_loss)
     os.close(reading)
 
     viewer.write(pack(event(stored(), party())))
 
-    assert viewer._dropped == 1
+    assert viewer._writer.lost == 1
 
 
 SCRIPT = """

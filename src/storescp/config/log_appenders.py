@@ -8,15 +8,15 @@ import contextlib
 import fcntl
 import logging
 import os
-import sys
 import time
 import weakref
 from collections.abc import Iterator
 
+from storescp.best_effort_output import StandardStream
 from storescp.config import log_filters, log_layouts
 from storescp.config.log_complaints import Complaints
 from storescp.config.log_properties import Properties
-from storescp.config.logs import Appender, level_named, write_text
+from storescp.config.logs import Appender, level_named
 
 ASYNC_CLASS = "log4cplus::AsyncAppender"
 FILE_CLASSES = frozenset(
@@ -46,6 +46,10 @@ CLASSES = frozenset(
 
 _DEEPEST = 16
 """Appenders that may hold one another; each takes a few frames of the stack to make and to use."""
+
+_STANDARD_OUTPUT = 1
+_BUFFER_SIZE = 8192
+"""Characters that are collected for standard output without `ImmediateFlush`."""
 
 LOCK_PATIENCE = 1.0
 """Seconds to wait for other writers; after that an event is rather written out of turn than kept back."""
@@ -80,21 +84,28 @@ class ConsoleAppender(ConfiguredAppender):
 
     def __init__(self, complaints: Complaints, *, to_stderr: bool, immediate_flush: bool) -> None:
         super().__init__(complaints)
-        self._to_stderr = to_stderr
-        self._immediate_flush = immediate_flush
+        self._stream = StandardStream("stderr" if to_stderr else "stdout")
+        # As the reference's library: standard error is never buffered, nor is a terminal.
+        is_immediate = immediate_flush or to_stderr or os.isatty(_STANDARD_OUTPUT)
+        self._buffer_size = 0 if is_immediate else _BUFFER_SIZE
+        self._buffer = ""
         flush_before_fork(self)
 
     def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
-        write_text(sys.stderr if self._to_stderr else sys.stdout, text)
-        if self._immediate_flush:
+        self._buffer += text
+        if len(self._buffer) >= self._buffer_size:
             self.flush()
 
     def flush(self) -> None:
         """Hand over what is buffered."""
-        stream = sys.stderr if self._to_stderr else sys.stdout
-        with contextlib.suppress(OSError, ValueError):
-            if stream is not None:
-                stream.flush()
+        text, self._buffer = self._buffer, ""
+        if text:
+            self._stream.write(text)
+
+    def close(self) -> None:
+        """Hand over what is buffered."""
+        self.flush()
+        super().close()
 
 
 class NullAppender(ConfiguredAppender):

@@ -1,9 +1,8 @@
 """What the logging machinery has to say about itself: it cannot use the log, so it writes to standard error."""
 
-import sys
 from collections.abc import Mapping
 
-from storescp.config.logs import write_text
+from storescp.best_effort_output import StandardStream
 
 
 class Complaints:
@@ -12,6 +11,8 @@ class Complaints:
     def __init__(self, *, quiet: bool = False, debug: bool = False) -> None:
         self.quiet = quiet
         self.debugging = debug
+        self._output = StandardStream("stdout")
+        self._errors = StandardStream("stderr")
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> "Complaints":
@@ -32,18 +33,11 @@ class Complaints:
     def debug(self, text: str) -> None:
         """Tell on standard output what is being set up."""
         if self.debugging and not self.quiet:
-            try:
-                write_text(sys.stdout, f"log4cplus: {text}\n")
-            except (OSError, ValueError):
-                return
+            self._output.write(f"log4cplus: {text}\n")
 
     def _complain(self, kind: str, text: str) -> None:
-        if self.quiet:
-            return
-        try:
-            write_text(sys.stderr, f"log4cplus:{kind} {text}\n")
-        except (OSError, ValueError):  # nowhere left to complain to
-            return
+        if not self.quiet:
+            self._errors.write(f"log4cplus:{kind} {text}\n")
 
 
 def boolean(text: str, *, default: bool) -> bool:

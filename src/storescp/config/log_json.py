@@ -10,12 +10,11 @@ import json
 import logging
 import os
 import re
-import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from storescp.config.choices import LogMask
-from storescp.config.logs import Appender, level_name, message_of, write_text
+from storescp.config.logs import StandardErrorAppender, level_name, message_of
 from storescp.events import timestamp
 from storescp.log_context import CURRENT, LogContext
 
@@ -134,17 +133,8 @@ def _plain(value: object) -> object:
     return value
 
 
-class StandardErrorJSON(Appender):
-    """Writes to standard error, flushed after every event."""
-
-    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
-        write_text(sys.stderr, text)
-        if sys.stderr is not None:
-            sys.stderr.flush()
-
-
-def standard_error() -> StandardErrorJSON:
+def standard_error() -> StandardErrorAppender:
     """Return the appender of `--log-json`."""
-    appender = StandardErrorJSON()
+    appender = StandardErrorAppender()
     appender.setFormatter(JSONLayout())
     return appender

@@ -10,7 +10,9 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
+
+from storescp.best_effort_output import StandardStream
 
 if TYPE_CHECKING:
     from storescp.config.choices import LogMask
@@ -151,17 +153,6 @@ def message_of(record: logging.LogRecord) -> str:
     return text
 
 
-def write_text(stream: TextIO | None, text: str) -> None:
-    """Write text in one piece; characters that the stream's encoding lacks are written as escape sequences."""
-    if stream is None:  # started without this descriptor
-        return
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
 class Appender(logging.Handler):
     """Where events go: the root of all handlers of this package."""
 
@@ -179,17 +170,29 @@ class Appender(logging.Handler):
         """Let an event go that could not be written."""
 
 
-class StandardError(Appender):
-    """The default: level letter, colon and blank in front of every line, flushed after every event."""
+class StandardErrorAppender(Appender):
+    """Writes every event to standard error at once, and reports events that were lost there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = StandardStream("stderr", self._make_report)
+
+    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
+        self._stream.write(text)
+
+    def _make_report(self, lost: int) -> str:
+        text = "%d log messages were lost, because standard error did not take them"
+        return self.format(
+            logging.LogRecord("dcmtk.apps.storescp", WARN, "", 0, text, (lost,), None)
+        )
+
+
+class StandardError(StandardErrorAppender):
+    """The default: level letter, colon and blank in front of every line."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"{level_name(record.levelno)[0]}: "
         return prefix + message_of(record).replace("\n", "\n" + prefix) + "\n"
-
-    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
-        write_text(sys.stderr, text)
-        if sys.stderr is not None:
-            sys.stderr.flush()
 
 
 def program_name() -> str:

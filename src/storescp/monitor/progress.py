@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storescp.best_effort_output import BestEffortWriter
 from storescp.monitor.plain_lines import PlainLines
 from storescp.monitor.viewer import Viewer, Watch
 
@@ -90,23 +91,19 @@ class Detour:
 
 def _plain(watch: Watch, settings: Progress) -> None:
     lines = PlainLines(watch.model, identifiers=settings.identifiers)
+    output = BestEffortWriter(_STANDARD_ERROR)
 
     def tell(event: "Event") -> None:
         for line in lines.lines(event):
-            _write(line)
+            output.write(line.encode("utf-8", "backslashreplace"))
 
     def tick() -> float:
         for line in lines.due(time.time()):
-            _write(line)
+            output.write(line.encode("utf-8", "backslashreplace"))
         return 1.0
 
     watch.observers.append(tell)
     watch.run(tick)
-
-
-def _write(line: str) -> None:
-    with suppress(OSError):  # nobody reads it
-        os.write(_STANDARD_ERROR, line.encode("utf-8", "backslashreplace"))
 
 
 def _show(watch: Watch, settings: Progress, detour: Detour) -> None:

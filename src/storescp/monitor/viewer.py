@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from storescp.best_effort_output import BestEffortWriter
 from storescp.errors import ConfigurationError
 from storescp.events import Event, EventsDropped
 from storescp.monitor import wire
@@ -59,8 +60,7 @@ class Viewer:
         self._started = started
         self._ended = ended
         self._pid = -1
-        self._writing = -1
-        self._dropped = 0
+        self._writer: BestEffortWriter | None = None
 
     def start(self, prepare: Callable[[], None]) -> None:
         """Fork.
@@ -81,19 +81,14 @@ class Viewer:
             os.close(writing)
             _run(prepare, self._view, reading, receiver)
         os.close(reading)
-        self._writing = writing
+        # A record is shorter than what a pipe takes whole or not at all.
+        self._writer = BestEffortWriter(writing, waits=False, make_report=_report_of_loss)
         self._started()
 
     def write(self, record: bytes) -> None:
         """Hand over an event, if there is room. Never waits, never raises."""
-        try:
-            if self._dropped:
-                loss = Event(time.time(), os.getpid(), None, EventsDropped(self._dropped))
-                os.write(self._writing, wire.pack(loss))
-                self._dropped = 0
-            os.write(self._writing, record)
-        except OSError:  # the pipe is full, or nobody is left to read it
-            self._dropped += 1
+        if self._writer is not None:
+            self._writer.write(record)
 
     def has_ended(self) -> bool:
         """Tell whether its process has ended; never waits."""
@@ -113,17 +108,20 @@ class Viewer:
 
     def close(self) -> None:
         """Hand over no more, and wait for its last word, but not for ever."""
-        if self._writing >= 0:
-            with suppress(OSError):  # it is gone, or does not keep up
-                # That the pipe is closed is seen only when the last child of the receiver is gone.
-                os.write(self._writing, wire.END)
-            os.close(self._writing)
-            self._writing = -1
+        if self._writer is not None:
+            # That the pipe is closed is seen only when the last child of the receiver is gone.
+            self._writer.write(wire.END)
+            os.close(self._writer.descriptor)
+            self._writer = None
         end = time.monotonic() + _LAST_WORD
         while not self.has_ended() and time.monotonic() < end:
             time.sleep(0.01)
         if self._pid > 0:
             self._ended(False)  # noqa: FBT003  (of a callable)
+
+
+def _report_of_loss(lost: int) -> bytes:
+    return wire.pack(Event(time.time(), os.getpid(), None, EventsDropped(lost)))
 
 
 class Viewers:

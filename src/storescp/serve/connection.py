@@ -5,13 +5,13 @@ module knows when to receive, when to send and when to give up.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from storescp.best_effort_output import StandardStream
 from storescp.dimse.command import (
     DIMSE_WARNING,
     CEchoRQ,
@@ -149,6 +149,7 @@ class Connection:
         self._wakes_for_study = False
         self._pace = Pace(timeouts.socket)
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
+        self._print_progress = StandardStream("stdout").write if self._progress else _no_progress
 
     def serve(self) -> End:
         """Serve the association to its end, whatever the peer does.
@@ -522,7 +523,7 @@ class Connection:
             self._teller.begins(request)
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
-            _print_progress("RECV: ")
+            self._print_progress("RECV: ")
         if self._disturbing:
             self._sleep_during()
 
@@ -542,7 +543,7 @@ class Connection:
             return True
         self._sleep_during()
         if self._progress:
-            _print_progress(".")
+            self._print_progress(".")
         return False
 
     def _finish(self, reception: Reception) -> bool:
@@ -553,7 +554,7 @@ class Connection:
                 return True
             self._sleep_during()
         if self._progress:
-            _print_progress("\n")
+            self._print_progress("\n")
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -651,6 +652,5 @@ def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:
         _logger.info("%s %s", text, details)
 
 
-def _print_progress(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def _no_progress(text: str) -> None:  # noqa: ARG001
+    return

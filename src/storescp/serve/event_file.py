@@ -7,11 +7,11 @@ count is the next line that it gets.
 
 import logging
 import os
-import select
 import stat
 import time
 from collections.abc import Callable
 
+from storescp.best_effort_output import BestEffortWriter
 from storescp.errors import ConfigurationError
 from storescp.events import Event, EventsDropped, encode
 
@@ -41,11 +41,11 @@ class EventFile:
         self._path = path
         self._clock = clock
         self._wall_clock = wall_clock
-        self._dropped = 0
         try:
             self._descriptor = _open_standard_output() if path == STANDARD_OUTPUT else _open(path)
         except OSError as error:
             raise ConfigurationError(f"cannot write events to {path}: {error.strerror}") from error
+        self._writer = self._writer_to_descriptor()
         self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._look_at = clock() + _LOOK_AGAIN
 
@@ -53,28 +53,17 @@ class EventFile:
         """Append a line; False if it was dropped. Never raises, never waits for a reader."""
         if self._is_file and self._clock() >= self._look_at:
             self._follow_rotation()
-        if self._dropped and self._write(encode(self._report_of_loss())):
-            self._dropped = 0
-        if not self._dropped and self._write(line):
+        if self._writer.write(line):
             return True
-        if not self._dropped:
+        if self._writer.lost == 1:
             _logger.warning("cannot write events to %s: some are dropped", self._path)
-        self._dropped += 1
         return False
 
-    def _write(self, line: bytes) -> bool:
-        try:
-            if not self._is_file and not _takes(self._descriptor):
-                return False
-            written = os.write(self._descriptor, line)
-            while written < len(line):  # a full disk, or a socket: better late than torn
-                written += os.write(self._descriptor, line[written:])
-        except OSError:
-            return False
-        return True
+    def _writer_to_descriptor(self) -> BestEffortWriter:
+        return BestEffortWriter(self._descriptor, waits=False, make_report=self._report_of_loss)
 
-    def _report_of_loss(self) -> Event:
-        return Event(self._wall_clock(), os.getpid(), None, EventsDropped(self._dropped))
+    def _report_of_loss(self, lost: int) -> bytes:
+        return encode(Event(self._wall_clock(), os.getpid(), None, EventsDropped(lost)))
 
     def _follow_rotation(self) -> None:
         """Open the file anew if somebody has moved it away."""
@@ -92,6 +81,8 @@ class EventFile:
             return  # the old one is better than none
         os.close(self._descriptor)
         self._descriptor = opened
+        lost, self._writer = self._writer.lost, self._writer_to_descriptor()
+        self._writer.lost = lost
 
     def close(self) -> None:
         """Close it."""
@@ -116,10 +107,3 @@ def _open_standard_output() -> int:
         return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:  # a socket, or no such file system
         return os.dup(1)
-
-
-def _takes(descriptor: int) -> bool:
-    """Tell whether a pipe, a terminal or a socket would take a line at once."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(0))

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from storescp.best_effort_output import BestEffortWriter
 from storescp.events import Event, EventsDropped, Fact, Party, decode, encode
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -44,9 +45,9 @@ class Hub:
         self._observers: list[Subscriber] = []
         self._subscribers: list[Subscriber] = []
         # The pipe to the main process; this one reports if it has an end to write to.
-        self._reading = self._writing = self._end_for_children = -1
+        self._reading = self._end_for_children = -1
+        self._reports: BestEffortWriter | None = None
         self._rest = b""
-        self._dropped = 0
         self._due: deque[Event] = deque()
         self._telling = False
 
@@ -87,12 +88,12 @@ class Hub:
             self._telling = False
 
     def _hand_on(self, event: Event) -> None:
-        if self._writers or self._writing >= 0:
+        if self._writers or self._reports is not None:
             line = encode(event)
             for writer in self._writers:
                 writer(line)
-            if self._writing >= 0:
-                self._report(line)
+            if self._reports is not None:
+                _report(line, self._reports)
         for observer in self._observers:
             observer(event)
         for subscriber in self._subscribers:
@@ -112,7 +113,11 @@ class Hub:
         self._due.clear()
         if self._reading >= 0:
             os.close(self._reading)
-            self._writing, self._reading, self._end_for_children = self._end_for_children, -1, -1
+            # A line is shorter than what a pipe takes whole or not at all.
+            self._reports = BestEffortWriter(
+                self._end_for_children, waits=False, make_report=self._report_of_loss
+            )
+            self._reading = self._end_for_children = -1
 
     @property
     def descriptor(self) -> int:
@@ -141,28 +146,24 @@ class Hub:
         for subscriber in self._subscribers:
             subscriber(event)
 
-    def _report(self, line: bytes) -> None:
-        """Write a line to the main process, unless it does not keep up."""
-        try:
-            if self._dropped:
-                os.write(self._writing, encode(self._make_report_of_loss()))
-                self._dropped = 0
-            os.write(self._writing, line)
-        except OSError:  # the pipe is full, or the main process is gone
-            if not self._dropped:
-                _logger.warning("the main process does not keep up with events: some are dropped")
-            self._dropped += 1
-
-    def _make_report_of_loss(self) -> Event:
-        return Event(self._clock(), os.getpid(), None, EventsDropped(self._dropped))
+    def _report_of_loss(self, lost: int) -> bytes:
+        return encode(Event(self._clock(), os.getpid(), None, EventsDropped(lost)))
 
     def close(self) -> None:
         """Hand on what is left, and report no more."""
         self.receive()
-        for descriptor in (self._reading, self._writing, self._end_for_children):
+        writing = -1 if self._reports is None else self._reports.descriptor
+        for descriptor in (self._reading, writing, self._end_for_children):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._reading = self._writing = self._end_for_children = -1
+        self._reading = self._end_for_children = -1
+        self._reports = None
+
+
+def _report(line: bytes, reports: BestEffortWriter) -> None:
+    """Write a line to the main process, unless it does not keep up."""
+    if not reports.write(line) and reports.lost == 1:
+        _logger.warning("the main process does not keep up with events: some are dropped")
 
 
 def _pipe() -> tuple[int, int]:

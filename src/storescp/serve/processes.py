@@ -125,7 +125,7 @@ def fork_flushed() -> int:
         OSError: the system has no room for another process.
     """
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        with suppress(OSError, ValueError, AttributeError):
             stream.flush()  # or the child would write it a second time
     return os.fork()
 

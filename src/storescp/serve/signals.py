@@ -145,7 +145,7 @@ def die_by(number: int) -> NoReturn:
     """End the process as the signal `number` by itself would, so that whoever waits for us sees why."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody is left to read it
+        with suppress(OSError, ValueError, AttributeError):  # nobody is left to read it
             stream.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
