@@ -522,3 +522,27 @@ def test_shipped_files_load_fast() -> None:
         "xs",
     )
     assert loaded.private_vr(b"SIEMENS CSA NON-IMAGE", 0x00291010) == "OB"
+
+
+def test_names(tmp_path: Path) -> None:
+    """An element's name is that of the entry that gives its VR."""
+    found = dictionary(
+        tmp_path,
+        "(0010,0010)\tPN\tPatient Name",
+        "(0010,0010)\tPN\tName",
+        "(6000-60FF,0022)\tLO\tOverlayDescription",
+        '(0011,"MAKER",10)\tUI\tTheirUID',
+        '(0011-o-00FF,"MAKER",20-2F)\tUI\tOneOfSome',
+        "(0011,1030)\tUI\tOfNobody",
+    )
+
+    assert found.name(0x00100010) == "Name"
+    assert found.name(0x00100020) is None
+    assert found.name(0x60020022) == "OverlayDescription"
+    assert found.name(0x60010022) is None
+    assert found.name(0x00100000) == "GenericGroupLength"
+    assert found.name(0x00111010) is None
+    assert [found.name(tag, b"MAKER") for tag in (0x00111010, 0x0011FF10)] == ["TheirUID"] * 2
+    assert found.name(0x00131124, b"MAKER") == "OneOfSome"
+    assert found.name(0x00131124, b"OTHER") is None
+    assert found.name(0x00111030, b"MAKER") == "OfNobody"

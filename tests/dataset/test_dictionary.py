@@ -120,7 +120,25 @@ def test_private_elements(dictionary: Dictionary) -> None:
     assert not standard().knows_private_elements
 
 
-def test_keywords() -> None:
-    """Messages name attributes by keyword."""
-    assert standard().keyword(0x00080018) == "SOPInstanceUID"
-    assert standard().keyword(0x00091001) == "Unknown Tag & Data"
+@pytest.mark.parametrize(
+    ("tag", "keyword"),
+    [
+        (0x00080018, "SOPInstanceUID"),
+        (0x00080010, "RETIRED_RecognitionCode"),
+        (0x60020022, "OverlayDescription"),
+        (0x60010022, "PrivateCreator"),
+        (0x50020010, "RETIRED_NumberOfPoints"),
+        (0x00203102, "RETIRED_SourceImageIDs"),
+        (0x00210010, "PrivateCreator"),
+        (0x002100FF, "PrivateCreator"),
+        (0x00210001, "Unknown Tag & Data"),
+        (0x00210100, "Unknown Tag & Data"),
+        (0x00010010, "IllegalPrivateCreator"),
+        (0x00010000, "IllegalGroupLength"),
+        (0x00080000, "GenericGroupLength"),
+        (0x7FE00010, "PixelData"),
+    ],
+)
+def test_keywords(tag: int, keyword: str) -> None:
+    """Messages name attributes as the reference does, those of repeating groups, too."""
+    assert standard().keyword(tag) == keyword

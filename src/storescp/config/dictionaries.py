@@ -70,8 +70,15 @@ class InvalidLine(ValueError):
     """A line that is not understood; each argument is a message."""
 
 
+class Meaning(NamedTuple):
+    """What an element is: its VR, of PS3.5 6.2 or DCMTK's own, and its name."""
+
+    vr: str
+    name: str
+
+
 class Dictionary:
-    """Tag → VR.
+    """Tag → VR and name.
 
     VRs are those of PS3.5 6.2 and DCMTK's `xs`, `ox`, `px`, `lt`, `up`, `na` and `pi`.
     """
@@ -79,8 +86,12 @@ class Dictionary:
     __slots__ = ("_candidates", "_private", "_range_count", "_ranges", "_singles")
 
     def __init__(self) -> None:
-        self._singles = {0xFFFEE000: "na", 0xFFFEE00D: "na", 0xFFFEE0DD: "na"}
-        self._private: dict[tuple[bytes, int], str] = {}
+        self._singles = {
+            0xFFFEE000: Meaning("na", "Item"),
+            0xFFFEE00D: Meaning("na", "ItemDelimitationItem"),
+            0xFFFEE0DD: Meaning("na", "SequenceDelimitationItem"),
+        }
+        self._private: dict[tuple[bytes, int], Meaning] = {}
         self._ranges: dict[bytes | None, list[Entry]] = {}
         self._range_count = 0
         # Ranges that may match in a group, made when a group is first asked for.
@@ -89,19 +100,32 @@ class Dictionary:
 
     def vr(self, tag: int) -> str | None:
         """Return the VR of a standard element, or of a private one whose creator is not known."""
-        return self._singles.get(tag) or self._find(None, tag >> 16, tag & 0xFFFF)
+        found = self._meaning(tag)
+        return found and found.vr
 
     def private_vr(self, creator: bytes, tag: int) -> str | None:
         """Return the VR of the element `tag` in a block that `creator` reserved, PS3.5 7.8.1.
 
         If there is none, an entry without creator serves.
         """
+        found = self._private_meaning(creator, tag)
+        return found and found.vr
+
+    def name(self, tag: int, creator: bytes | None = None) -> str | None:
+        """Return the name of an element, found as its VR is."""
+        found = self._meaning(tag) if creator is None else self._private_meaning(creator, tag)
+        return found and found.name
+
+    def _meaning(self, tag: int) -> Meaning | None:
+        return self._singles.get(tag) or self._find(None, tag >> 16, tag & 0xFFFF)
+
+    def _private_meaning(self, creator: bytes, tag: int) -> Meaning | None:
         private = self._private
         return (
             private.get((creator, tag))
             or private.get((creator, tag & 0xFFFF00FF))
             or (self._find(creator, tag >> 16, tag & 0xFFFF) if creator in self._ranges else None)
-            or self.vr(tag)
+            or self._meaning(tag)
         )
 
     def add(self, entry: Entry) -> None:
@@ -111,12 +135,13 @@ class Dictionary:
             InvalidLine: there are too many ranges.
         """
         group, element, creator = entry.group, entry.element, entry.creator
+        meaning = Meaning(entry.vr, _text(entry.name))
         if group.low != group.high or element.low != element.high:
             self._add_range(entry)
         elif creator is None:
-            self._singles[group.low << 16 | element.low] = entry.vr
+            self._singles[group.low << 16 | element.low] = meaning
         else:
-            self._private[creator, group.low << 16 | element.low] = entry.vr
+            self._private[creator, group.low << 16 | element.low] = meaning
 
     def _add_range(self, entry: Entry) -> None:
         if self._range_count >= _MAXIMUM_RANGES:
@@ -130,7 +155,7 @@ class Dictionary:
             self._range_count += 1
             ranges.insert(position, entry)
 
-    def _find(self, creator: bytes | None, group: int, element: int) -> str | None:
+    def _find(self, creator: bytes | None, group: int, element: int) -> Meaning | None:
         candidates = self._candidates.get((creator, group))
         if candidates is None:
             if len(self._candidates) >= _CACHED_GROUPS:  # peers choose the groups
@@ -143,7 +168,7 @@ class Dictionary:
         numbers = (element,) if creator is None else (element, element & 0xFF)
         for entry in candidates:
             if any(_matches(entry.element, number) for number in numbers):
-                return entry.vr
+                return Meaning(entry.vr, _text(entry.name))
         return None
 
 

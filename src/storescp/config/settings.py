@@ -181,6 +181,9 @@ class _UserDictionary(Dictionary):
     def private_vr(self, creator: bytes, tag: int) -> str | None:
         return self._entries.private_vr(creator, tag)
 
+    def _known_keyword(self, tag: int, creator: bytes | None) -> str | None:
+        return self._entries.name(tag, creator)
+
     def _look_up(self, tag: int) -> str | None:
         return self._entries.vr(tag)
 

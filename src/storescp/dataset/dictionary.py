@@ -20,6 +20,8 @@ from types import MappingProxyType
 
 from storescp.dataset.element import DELIMITERS
 
+UNKNOWN_KEYWORD = "Unknown Tag & Data"
+
 LARGEST_CACHE = 0x10000  # tags; a peer can name four milliards
 
 
@@ -55,6 +57,7 @@ class TagRange:
     elements: NumberRange
     vr: str
     creator: bytes | None = None  # of a private entry
+    keyword: str = ""
 
 
 class Dictionary:
@@ -111,9 +114,24 @@ class Dictionary:
                 return entry.vr
         return None
 
-    def keyword(self, tag: int) -> str:
-        """The attribute's keyword, as messages show it."""
-        return self._keywords.get(tag, "Unknown Tag & Data")
+    def keyword(self, tag: int, creator: bytes | None = None) -> str:
+        """The attribute's keyword, as messages show it.
+
+        Args:
+            tag: of the element.
+            creator: who reserved the block of a private element, if that is known.
+        """
+        return self._known_keyword(tag, creator) or UNKNOWN_KEYWORD
+
+    def _known_keyword(self, tag: int, creator: bytes | None) -> str | None:
+        found = self._keywords.get(tag)
+        if found is not None or creator is not None:
+            return found
+        group, element = tag >> 16, tag & 0xFFFF
+        for entry in self._ranges:
+            if group in entry.groups and element in entry.elements:
+                return entry.keyword
+        return None
 
     def _look_up(self, tag: int) -> str | None:
         found = self._singles.get(tag)
@@ -198,11 +216,30 @@ _ANY_ELEMENT = NumberRange(0x0000, 0x0000)
 _CREATORS = NumberRange(0x0010, 0x00FF)
 _BUILT_IN_RANGES = (
     # PS3.5 7.8.1: private creators, legal ones and those of groups that the standard forbids.
-    TagRange(NumberRange(0x0009, 0xFFFF, Parity.ODD), _CREATORS, "LO"),
-    TagRange(NumberRange(0x0001, 0x0007, Parity.ODD), _CREATORS, "LO"),
-    TagRange(NumberRange(0x0000, 0xFFFF), _ANY_ELEMENT, "UL"),
-    TagRange(NumberRange(0x0020, 0x0020), NumberRange(0x3100, 0x31FF, Parity.EVEN), "CS"),
+    TagRange(NumberRange(0x0009, 0xFFFF, Parity.ODD), _CREATORS, "LO", keyword="PrivateCreator"),
+    TagRange(
+        NumberRange(0x0001, 0x0007, Parity.ODD), _CREATORS, "LO", keyword="IllegalPrivateCreator"
+    ),
+    TagRange(
+        NumberRange(0x0001, 0x0007, Parity.ODD),
+        _ANY_ELEMENT,
+        "UL",
+        keyword="IllegalGroupLength",
+    ),
+    TagRange(NumberRange(0x0000, 0xFFFF), _ANY_ELEMENT, "UL", keyword="GenericGroupLength"),
+    TagRange(
+        NumberRange(0x0020, 0x0020),
+        NumberRange(0x3100, 0x31FF, Parity.EVEN),
+        "CS",
+        keyword="RETIRED_SourceImageIDs",
+    ),
 )
+
+
+def _keyword(entry: tuple[str, str, str, str, str]) -> str:
+    """Return the keyword of an entry of pydicom's, with the reference's mark of what is retired."""
+    _, _, _, retired, keyword = entry
+    return f"RETIRED_{keyword}" if retired else keyword
 
 
 @cache
@@ -226,9 +263,10 @@ def standard() -> Dictionary:
             NumberRange(int(mask[:2] + "00", 16), int(mask[:2] + "FF", 16), Parity.EVEN),
             NumberRange(int(mask[4:], 16), int(mask[4:], 16)),
             _PYDICOM_AMBIGUOUS.get(entry[0], entry[0]),
+            keyword=_keyword(entry),
         )
         for mask, entry in RepeatersDictionary.items()
         if mask[2:4] == "xx"  # the curves, overlays and variable pixel data of PS3.5 7.6
     )
-    keywords = {tag: entry[4] for tag, entry in DicomDictionary.items()}
+    keywords = {tag: _keyword(entry) for tag, entry in DicomDictionary.items()}
     return Dictionary(singles, (*_BUILT_IN_RANGES, *repeating), keywords=keywords)
