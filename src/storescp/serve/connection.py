@@ -27,10 +27,10 @@ from storescp.serve.pace import LEAST, Pace
 from storescp.serve.signals import Signals, Stopped, pause
 from storescp.serve.transport import Transport
 from storescp.serve.vigil import Vigil
-from storescp.storage.hooks import Peer
+from storescp.storage.hooks import Peer, ReceivedObject
 from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
-from storescp.upper_layer.association import Association, State
+from storescp.upper_layer.association import Association, CannotSend, State
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.notes import Note, network
 from storescp.upper_layer.pdu import (
@@ -568,18 +568,34 @@ class Connection:
             # Before the peer knows: what it does not send again was told.
             teller.finished(request, syntax, outcome, explanation)
         association.release_views()  # all of them are in the file
-        association.send(request.context_id, encode_store_response(request, outcome.status))
-        try:
-            self._send()
-        finally:
-            if teller is not None and not teller.keeps_records:
-                # Those who only look on are told while the peer prepares its next object.
-                teller.finished(request, syntax, outcome, explanation)
+        undelivered = self._respond(request, outcome)
+        if teller is not None and not teller.keeps_records:
+            # Those who only look on are told while the peer prepares its next object.
+            teller.finished(request, syntax, outcome, explanation)
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
+        if undelivered is not None:
+            raise undelivered
         if self._disturbing and self._disturbances.sleep_after:
             pause(self._disturbances.sleep_after, self._signals)
         return False
+
+    def _respond(self, request: CStoreRQ, outcome: Outcome) -> OSError | CannotSend | None:
+        """Send the C-STORE-RSP; return what went wrong. What has its final name is there all the same."""
+        try:
+            self._association.send(
+                request.context_id, encode_store_response(request, outcome.status)
+            )
+            self._send()
+        except (OSError, CannotSend) as error:
+            if outcome.received is not None:
+                _logger.warning(
+                    "%s, but its sender was not told, and may send it again: %s",
+                    _what_became_of(outcome.received),
+                    error if isinstance(error, OSError) else "its maximum PDU length is too small",
+                )
+            return error
+        return None
 
     def _explain_object(self, request: CStoreRQ, outcome: Outcome) -> str:
         """Say why an object was not stored, or was stored with a complaint."""
@@ -641,6 +657,13 @@ def _log_notes(notes: Iterable[Note]) -> None:
 def explain(level: int, explanation: str) -> None:
     """Log why somebody was refused, beside what the reference says about it."""
     _why_logger.log(level, "Why: %s", explanation)
+
+
+def _what_became_of(received: ReceivedObject) -> str:
+    instance = printable(received.sop_instance_uid)
+    if received.directory is None:
+        return f"object {instance} is received"
+    return f"object {instance} is stored as {received.directory}/{received.file_name}"
 
 
 def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:
