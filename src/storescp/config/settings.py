@@ -87,7 +87,9 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
     given_dictionary = dictionary()
     if command_line.max_pdu % 2:
         logging.getLogger("dcmtk.dcmnet").warning(
-            "PDU receive length %d is odd (using %d)", command_line.max_pdu, accepted.maximum_length
+            "ASSOC: PDV receive length %d is odd (using %d)",
+            command_line.max_pdu,
+            accepted.maximum_length,
         )
     chosen = receiving(command_line, accepted, connected)
     check_output_directory(chosen.storing)
