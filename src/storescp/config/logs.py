@@ -77,6 +77,9 @@ def configure(settings: LogSettings) -> None:
         log_json.MASKS.choose(settings.masks)
     root.addHandler(_standard_error(settings))
     root.setLevel(settings.level)
+    if settings.json:
+        # Dots on standard output would stand between the objects once both streams go to one file.
+        logging.getLogger(PROGRESS).setLevel(WARN)
     if settings.configuration_file is not None:
         root.setLevel(INFO)
         # Most servers run without such a file and need not wait for these modules.
