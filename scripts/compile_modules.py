@@ -21,16 +21,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 LIST = SOURCE / "storescp" / "compilation.py"
 
-# Bounds and overflow stay checked: what is compiled reads what strangers send.
-DIRECTIVES = {
-    "language_level": "3",
-    "boundscheck": True,
-    "overflowcheck": True,
-    "initializedcheck": True,
-    "cdivision": False,
-    "annotation_typing": False,  # mypy reads annotations, Cython the .pxd
-}
-
 
 class CannotCompile(Exception):
     """There are no extension modules; the text says why in one line."""
@@ -164,7 +154,6 @@ def _work(target: str, modules: list[str]) -> None:
                 quiet=True,
                 build_dir=scratch,
                 force=True,
-                compiler_directives=DIRECTIVES,
                 show_all_warnings=False,
             )
         except CythonError:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from storescp.compilation import Form, form
+from storescp.compilation import MODULES, Form, form
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 
 @pytest.fixture
@@ -37,3 +39,10 @@ def test_form(package: Path, extensions: list[str], expected: Form) -> None:
 def test_nothing_is_listed() -> None:
     """An empty list is plain Python."""
     assert form([]) is Form.PURE
+
+
+def test_the_list_is_whole() -> None:
+    """What has types for Cython beside it is compiled, and nothing else."""
+    typed = {path.relative_to(SOURCE).with_suffix("") for path in SOURCE.rglob("*.pxd")}
+
+    assert sorted(MODULES) == sorted(".".join(path.parts) for path in typed)

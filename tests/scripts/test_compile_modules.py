@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
     (package / "__init__.py").write_text('__version__ = "1.0"\n')
     (package / "compilation.py").write_text('MODULES: tuple[str, ...] = ("storescp.sum",)\n')
     (package / "sum.py").write_text(
-        "def total(data: memoryview) -> int:\n"
+        "def total(data):\n"
         "    result = 0\n"
         "    for i in range(len(data)):\n"
         "        result += data[i]\n"
