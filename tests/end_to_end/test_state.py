@@ -1,12 +1,17 @@
 """The state of a running receiver: who has it open, and what becomes of it."""
 
+import json
 import os
 import signal
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 from tests.end_to_end.conversation import associated, store, wait_until
 from tests.end_to_end.processes import children, holds_lock
-from tests.peers.servers import Server, ours
+from tests.peers.servers import Server, free_port, our_command, our_environment, ours
+from tests.storage.old_state import write_old_state
 
 
 def test_each_worker_holds_the_locks_of_the_state(tmp_path: Path) -> None:
@@ -30,3 +35,51 @@ def _workers_at_work(server: Server) -> list[int]:
         assert store(one, "1.1", "1") == "0000"
         assert store(other, "2.1", "2") == "0000"
         return children(server.process.pid)
+
+
+def test_a_state_directory_of_release_0_1_0_keeps_working(tmp_path: Path) -> None:
+    """Commands that were given up are listed, studies end, commands run: without anybody's doing."""
+    state = tmp_path / "state"
+    state.mkdir()
+    write_old_state(state / "state.sqlite")
+    listed = _run("--list-failed", str(state))
+    assert (listed.returncode, listed.stdout.split()[:2]) == (0, ["b2" * 16, "object"])
+
+    options = ["--state-directory", str(state), "-su", "s", "-rns", "--events", "events"]
+    command = ["-xcs", 'echo "$STORESCP_ID $STORESCP_ATTEMPT" >> log']
+    log, events = tmp_path / "out" / "log", tmp_path / "out" / "events"
+    with ours(tmp_path / "out", [*options, *command]):
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 1)
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+
+    assert log.read_text() == f"{'1' * 32} 1\n"
+    [study] = [event for event in told if event["event"] == "study-complete"]
+    assert (study["study_instance_uid"], study["round"], study["id"]) == ("1.2", 1, "1" * 32)
+
+
+def test_a_state_directory_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    """With a sentence, at the start and by those that look into it; nothing in it is changed."""
+    database = tmp_path / "state.sqlite"
+    with closing(sqlite3.connect(database)) as later:
+        later.execute("PRAGMA user_version = 99")
+    before = database.read_bytes()
+    for options in (
+        ("--state-directory", str(tmp_path), "-od", str(tmp_path), "-su", "s", str(free_port())),
+        ("--list-failed", str(tmp_path)),
+        ("--retry-failed", str(tmp_path)),
+    ):
+        refused = _run(*options)
+        assert refused.returncode == 1
+        assert "a later version of this program has written it" in refused.stderr
+    assert database.read_bytes() == before
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*our_command(), *arguments],
+        env=our_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )

@@ -18,7 +18,6 @@ from storescp.storage.study_store import (
     RoundState,
     StoredFile,
     StudyStore,
-    first_attempts,
 )
 from tests.end_to_end.processes import holds_lock
 
@@ -51,30 +50,62 @@ def test_rounds_are_found_by_study(store: StudyStore) -> None:
         assert store.find_round("1.3") == changed
 
 
-def test_rounds_come_oldest_first(store: StudyStore) -> None:
-    """Those that are open, or ending, by their last object; complete ones until they are forgotten."""
+def test_open_rounds_come_in_the_order_in_which_they_are_looked_at(store: StudyStore) -> None:
+    """Those whose time has come, so many at a time; a round that is not open is none of them."""
+    with store.transaction():
+        assert store.next_check() is None
+        late = store.add_round(ROUND._replace(study="late", next_check=30.0))
+        early = store.add_round(ROUND._replace(study="early", next_check=10.0))
+        middle = store.add_round(ROUND._replace(study="middle", next_check=20.0))
+        store.add_round(ROUND._replace(study="ending", state=RoundState.ENDING))
+        store.add_round(ROUND._replace(study="done", state=RoundState.COMPLETE))
+
+        assert store.open_rounds() == [early, middle, late]
+        assert store.open_rounds(most=1) == [early]
+        assert store.rounds_to_check(9.9) == []
+        assert store.rounds_to_check(20.0) == [early, middle]
+        assert store.rounds_to_check(20.0, most=1) == [early]
+        assert store.rounds_to_check(20.0, most=0) == []
+        assert store.next_check() == 10.0
+        store.check_round(early.key, 25.0)
+        early = early._replace(next_check=25.0)
+        assert store.rounds_to_check(99.0) == [middle, early, late]
+        store.check_round(early.key, 10.0)
+        store.check_round(early.key, 25.0)
+        assert store.rounds_to_check(99.0) == [middle, early, late]
+        store.save_round(middle._replace(state=RoundState.ENDING))
+        assert store.rounds_to_check(99.0) == [early, late]
+        assert store.next_check() == 25.0
+        store.check_all_rounds()
+        assert [one.study for one in store.rounds_to_check(0.0)] == ["late", "early"]
+        assert store.get_round(late.key) == late._replace(next_check=0.0)
+        assert store.get_round(late.key + 99) is None
+
+
+def test_ending_rounds_come_oldest_first(store: StudyStore) -> None:
+    """By their last object, so many at a time; complete ones until they are forgotten, with what is left of them."""
     with store.transaction():
         assert not store.has_unfinished()
-        late = store.add_round(ROUND._replace(study="late", last_object=30.0))
-        early = store.add_round(ROUND._replace(study="early", last_object=10.0))
-        done = store.add_round(ROUND._replace(study="done", last_object=5.0))
-        ending = store.add_round(
-            ROUND._replace(study="ending", last_object=20.0, state=RoundState.ENDING)
-        )
-        store.save_round(done._replace(state=RoundState.COMPLETE))
-
-        assert store.open_rounds() == [early, late]
-        assert store.open_rounds(before=10.0) == [early]
-        assert store.open_rounds(before=9.0) == []
-        assert store.ending_rounds() == [ending]
-        for one in (late, early):
-            store.save_round(one._replace(state=RoundState.COMPLETE))
+        ages = {"late": 30.0, "early": 10.0, "middle": 20.0}
+        late, early, middle = [
+            store.add_round(ROUND._replace(study=study, last_object=age))
+            for study, age in ages.items()
+        ]
+        store.add_file(early.key, StoredFile("CT.1", "CT"), 10.0, PEER)
+        for one in (late, early, middle):
+            store.save_round(one._replace(state=RoundState.ENDING))
+        assert [one.study for one in store.ending_rounds()] == ["early", "middle", "late"]
+        assert [one.study for one in store.ending_rounds(most=1)] == ["early"]
         assert store.has_unfinished()
-        store.save_round(ending._replace(state=RoundState.COMPLETE))
+        for one in (late, early, middle):
+            store.save_round(one._replace(state=RoundState.COMPLETE))
         assert not store.has_unfinished()
-        store.forget_complete(20.0)
-        found = [store.find_round(name) for name in ("done", "early", "ending", "late")]
-        assert [one and one.study for one in found] == [None, None, "ending", "late"]
+
+        store.forget_complete(30.0, most=1)
+        assert [store.find_round(study) is None for study in ages] == [False, True, False]
+        assert store.files(early.key) == []
+        store.forget_complete(30.0)
+        assert [store.find_round(study) is None for study in ages] == [False, True, True]
 
 
 def test_a_removed_round_leaves_the_one_before(store: StudyStore) -> None:
@@ -113,10 +144,12 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
             last_object=20.0, objects=3, calling_ae_title="MR1"
         )
         assert store.time() == 20.0
-        store.hold(one.key, "a", "1")
-        store.empty_round(one.key)
+        assert store.final_name(one.key, "odd\udcff\n") == "CT000003"
+        assert [store.final_name(one.key, name) for name in ("CT.9", "CT.2")] == ["", ""]
+        assert store.drop_files(one.key, most=2) == 2
+        assert store.drop_files(one.key, most=2) == 1
+        assert store.drop_files(one.key) == 0
         assert store.files(one.key) == []
-        assert not store.is_held(one.key)
         assert store.files(other.key) == [StoredFile("CT.9", "MR")]
 
 
@@ -139,47 +172,109 @@ def test_a_round_that_is_not_open_takes_no_files(store: StudyStore, state: Round
 
 
 def test_holds_are_dropped_by_association_by_process_and_all(store: StudyStore) -> None:
-    """A round is held as long as one association is left."""
+    """A round is held as long as one association is left; told are the rounds that were held."""
     with store.transaction():
-        one = store.add_round(ROUND)
+        one = store.add_round(ROUND).key
+        other = store.add_round(ROUND._replace(study="1.3")).key
         for association, owner in (("a", "1"), ("b", "1"), ("c", "2"), ("d", "3"), ("a", "1")):
-            store.hold(one.key, association, owner)
-        store.drop_holds(association="c")
-        store.drop_holds(owner="1")
-        assert store.is_held(one.key)
-        store.drop_holds(association="nobody")
-        assert store.is_held(one.key)
-        store.drop_holds()
-        assert not store.is_held(one.key)
+            store.hold(one, association, owner)
+        store.hold(other, "c", "2")
+        store.hold(other, "e", "3")
+        assert sorted(store.drop_holds(association="c")) == [one, other]
+        assert store.drop_holds(owner="1", most=1) == [one]
+        assert store.drop_holds(owner="1", most=9) == [one]
+        assert store.drop_holds(owner="1") == []
+        assert store.is_held(one)
+        assert store.drop_holds(association="nobody") == []
+        store.drop_holds_on(other)
+        assert (store.is_held(one), store.is_held(other)) == (True, False)
+        assert store.drop_holds() == [one]
+        assert not store.is_held(one)
 
 
 def test_jobs_are_kept_in_their_order(store: StudyStore) -> None:
-    """By state, by time, not more than asked for; a changed job keeps its place."""
+    """By state or by round, behind a place, not more than asked for; a changed job keeps its place."""
     with store.transaction():
-        one = store.add_round(ROUND)
+        one = store.add_round(ROUND).key
         jobs = [
-            JOB._replace(key=str(number), due=due, round_key=one.key if number == 2 else None)
-            for number, due in enumerate((5.0, 1.0, 9.0, 2.0))
+            store.add_job(JOB._replace(key=str(number), round_key=one if number % 2 else None))
+            for number in range(4)
         ]
-        for job in jobs:
-            store.add_job(job)
+        assert len({job.place for job in jobs}) == 4
         assert store.jobs(JobState.WAITING) == jobs
-        assert store.jobs(JobState.WAITING, due=5.0) == [jobs[0], jobs[1], jobs[3]]
-        assert store.jobs(JobState.WAITING, due=5.0, most=2) == jobs[:2]
-        assert store.next_due() == 1.0
-        assert store.jobs_of(one.key) == [jobs[2]]
+        assert store.jobs(JobState.WAITING, after=jobs[0].place, most=2) == jobs[1:3]
+        assert store.jobs_of(one) == [jobs[1], jobs[3]]
+        assert store.jobs_of(one, most=1) == [jobs[1]]
+        assert store.jobs_of(one, after=jobs[1].place) == [jobs[3]]
+        assert store.find_job("2") == jobs[2]
+        assert store.find_job("9") is None
 
         running = jobs[1]._replace(state=JobState.RUNNING, attempts=1, why="exit status 1")
-        store.save_job(running)
+        store.save_job(running._replace(place=0))
         assert store.jobs(JobState.RUNNING) == [running]
-        assert store.next_due() == 2.0
+        assert store.jobs(JobState.WAITING) == [jobs[0], *jobs[2:]]
+        assert store.jobs_of(one) == [running, jobs[3]]
         store.save_job(jobs[1])
         assert store.jobs(JobState.WAITING) == jobs
         store.remove_job("0")
         assert store.jobs(JobState.WAITING) == jobs[1:]
-        for job in jobs[1:]:
-            store.remove_job(job.key)
+
+
+def test_jobs_that_are_due_come_first(store: StudyStore) -> None:
+    """Those that wait and whose time has come, the one that is due for longest before the others, then by place."""
+    with store.transaction():
         assert store.next_due() is None
+        jobs = [
+            store.add_job(JOB._replace(key=str(number), due=due))
+            for number, due in enumerate((5.0, 1.0, 9.0, 5.0))
+        ]
+        assert store.due_jobs(0.9) == []
+        assert store.due_jobs(5.0) == [jobs[1], jobs[0], jobs[3]]
+        assert store.due_jobs(99.0, most=2) == [jobs[1], jobs[0]]
+        assert store.next_due() == 1.0
+        store.save_job(jobs[1]._replace(state=JobState.RUNNING, attempts=1))
+        assert store.due_jobs(5.0) == [jobs[0], jobs[3]]
+        assert store.next_due() == 5.0
+        later = jobs[0]._replace(due=6.0)
+        store.save_job(later)
+        assert store.due_jobs(9.0) == [jobs[3], later, jobs[2]]
+
+
+def test_first_attempts_are_those_that_never_ended(store: StudyStore) -> None:
+    """A job that waits or runs for the first time; not one that waits for its second chance, or has none left."""
+    with store.transaction():
+        one, other = store.add_round(ROUND).key, store.add_round(ROUND._replace(study="1.3")).key
+        job = store.add_job(JOB._replace(round_key=one))
+        assert store.has_first_attempts(one)
+        assert not store.has_first_attempts(other)
+        for state, attempts, is_first in (
+            (JobState.RUNNING, 1, True),
+            (JobState.WAITING, 1, False),
+            (JobState.RUNNING, 2, False),
+            (JobState.FAILED, 1, False),
+            (JobState.WAITING, 0, True),
+        ):
+            store.save_job(job._replace(state=state, attempts=attempts))
+            assert store.has_first_attempts(one) is is_first
+        store.remove_job(job.key)
+        assert not store.has_first_attempts(one)
+
+
+def test_failed_jobs_are_retried_as_if_they_were_new(store: StudyStore) -> None:
+    """All of them, at once, and no others."""
+    with store.transaction():
+        failed = [
+            store.add_job(JOB._replace(key=str(number), state=JobState.FAILED, attempts=6))
+            for number in range(3)
+        ]
+        waiting = store.add_job(JOB._replace(due=9.0, attempts=2))
+
+        assert store.retry_failed() == 3
+        assert store.jobs(JobState.FAILED) == []
+        assert store.due_jobs(0.0) == [
+            job._replace(state=JobState.WAITING, attempts=0, due=0.0) for job in failed
+        ]
+        assert store.jobs(JobState.WAITING)[-1] == waiting
 
 
 def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
@@ -187,7 +282,7 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
     with store.transaction():
         kept = store.add_round(ROUND)._replace(last_object=20.0, objects=1)
         store.add_file(kept.key, StoredFile("CT.1", "CT"), 20.0, PEER)
-        store.add_job(JOB)
+        job = store.add_job(JOB._replace(round_key=kept.key))
         store.hold(kept.key, "a", "1")
 
     def fail() -> None:
@@ -200,7 +295,7 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
             store.remove_job(JOB.key)
             store.add_job(JOB._replace(key="other"))
             store.drop_holds()
-            store.empty_round(kept.key)
+            store.drop_files(kept.key)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -211,18 +306,12 @@ def test_a_failed_transaction_leaves_nothing(store: StudyStore) -> None:
         assert store.find_round("1.3") is None
         assert store.open_rounds() == [kept]
         assert store.files(kept.key) == [StoredFile("CT.1", "CT")]
-        assert store.jobs(JobState.WAITING) == [JOB]
+        assert (
+            store.jobs(JobState.WAITING) == store.due_jobs(9.0) == store.jobs_of(kept.key) == [job]
+        )
         assert store.is_held(kept.key)
-
-
-def test_first_attempts_are_those_that_never_ended() -> None:
-    """A job that waits or runs for the first time; not one that waits for its second chance, or has none left."""
-    assert first_attempts([JOB])
-    assert first_attempts([JOB._replace(state=JobState.RUNNING, attempts=1)])
-    assert not first_attempts([])
-    assert not first_attempts([JOB._replace(attempts=1)])
-    assert not first_attempts([JOB._replace(state=JobState.RUNNING, attempts=2)])
-    assert not first_attempts([JOB._replace(state=JobState.FAILED, attempts=1)])
+        assert store.drop_holds(owner="1") == [kept.key]
+        assert store.has_first_attempts(kept.key)
 
 
 # What only the database has to do
@@ -346,19 +435,18 @@ def test_a_database_that_cannot_be_used_is_a_lack_of_resources(tmp_path: Path) -
             assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_database_of_another_version_is_not_touched(tmp_path: Path) -> None:
-    """A schema from the future is refused."""
-    import sqlite3
-
-    database = sqlite3.connect(tmp_path / "state")
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-
-    with (
-        pytest.raises(OutOfResources, match="schema 99"),
-        SQLiteStore(str(tmp_path / "state")).transaction(),
-    ):
-        pass
+def test_a_job_whose_record_cannot_be_read_is_a_job_all_the_same(tmp_path: Path) -> None:
+    """It comes when it is due and can be given up, so that it stands in nobody's way."""
+    store = SQLiteStore(str(tmp_path / "state"))
+    with store.transaction():
+        store.add_job(JOB)
+        for details in ("", "{", "[1]", "[1, 2, 3]", '["a", [[1]], ""]'):
+            store._run("UPDATE jobs SET details = ?", details)
+            [job] = store.due_jobs(5.0)
+            assert (job.key, job.values, job.why) == ("job", (), "its record cannot be read")
+            store.save_job(job._replace(state=JobState.FAILED))
+            store.save_job(job)
+    store.close()
 
 
 @pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])

@@ -246,3 +246,90 @@ def test_a_command_of_a_study_is_added_with_its_completion(tracker: Tracker) -> 
     assert job.key == one.token
     tracker.succeeded(job)
     assert tracker.is_idle()
+
+
+def test_a_study_that_has_waited_for_its_commands_ends_when_the_last_has_been_tried(
+    tracker: Tracker,
+) -> None:
+    """Whether that went well or not; it is not looked at in between."""
+    for number in range(2):
+        job = JOB._replace(key=str(number))
+        receive(tracker, "1", f"CT.{number}", A, 0.0, job)
+    tracker.released("a")
+    assert ended(tracker, 10.0) == []
+    assert tracker.next_check() == 100.0
+
+    first, second = tracker.start_next(10.0), tracker.start_next(10.0)
+    assert first is not None
+    assert second is not None
+    tracker.succeeded(first)
+    assert ended(tracker, 11.0) == []
+    tracker.failed(second, "exit status 1", 12.0)
+    assert ended(tracker, 12.0) == [("1", 1, 2, "timeout")]
+
+
+def test_a_study_that_waits_for_the_command_of_a_worker_that_dies_ends(tracker: Tracker) -> None:
+    """That attempt is over, too."""
+    running = JOB._replace(state=JobState.RUNNING, attempts=1, values=(("owner", "1"),))
+    receive(tracker, "1", "x", A, 0.0, running)
+    tracker.released("a")
+    assert ended(tracker, 10.0) == []
+
+    tracker.lost("1")
+    assert ended(tracker, 10.0) == [("1", 1, 1, "timeout")]
+
+
+def test_a_command_that_fails_while_its_file_is_renamed_is_told_the_new_name(
+    tracker: Tracker,
+) -> None:
+    """Its second attempt runs when its study ends: the third one finds the file."""
+    receive(tracker, "1", "CT.1", A, 0.0, JOB._replace(values=(("file", "CT.1"),)))
+    tracker.released("a")
+    first = tracker.start_next(0.0)
+    assert first is not None
+    assert tracker.failed(first, "exit status 1", 0.0) == 5.0
+    second = tracker.start_next(5.0)
+    assert second is not None
+    [one] = tracker.end_due(10.0)
+    tracker.name_files(one, [("CT.1", "CT000001")])
+    tracker.complete(one, 10.0)
+
+    assert tracker.failed(second, "exit status 1", 11.0) == 10.0
+    third = tracker.start_next(21.0)
+    assert third is not None
+    assert (third.attempts, third.values) == (3, (("file", "CT000001"),))
+
+
+def test_what_there_is_much_of_is_done_in_batches(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holds, files, commands and rounds, of which one transaction changes some: in the end all are done."""
+    monkeypatch.setattr("storescp.storage.tracker._BATCH", 3)
+    for number in range(8):
+        receive(tracker, "1", f"CT.{number}", A, 0.0, JOB._replace(key=f"job {number}"))
+        receive(tracker, f"2.{number}", "CT.1", B, 0.0)
+    tracker.released("a")
+    tracker.lost("2")
+    while (job := tracker.start_next(0.0)) is not None:
+        tracker.failed(job, "exit status 1", 0.0)
+
+    found = []
+    while batch := ended(tracker, 10.0):
+        found += [study for study, *_ in batch]
+    assert sorted(found) == ["1", *(f"2.{number}" for number in range(8))]
+    assert not tracker._store.files(1)
+
+
+def test_at_the_end_rounds_end_in_batches(tracker: Tracker) -> None:
+    """None is left out, and those without an object leave no trace."""
+    for number in range(5):
+        receive(tracker, f"1.{number}", "CT.1", A, 0.0)
+        tracker.enter(f"2.{number}", "out", A, 0.0)
+
+    found = []
+    while rounds := tracker.end_all(most=2):
+        for one in rounds:
+            tracker.complete(one, 0.0)
+            found.append((one.study, one.cause))
+    assert sorted(found) == [(f"1.{number}", "stop") for number in range(5)]
+    assert tracker.is_idle()

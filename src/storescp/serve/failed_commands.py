@@ -10,7 +10,10 @@ from storescp.serve.state_directory import DATABASE
 from storescp.storage.jobs import description
 from storescp.storage.schedule import Retries
 from storescp.storage.sqlite_store import SQLiteStore
+from storescp.storage.study_store import Job
 from storescp.storage.tracker import EndOfStudy, Tracker
+
+_BATCH = 1000
 
 
 def list_failed(directory: str) -> str:
@@ -21,10 +24,18 @@ def list_failed(directory: str) -> str:
     """
     try:
         with _tracker(directory) as tracker:
-            failed = tracker.failed_jobs()
+            lines = [f"{printable(description(job))}\n" for job in _failed_jobs(tracker)]
     except OutOfResources as error:
         raise ConfigurationError(str(error)) from error
-    return "".join(f"{printable(description(job))}\n" for job in failed)
+    return "".join(lines)
+
+
+def _failed_jobs(tracker: Tracker) -> Iterator[Job]:
+    """Return them in batches: a receiver that is running waits no longer than one takes."""
+    place = 0
+    while batch := tracker.failed_jobs(place, _BATCH):
+        yield from batch
+        place = batch[-1].place
 
 
 def retry_failed(directory: str) -> str:
@@ -46,5 +57,6 @@ def _tracker(directory: str) -> Iterator[Tracker]:
     path = os.path.join(directory, DATABASE)
     if not os.path.exists(path):
         raise ConfigurationError(f"there is no state in {directory}")
-    with closing(SQLiteStore(path)) as store:
+    # A receiver of an earlier version may be running: it knows its own schema only.
+    with closing(SQLiteStore(path, upgrade=False)) as store:
         yield Tracker(store, EndOfStudy(), Retries())

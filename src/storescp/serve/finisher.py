@@ -128,8 +128,9 @@ class Finisher:
         """End all studies and run their commands, because nobody will remember them."""
         # Those of objects first: they find their files under the names that they were given.
         self._run_commands_that_are_due()
-        for one in self._tracker.end_all():
-            self._end(one)
+        while rounds := self._tracker.end_all(most=100):
+            for one in rounds:
+                self._end(one)
         self._run_commands_that_are_due()
         if len(self._pool) or self._tracker.next_command() is not None:
             _logger.error("commands are left: they were not done when the program ended")

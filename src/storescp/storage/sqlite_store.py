@@ -7,6 +7,7 @@ a tenth of a second; so transactions queue at a lock of the kernel first, which 
 
 import fcntl
 import json
+import math
 import os
 import sqlite3
 from contextlib import suppress
@@ -17,50 +18,65 @@ from storescp.errors import OutOfResources
 from storescp.storage.hooks import Peer
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
 
-VERSION = 1
+VERSION = 2
 """Of the schema, in `PRAGMA user_version`."""
 
 _PATIENCE = 30.0
 """Seconds to wait for programs that look into the database."""
 
-# No index of what changes with each object: open rounds are few, and all of them are looked at.
+# No index of what changes with each object: when to look at a round is a column of its own.
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), now REAL NOT NULL);
-INSERT OR IGNORE INTO clock VALUES (1, 0);
-CREATE TABLE IF NOT EXISTS rounds (
+CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), now REAL NOT NULL);
+INSERT INTO clock VALUES (1, 0);
+CREATE TABLE rounds (
     key INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, number INTEGER NOT NULL,
     directory BLOB NOT NULL, token TEXT NOT NULL, last_object REAL NOT NULL, state INTEGER NOT NULL,
     objects INTEGER NOT NULL, cause TEXT NOT NULL, calling_ae_title TEXT NOT NULL,
     called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS rounds_of_study ON rounds (study, number);
-CREATE INDEX IF NOT EXISTS open_rounds ON rounds (key) WHERE state = 0;
-CREATE INDEX IF NOT EXISTS ending_rounds ON rounds (key) WHERE state = 1;
-CREATE INDEX IF NOT EXISTS complete_rounds ON rounds (last_object) WHERE state = 2;
-CREATE TABLE IF NOT EXISTS files (
+CREATE INDEX rounds_of_study ON rounds (study, number);
+CREATE INDEX ending_rounds ON rounds (key) WHERE state = 1;
+CREATE INDEX complete_rounds ON rounds (last_object) WHERE state = 2;
+CREATE TABLE files (
     round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL, final BLOB NOT NULL,
     came REAL NOT NULL, PRIMARY KEY (round, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
+CREATE TABLE holds (
     round INTEGER NOT NULL, association TEXT NOT NULL, owner TEXT NOT NULL,
     PRIMARY KEY (round, association)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS holds_of_association ON holds (association);
-CREATE TABLE IF NOT EXISTS jobs (
+CREATE INDEX holds_of_association ON holds (association);
+CREATE TABLE jobs (
     place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
     round INTEGER, details TEXT NOT NULL, due REAL NOT NULL, state INTEGER NOT NULL,
     attempts INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
-CREATE INDEX IF NOT EXISTS waiting_jobs ON jobs (due) WHERE state = 0;
-CREATE INDEX IF NOT EXISTS jobs_of_round ON jobs (round);
+CREATE INDEX waiting_jobs ON jobs (due) WHERE state = 0;
+CREATE INDEX jobs_of_round ON jobs (round);
 """
+
+_SINCE_2 = """
+ALTER TABLE rounds ADD COLUMN next_check REAL NOT NULL DEFAULT 0;
+CREATE INDEX open_rounds_by_check ON rounds (next_check) WHERE state = 0;
+CREATE INDEX holds_of_owner ON holds (owner);
+CREATE INDEX running_jobs ON jobs (place) WHERE state = 1;
+CREATE INDEX failed_jobs ON jobs (place) WHERE state = 2;
+CREATE INDEX first_attempts ON jobs (round) WHERE state = 0 AND attempts = 0 OR state = 1 AND attempts = 1;
+"""
+
+_UPGRADES = {
+    0: f"{_SCHEMA}{_SINCE_2}",
+    1: f"DROP INDEX IF EXISTS open_rounds; DROP INDEX IF EXISTS jobs_by_state;{_SINCE_2}",
+}
+"""From the schema of a version, 0 for none, to this one. Version 1: release 0.1.0."""
 
 _ROUND = (
     "key, study, number, directory, token, last_object, state, objects, cause,"
-    " calling_ae_title, called_ae_title, calling_address"
+    " calling_ae_title, called_ae_title, calling_address, next_check"
 )
-_JOB = "key, kind, round, details, due, state, attempts"
+_JOB = "key, kind, round, details, due, state, attempts, place"
+
+_UNREADABLE = "its record cannot be read"
 
 
 class SQLiteStore:
@@ -71,15 +87,18 @@ class SQLiteStore:
     forks closes the store first; the next transaction opens it again.
     """
 
-    def __init__(self, path: str, *, durable: bool = False) -> None:
+    def __init__(self, path: str, *, durable: bool = False, upgrade: bool = True) -> None:
         """Remember the path; it is opened with the first transaction.
 
         Args:
             path: of the database, which is made if it does not exist. Its directory has to be on a local disk.
             durable: whether a transaction is on disk when it ends.
+            upgrade: whether a database of an earlier version gets the schema of this one; else it is used as it is,
+                which suffices to look for commands that were given up, and to have them tried again.
         """
         self._path = path
         self._durable = durable
+        self._upgrade = upgrade
         self._database: sqlite3.Connection | None = None
         self._process = 0  # that opened it
         self._lock = -1
@@ -144,13 +163,13 @@ class SQLiteStore:
             os.umask(previous)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            version = _version_of(database)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT")
-            elif version != VERSION:
-                raise sqlite3.DatabaseError(f"schema {version} is not {VERSION}")
+            if version < VERSION and self._upgrade:
+                database.executescript(
+                    f"BEGIN IMMEDIATE;{_UPGRADES[version]}PRAGMA user_version = {VERSION};COMMIT"
+                )
         except sqlite3.Error:
             database.close()
             raise
@@ -209,20 +228,40 @@ class SQLiteStore:
 
     def remove_round(self, key: int) -> None:
         self._run("DELETE FROM rounds WHERE key = ?", key)
-        self.empty_round(key)
+        self.drop_files(key)
+        self.drop_holds_on(key)
 
-    def open_rounds(self, before: float | None = None) -> list[Round]:
-        limit = float("inf") if before is None else before
+    def get_round(self, key: int) -> Round | None:
+        row = self._run(f"SELECT {_ROUND} FROM rounds WHERE key = ?", key).fetchone()
+        return None if row is None else _round(row)
+
+    def open_rounds(self, most: int = -1) -> list[Round]:
+        return self.rounds_to_check(math.inf, most)
+
+    def rounds_to_check(self, now: float, most: int = -1) -> list[Round]:
         rows = self._run(
-            f"SELECT {_ROUND} FROM rounds WHERE state = 0 AND last_object <= ?"
-            " ORDER BY last_object, key",
-            limit,
+            f"SELECT {_ROUND} FROM rounds WHERE state = 0 AND next_check <= ?"
+            " ORDER BY next_check, key LIMIT ?",
+            now,
+            most,
         )
         return [_round(row) for row in rows]
 
-    def ending_rounds(self) -> list[Round]:
+    def check_round(self, key: int, when: float) -> None:
+        self._run("UPDATE rounds SET next_check = ? WHERE key = ?", when, key)
+
+    def check_all_rounds(self) -> None:
+        self._run("UPDATE rounds SET next_check = 0 WHERE state = 0 AND next_check > 0")
+
+    def next_check(self) -> float | None:
+        when: float | None = self._run(
+            "SELECT min(next_check) FROM rounds WHERE state = 0"
+        ).fetchone()[0]
+        return when
+
+    def ending_rounds(self, most: int = -1) -> list[Round]:
         rows = self._run(
-            f"SELECT {_ROUND} FROM rounds WHERE state = 1 ORDER BY last_object, key",
+            f"SELECT {_ROUND} FROM rounds WHERE state = 1 ORDER BY last_object, key LIMIT ?", most
         )
         return [_round(row) for row in rows]
 
@@ -233,8 +272,12 @@ class SQLiteStore:
         ).fetchone()
         return bool(found)
 
-    def forget_complete(self, before: float) -> None:
-        self._run("DELETE FROM rounds WHERE state = 2 AND last_object < ?", before)
+    def forget_complete(self, before: float, most: int = -1) -> None:
+        old = self._run(
+            "SELECT key FROM rounds WHERE state = 2 AND last_object < ? LIMIT ?", before, most
+        ).fetchall()
+        for (key,) in old:
+            self.remove_round(key)
 
     # -- files
 
@@ -272,6 +315,12 @@ class SQLiteStore:
             for name, letters, final in rows
         ]
 
+    def final_name(self, round_key: int, name: str) -> str:
+        row = self._run(
+            "SELECT final FROM files WHERE round = ? AND name = ?", round_key, os.fsencode(name)
+        ).fetchone()
+        return "" if row is None else os.fsdecode(row[0])
+
     def name_file(self, round_key: int, name: str, final: str) -> None:
         self._run(
             "UPDATE files SET final = ? WHERE round = ? AND name = ?",
@@ -280,9 +329,13 @@ class SQLiteStore:
             os.fsencode(name),
         )
 
-    def empty_round(self, round_key: int) -> None:
-        self._run("DELETE FROM files WHERE round = ?", round_key)
-        self._run("DELETE FROM holds WHERE round = ?", round_key)
+    def drop_files(self, round_key: int, most: int = -1) -> int:
+        return self._run(
+            "DELETE FROM files WHERE round = ?1 AND name IN"
+            " (SELECT name FROM files WHERE round = ?1 LIMIT ?2)",
+            round_key,
+            most,
+        ).rowcount
 
     # -- holds
 
@@ -292,22 +345,40 @@ class SQLiteStore:
     def is_held(self, round_key: int) -> bool:
         return bool(self._run("SELECT 1 FROM holds WHERE round = ? LIMIT 1", round_key).fetchone())
 
-    def drop_holds(self, *, association: str | None = None, owner: str | None = None) -> None:
-        self._run(
-            "DELETE FROM holds WHERE association = coalesce(?, association)"
-            " AND owner = coalesce(?, owner)",
-            association,
-            owner,
-        )
+    def drop_holds(
+        self, *, association: str | None = None, owner: str | None = None, most: int = -1
+    ) -> list[int]:
+        select = "SELECT round, association FROM holds"
+        if association is not None:
+            rows = self._run(f"{select} WHERE association = ? LIMIT ?", association, most)
+        elif owner is not None:
+            rows = self._run(f"{select} WHERE owner = ? LIMIT ?", owner, most)
+        else:
+            rows = self._run(f"{select} LIMIT ?", most)
+        dropped = rows.fetchall()
+        for row in dropped:
+            self._run("DELETE FROM holds WHERE round = ? AND association = ?", *row)
+        return [round_key for round_key, _ in dropped]
+
+    def drop_holds_on(self, round_key: int) -> None:
+        self._run("DELETE FROM holds WHERE round = ?", round_key)
 
     # -- jobs
 
-    def add_job(self, new: Job) -> None:
-        self._run(f"INSERT INTO jobs ({_JOB}) VALUES (?, ?, ?, ?, ?, ?, ?)", *_row_of_job(new))
+    def add_job(self, new: Job) -> Job:
+        cursor = self._run(
+            f"INSERT INTO jobs ({_JOB}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", *_row_of_job(new)
+        )
+        return new._replace(place=cursor.lastrowid or 0)
+
+    def find_job(self, key: str) -> Job | None:
+        row = self._run(f"SELECT {_JOB} FROM jobs WHERE key = ?", key).fetchone()
+        return None if row is None else _job(row)
 
     def save_job(self, changed: Job) -> None:
         self._run(
-            f"UPDATE jobs SET ({_JOB}) = (?, ?, ?, ?, ?, ?, ?) WHERE key = ?",
+            "UPDATE jobs SET (key, kind, round, details, due, state, attempts)"
+            " = (?, ?, ?, ?, ?, ?, ?) WHERE key = ?",
             *_row_of_job(changed),
             changed.key,
         )
@@ -315,12 +386,20 @@ class SQLiteStore:
     def remove_job(self, key: str) -> None:
         self._run("DELETE FROM jobs WHERE key = ?", key)
 
-    def jobs(self, state: JobState, *, due: float | None = None, most: int = -1) -> list[Job]:
-        limit = float("inf") if due is None else due
+    def jobs(self, state: JobState, *, after: int = 0, most: int = -1) -> list[Job]:
+        # The state as text: an index of some rows is used only if it is seen that these are all that is asked for.
         rows = self._run(
-            f"SELECT {_JOB} FROM jobs WHERE state = ? AND due <= ? ORDER BY place LIMIT ?",
-            int(state),
-            limit,
+            f"SELECT {_JOB} FROM jobs WHERE state = {int(state)} AND place > ?"
+            " ORDER BY place LIMIT ?",
+            after,
+            most,
+        )
+        return [_job(row) for row in rows]
+
+    def due_jobs(self, now: float, most: int = -1) -> list[Job]:
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE state = 0 AND due <= ? ORDER BY due, place LIMIT ?",
+            now,
             most,
         )
         return [_job(row) for row in rows]
@@ -329,9 +408,42 @@ class SQLiteStore:
         due: float | None = self._run("SELECT min(due) FROM jobs WHERE state = 0").fetchone()[0]
         return due
 
-    def jobs_of(self, round_key: int) -> list[Job]:
-        rows = self._run(f"SELECT {_JOB} FROM jobs WHERE round = ? ORDER BY place", round_key)
+    def jobs_of(self, round_key: int, *, after: int = 0, most: int = -1) -> list[Job]:
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE round = ? AND place > ? ORDER BY place LIMIT ?",
+            round_key,
+            after,
+            most,
+        )
         return [_job(row) for row in rows]
+
+    def has_first_attempts(self, round_key: int) -> bool:
+        # In the very words of the index.
+        row = self._run(
+            "SELECT 1 FROM jobs WHERE round = ?"
+            " AND (state = 0 AND attempts = 0 OR state = 1 AND attempts = 1) LIMIT 1",
+            round_key,
+        ).fetchone()
+        return row is not None
+
+    def retry_failed(self) -> int:
+        return self._run(
+            "UPDATE jobs SET state = 0, attempts = 0, due = 0 WHERE state = 2"
+        ).rowcount
+
+
+def _version_of(database: sqlite3.Connection) -> int:
+    """Return the version of a database's schema, 0 if it is new.
+
+    Raises:
+        sqlite3.DatabaseError: it is not known here; nothing was changed.
+    """
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            f"a later version of this program has written it (schema {version}, known here: {VERSION})"
+        )
+    return version
 
 
 def _row_of_round(one: Round) -> tuple[Any, ...]:
@@ -353,7 +465,11 @@ def _row_of_job(job: Job) -> tuple[Any, ...]:
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    key, kind, round_key, details, due, state, attempts = row
-    template, values, why = json.loads(details)
-    pairs = tuple((name, value) for name, value in values)
-    return Job(key, kind, round_key, template, pairs, due, JobState(state), attempts, why)
+    key, kind, round_key, details, due, state, attempts, place = row
+    try:
+        template, values, why = json.loads(details)
+        pairs = tuple((name, value) for name, value in values)
+    except (ValueError, TypeError):
+        # It is given up like one that always fails; others must not wait for it.
+        template, pairs, why = "", (), _UNREADABLE
+    return Job(key, kind, round_key, template, pairs, due, JobState(state), attempts, why, place)

@@ -6,7 +6,6 @@ several machines would be the third: it has to provide transactions that exclude
 that all machines agree on.
 """
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -48,6 +47,8 @@ class Round(NamedTuple):
     called_ae_title: str = ""
     calling_address: str = ""
     """Who sent the last object."""
+    next_check: float = 0.0
+    """Time of the tracker from which on an open round may have to end; the tracker looks at it no sooner."""
 
 
 class StoredFile(NamedTuple):
@@ -88,6 +89,8 @@ class Job(NamedTuple):
     """How often it was started."""
     why: str = ""
     """How the last attempt failed."""
+    place: int = 0
+    """Order among all jobs; given by the store."""
 
 
 class StudyStore(Protocol):
@@ -136,24 +139,44 @@ class StudyStore(Protocol):
         """Remove a round with its files and holds."""
         ...
 
-    def open_rounds(self, before: float | None = None) -> list[Round]:
-        """Return rounds that are open, those with the oldest `last_object` first.
+    def get_round(self, key: int) -> Round | None:
+        """Return the round with a key."""
+        ...
+
+    def open_rounds(self, most: int = -1) -> list[Round]:
+        """Return open rounds, those with the earliest `next_check` first.
 
         Args:
-            before: those only whose last object is not younger.
+            most: how many at most; -1: all.
         """
         ...
 
-    def ending_rounds(self) -> list[Round]:
-        """Return rounds that are ending, in the same order."""
+    def rounds_to_check(self, now: float, most: int = -1) -> list[Round]:
+        """Return those of the open rounds whose `next_check` has come, in the same order; looks at no others."""
+        ...
+
+    def check_round(self, key: int, when: float) -> None:
+        """Set the `next_check` of a round."""
+        ...
+
+    def check_all_rounds(self) -> None:
+        """Set the `next_check` of all open rounds to 0."""
+        ...
+
+    def next_check(self) -> float | None:
+        """Return the earliest `next_check` of an open round; None: none is open."""
+        ...
+
+    def ending_rounds(self, most: int = -1) -> list[Round]:
+        """Return rounds that are ending, those with the oldest `last_object` first."""
         ...
 
     def has_unfinished(self) -> bool:
         """Tell whether there is a round that is not complete."""
         ...
 
-    def forget_complete(self, before: float) -> None:
-        """Remove complete rounds whose last object is older."""
+    def forget_complete(self, before: float, most: int = -1) -> None:
+        """Remove complete rounds whose last object is older, with what is left of them; so many at a time."""
         ...
 
     # -- files
@@ -169,12 +192,16 @@ class StudyStore(Protocol):
         """Return the files of a round in the order in which they came."""
         ...
 
+    def final_name(self, round_key: int, name: str) -> str:
+        """Return the final name of a file; empty: it has none, or is not known."""
+        ...
+
     def name_file(self, round_key: int, name: str, final: str) -> None:
         """Note the final name of a file."""
         ...
 
-    def empty_round(self, round_key: int) -> None:
-        """Forget the files and holds of a round."""
+    def drop_files(self, round_key: int, most: int = -1) -> int:
+        """Forget files of a round, so many at a time; return how many that were."""
         ...
 
     # -- holds: associations that keep a round from ending
@@ -187,14 +214,28 @@ class StudyStore(Protocol):
         """Tell whether any association does."""
         ...
 
-    def drop_holds(self, *, association: str | None = None, owner: str | None = None) -> None:
-        """Forget what an association holds, or all associations of a process, or all of all."""
+    def drop_holds(
+        self, *, association: str | None = None, owner: str | None = None, most: int = -1
+    ) -> list[int]:
+        """Forget what an association holds, or all associations of a process, or all of all.
+
+        Returns:
+            Keys of the rounds that were held, so many at a time, each once or more.
+        """
+        ...
+
+    def drop_holds_on(self, round_key: int) -> None:
+        """Forget who holds a round."""
         ...
 
     # -- jobs
 
-    def add_job(self, new: Job) -> None:
-        """Add a job behind all others."""
+    def add_job(self, new: Job) -> Job:
+        """Add a job behind all others; return it with its place."""
+        ...
+
+    def find_job(self, key: str) -> Job | None:
+        """Return a job."""
         ...
 
     def save_job(self, changed: Job) -> None:
@@ -205,28 +246,37 @@ class StudyStore(Protocol):
         """Forget a job."""
         ...
 
-    def jobs(self, state: JobState, *, due: float | None = None, most: int = -1) -> list[Job]:
+    def jobs(self, state: JobState, *, after: int = 0, most: int = -1) -> list[Job]:
         """Return jobs of a state in their order.
 
         Args:
             state: which.
-            due: those only whose time has come by then.
-            most: not more than that; -1: all.
+            after: those behind this place only.
+            most: how many at most; -1: all.
         """
+        ...
+
+    def due_jobs(self, now: float, most: int = -1) -> list[Job]:
+        """Return waiting jobs whose time has come, those that are due for longest first; looks at no others."""
         ...
 
     def next_due(self) -> float | None:
         """Return when the first waiting job is due."""
         ...
 
-    def jobs_of(self, round_key: int) -> list[Job]:
-        """Return the jobs of a round, in any state."""
+    def jobs_of(self, round_key: int, *, after: int = 0, most: int = -1) -> list[Job]:
+        """Return the jobs of a round, in any state, in their order."""
+        ...
+
+    def has_first_attempts(self, round_key: int) -> bool:
+        """Tell whether a job of a round waits or runs for the first time."""
+        ...
+
+    def retry_failed(self) -> int:
+        """Have all jobs that are `FAILED` wait as if they were new, due at once; return how many."""
         ...
 
 
-def first_attempts(jobs: Iterable[Job]) -> bool:
-    """Tell whether a job among these has never ended."""
-    return any(
-        job.state is not JobState.FAILED and job.attempts - (job.state is JobState.RUNNING) == 0
-        for job in jobs
-    )
+def is_first_attempt(job: Job) -> bool:
+    """Tell whether a job waits or runs for the first time."""
+    return (job.state, job.attempts) in {(JobState.WAITING, 0), (JobState.RUNNING, 1)}

@@ -26,8 +26,10 @@ from storescp.storage.study_store import (
     RoundState,
     StoredFile,
     StudyStore,
-    first_attempts,
 )
+
+_BATCH = 500
+"""Rows that one transaction changes at most, where there may be many: others wait for their turn meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Tracker:
         with self._store.transaction():
             self._store.save_time(now)
             self._store.drop_holds()
+            self._store.check_all_rounds()
             for job in self._store.jobs(JobState.RUNNING):
                 # It may have ended, and nobody knows how: at least once is twice now and then.
                 self._store.save_job(job._replace(state=JobState.WAITING, due=now))
@@ -92,7 +95,7 @@ class Tracker:
         """Remember the time, so that it goes on from there after a restart; forget what is long over."""
         with self._store.transaction():
             self._store.save_time(now)
-            self._store.forget_complete(now - self._rule.remembered)
+            self._store.forget_complete(now - self._rule.remembered, _BATCH)
 
     # -- objects
 
@@ -122,7 +125,10 @@ class Tracker:
 
     def _begin(self, study: str, before: Round | None, directory: str, now: float) -> Round:
         number = before.number + 1 if before is not None else 1
-        return self._store.add_round(Round(0, study, number, directory, self._make_token(), now))
+        token = self._make_token()
+        return self._store.add_round(
+            Round(0, study, number, directory, token, now, next_check=now + self._rule.timeout)
+        )
 
     def stored(
         self,
@@ -156,50 +162,96 @@ class Tracker:
 
     def released(self, association: str) -> None:
         """Note that an association is over."""
-        with self._store.transaction():
-            self._store.drop_holds(association=association)
+        while self._drop_holds(association=association):
+            pass
 
     def lost(self, owner: str) -> None:
         """Note that a process is gone, and its associations with it."""
+        while self._drop_holds(owner=owner):
+            pass
         with self._store.transaction():
-            self._store.drop_holds(owner=owner)
             for job in self._store.jobs(JobState.RUNNING):
                 if dict(job.values).get("owner") == owner:
                     self._store.save_job(job._replace(state=JobState.WAITING))
+                    self._check_again(job.round_key)
+
+    def _drop_holds(self, *, association: str | None = None, owner: str | None = None) -> bool:
+        """Drop some of the holds; tell whether there may be more."""
+        with self._store.transaction():
+            held = self._store.drop_holds(association=association, owner=owner, most=_BATCH)
+            for key in set(held):
+                self._check_again(key)
+        return len(held) == _BATCH
 
     # -- end of study
 
-    def end_due(self, now: float) -> list[Round]:
+    def end_due(self, now: float, most: int = _BATCH) -> list[Round]:
         """Return rounds that are ending, those that end now among them, oldest first.
 
-        Rounds that were entered but got no object end without a trace.
+        Rounds that were entered but got no object end without a trace. The work is that of the rounds whose time has
+        come: one that has to wait for something is looked at again when that has happened.
+
+        Args:
+            now: the time.
+            most: how many rounds of each kind are looked at; call again if so many have come.
         """
         with self._store.transaction():
-            ending = self._store.ending_rounds()
-            if ended := self._end_those_due(now):
+            ending = self._store.ending_rounds(most)
+            checked = [
+                self._end_if_due(open_round, now)
+                for open_round in self._store.rounds_to_check(now, most)
+            ]
+            ended = [round_ for round_ in checked if round_ is not None]
+            if ended:
                 self._store.save_time(now)
-            return ending + ended
+            return ending + sorted(ended, key=lambda round_: round_.last_object)
 
-    def _end_those_due(self, now: float) -> list[Round]:
-        all_ended = []
-        for one in self._store.open_rounds(before=now - self._rule.timeout):
-            capped = one.last_object <= now - max(self._rule.timeout, self._rule.longest_hold)
-            held = self._store.is_held(one.key)
-            if held and not capped:
-                continue
-            if first_attempts(self._store.jobs_of(one.key)) and not capped:
-                continue  # commands find their object under the name that they were given
-            if ended := self._end(one, "cap" if held else "timeout"):
-                all_ended.append(ended)
-        return all_ended
+    def _end_if_due(self, open_round: Round, now: float) -> Round | None:
+        """End a round whose time has come; else note when to look again."""
+        end = self._end_of(open_round)
+        if now < end:
+            self._store.check_round(open_round.key, end)
+            return None
+        cap = self._cap_of(open_round)
+        held = self._store.is_held(open_round.key)
+        # Commands find their object under the name that they were given.
+        if now < cap and (held or self._store.has_first_attempts(open_round.key)):
+            self._store.check_round(open_round.key, cap)
+            return None
+        return self._end(open_round, "cap" if held else "timeout")
 
-    def end_all(self) -> list[Round]:
-        """End all rounds, because nobody will go on with them; return those that are ending."""
+    def _end_of(self, open_round: Round) -> float:
+        return open_round.last_object + self._rule.timeout
+
+    def _cap_of(self, open_round: Round) -> float:
+        return open_round.last_object + max(self._rule.timeout, self._rule.longest_hold)
+
+    def _check_again(self, key: int | None) -> None:
+        """What a round has waited for may have happened."""
+        round_ = None if key is None else self._store.get_round(key)
+        if round_ is None or round_.state is not RoundState.OPEN:
+            return
+        if round_.next_check > (end := self._end_of(round_)):
+            self._store.check_round(round_.key, end)
+
+    def next_check(self) -> float | None:
+        """Return the time before which no round ends, unless something happens; None: none is open."""
+        with self._store.transaction():
+            return self._store.next_check()
+
+    def end_all(self, most: int = -1) -> list[Round]:
+        """End all rounds, because nobody will go on with them; return those that are ending.
+
+        Args:
+            most: how many rounds end; when they are complete, call again, until none is left. -1: all.
+        """
         with self._store.transaction():
             self._store.drop_holds()
-            ending = self._store.ending_rounds()
-            ended = [self._end(one, "stop") for one in self._store.open_rounds()]
-            return ending + [one for one in ended if one is not None]
+            ending = self._store.ending_rounds(most)
+            while not ending and (open_rounds := self._store.open_rounds(most)):
+                ended = [self._end(open_round, "stop") for open_round in open_rounds]
+                ending = [round_ for round_ in ended if round_ is not None]
+            return ending
 
     def _end(self, one: Round, cause: str) -> Round | None:
         if one.objects == 0:
@@ -227,15 +279,35 @@ class Tracker:
 
     def complete(self, one: Round, now: float, job: Job | None = None) -> None:
         """A round has ended, its files have their final names: open the study for another one, and add its command."""
+        self._tell_final_names(one)
         with self._store.transaction():
             self._store.save_time(now)
             self._store.save_round(one._replace(state=RoundState.COMPLETE))
-            finals = {file.name: file.final for file in self._store.files(one.key) if file.final}
-            for other in self._store.jobs_of(one.key):
-                self._store.save_job(_renamed(other, finals))
-            self._store.empty_round(one.key)
+            self._store.drop_holds_on(one.key)
             if job is not None:
                 self._store.add_job(job)
+        self._forget_files(one)
+
+    def _tell_final_names(self, one: Round) -> None:
+        """Have commands that wait for another attempt find their files."""
+        place = 0
+        while True:
+            with self._store.transaction():
+                batch = self._store.jobs_of(one.key, after=place, most=_BATCH)
+                for job in batch:
+                    final = self._store.final_name(one.key, dict(job.values).get("file", ""))
+                    if final:
+                        values = tuple((dict(job.values) | {"file": final}).items())
+                        self._store.save_job(job._replace(values=values))
+            if len(batch) < _BATCH:
+                return
+            place = batch[-1].place
+
+    def _forget_files(self, one: Round) -> None:
+        forgotten = _BATCH
+        while forgotten == _BATCH:
+            with self._store.transaction():
+                forgotten = self._store.drop_files(one.key, _BATCH)
 
     # -- commands
 
@@ -247,7 +319,7 @@ class Tracker:
     def start_next(self, now: float) -> Job | None:
         """Return a command that is due, which counts as running from now on; None: nothing is due."""
         with self._store.transaction():
-            for job in self._store.jobs(JobState.WAITING, due=now, most=1):
+            for job in self._store.due_jobs(now, most=1):
                 self._store.save_time(now)
                 started = job._replace(state=JobState.RUNNING, attempts=job.attempts + 1)
                 self._store.save_job(started)
@@ -258,42 +330,40 @@ class Tracker:
         """A command has ended well."""
         with self._store.transaction():
             self._store.remove_job(job.key)
+            self._after_attempt(job)
 
     def failed(self, job: Job, why: str, now: float) -> float | None:
         """A command has failed; return the seconds after which it is tried again, None: it is kept as failed."""
         pause = self._retries.pause_after(job.attempts)
         with self._store.transaction():
             self._store.save_time(now)
+            # Its file may have got another name while it ran.
+            current = self._store.find_job(job.key) or job
             self._store.save_job(
-                job._replace(state=JobState.FAILED, why=why)
+                current._replace(state=JobState.FAILED, why=why)
                 if pause is None
-                else job._replace(state=JobState.WAITING, due=now + pause, why=why)
+                else current._replace(state=JobState.WAITING, due=now + pause, why=why)
             )
+            self._after_attempt(job)
         return pause
+
+    def _after_attempt(self, job: Job) -> None:
+        """A study waits for the first attempts of its commands."""
+        key = job.round_key
+        if job.attempts == 1 and key is not None and not self._store.has_first_attempts(key):
+            self._check_again(key)
 
     def next_command(self) -> float | None:
         """Return when the next command is due; None: none waits."""
         with self._store.transaction():
             return self._store.next_due()
 
-    def failed_jobs(self) -> list[Job]:
-        """Return the commands that were given up."""
+    def failed_jobs(self, after: int = 0, most: int = -1) -> list[Job]:
+        """Return commands that were given up, those behind a place."""
         with self._store.transaction():
-            return self._store.jobs(JobState.FAILED)
+            return self._store.jobs(JobState.FAILED, after=after, most=most)
 
     def retry_failed(self) -> int:
         """Have all commands that were given up tried again as if for the first time; return how many."""
         with self._store.transaction():
-            failed = self._store.jobs(JobState.FAILED)
-            for job in failed:
-                self._store.save_job(job._replace(state=JobState.WAITING, attempts=0, due=0.0))
-            return len(failed)
-
-
-def _renamed(job: Job, finals: dict[str, str]) -> Job:
-    """Return a job with the name that its file has now."""
-    values = dict(job.values)
-    final = finals.get(values.get("file", ""))
-    if final is None:
-        return job
-    return job._replace(values=tuple((values | {"file": final}).items()))
+            return self._store.retry_failed()
