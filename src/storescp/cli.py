@@ -152,6 +152,7 @@ def _configure_logging(command_line: CommandLine) -> None:
             level=command_line.log_level,
             configuration_file=path,
             json=command_line.log_json,
+            tells_processes=command_line.workers is not None,
             masks=command_line.log_masks,
         )
     )

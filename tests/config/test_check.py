@@ -81,11 +81,16 @@ def test_form(here: Form, weight: Weight, monkeypatch: pytest.MonkeyPatch) -> No
 def test_port_is_taken() -> None:
     """A port on which somebody listens is an error."""
     with socket.create_server(("0.0.0.0", 0)) as other:
-        report = examined(port=other.getsockname()[1])
+        port = other.getsockname()[1]
+
+        report = examined(port=port)
 
     assert report.exit_code == 1
     assert of(report, Weight.ERROR) == [
-        "Cannot create network: 0006:031c TCP Initialization Error: Address already in use."
+        (
+            "Cannot create network: 0006:031c TCP Initialization Error: Address already in use."
+            f" Another program listens on port {port}; `ss -lntp` shows which."
+        )
     ]
     assert report.text().endswith("It would not start: 1 error, 0 warnings.\n")
 
@@ -103,7 +108,7 @@ def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert of(examined(port=104), Weight.ERROR) == [
         "Cannot listen on port 104, insufficient privileges.",
-        "Specified output directory is not writeable.",
+        f"Specified output directory is not writeable. It is {os.getcwd()} (--output-directory).",
     ]
 
 
@@ -181,7 +186,12 @@ def test_users_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     nowhere = examined("--user", "4444:44", "-od", "nowhere")
-    assert of(nowhere, Weight.ERROR) == ["Specified output directory does not exist."]
+    assert of(nowhere, Weight.ERROR) == [
+        (
+            "Specified output directory does not exist."
+            f" It is {os.path.abspath('nowhere')} (--output-directory)."
+        )
+    ]
 
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "Only root can become user 4444." in of(examined("--user", "4444:44"), Weight.ERROR)

@@ -206,8 +206,8 @@ def test_blocks_have_one_default_at_most() -> None:
 
 
 def test_every_field_is_filled_by_an_option() -> None:
-    """CommandLine has no field that no option can change, but the port."""
-    assert {option.field for option in SETTINGS} | {"port"} == set(CommandLine._fields)
+    """CommandLine has no field that no option can change, but the port and what all options say together."""
+    assert {option.field for option in SETTINGS} | {"port", "extended"} == set(CommandLine._fields)
 
 
 def test_extensions_stand_at_the_end() -> None:

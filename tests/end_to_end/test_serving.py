@@ -172,10 +172,11 @@ def test_one_association_from_a_super_server(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
-    """Start-up fails with the system's words and exit code 1."""
+    """Start-up fails with the system's words and exit code 1, and a second line says which port it is."""
     with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "storescp", "-od", str(tmp_path), str(taken.getsockname()[1])],
+            [sys.executable, "-m", "storescp", "-od", str(tmp_path), str(port)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
@@ -185,6 +186,7 @@ def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "E: cannot create network: 0006:031c TCP Initialization Error: Address already in use\n"
+        f"E: Another program listens on port {port}; `ss -lntp` shows which.\n"
     )
 
 

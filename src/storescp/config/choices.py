@@ -245,6 +245,8 @@ class CommandLine(NamedTuple):
     eostudy_timeout: int | None = None
     exec_sync: bool = False
     # extensions of this implementation
+    extended: bool = False
+    """Whether an option is given that DCMTK's storescp does not have: only then is more said than DCMTK says."""
     mode: Mode = Mode.RECEIVE
     log_json: bool = False
     log_masks: tuple[LogMask, ...] = ()

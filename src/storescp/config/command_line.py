@@ -17,6 +17,7 @@ from storescp.config.options import (
     BLOCKS,
     BY_NAME,
     EVALUATION,
+    EXTENSIONS,
     VERBOSE_MODE,
     Address,
     Features,
@@ -280,7 +281,9 @@ class Evaluation:
         self._positions: dict[str, list[int]] = {}  # of each given option, by its long name
         for position, given in enumerate(parsed.given):
             self._positions.setdefault(given.option.long, []).append(position)
-        self._fields: dict[str, Any] = {}  # what CommandLine will be made of
+        self._fields: dict[str, Any] = {  # what CommandLine will be made of
+            "extended": not EXTENSIONS.isdisjoint(self._positions)
+        }
         self._in_force: dict[str, Option | None] = {}  # by block, for the blocks evaluated so far
         self._done: set[Stage] = set()
         self._verbose = False

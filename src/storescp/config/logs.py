@@ -48,6 +48,8 @@ class LogSettings:
     """Decides about everything; `level` does not count then."""
     json: bool = False
     """Whether lines are JSON."""
+    tells_processes: bool = False
+    """Whether lines of other processes than this one begin with their process IDs."""
     masks: "tuple[LogMask, ...]" = ()
     """What is masked where lines are JSON."""
 
@@ -90,7 +92,7 @@ def configure(settings: LogSettings) -> None:
 
 def _standard_error(settings: LogSettings) -> "Appender":
     if not settings.json:
-        return StandardError()
+        return StandardError(tells_processes=settings.tells_processes)
     from storescp.config import log_json
 
     return log_json.standard_error()
@@ -193,8 +195,15 @@ class StandardErrorAppender(Appender):
 class StandardError(StandardErrorAppender):
     """The default: level letter, colon and blank in front of every line."""
 
+    def __init__(self, *, tells_processes: bool = False) -> None:
+        """Prepare to write; `tells_processes` adds the ID of the process to lines of others than this one."""
+        super().__init__()
+        self._silent_process = os.getpid() if tells_processes else None
+
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"{level_name(record.levelno)[0]}: "
+        if self._silent_process is not None and record.process != self._silent_process:
+            prefix += f"[{record.process}] "
         return prefix + message_of(record).replace("\n", "\n" + prefix) + "\n"
 
 

@@ -1191,6 +1191,12 @@ def options() -> Iterator[Option]:
             yield from section.options
 
 
+EXTENSIONS = frozenset(
+    option.long for section in _EXTENSIONS.sections for option in section.options
+)
+"""The options that DCMTK's storescp does not have, by their long names."""
+
+
 def option_names(condition: str) -> list[str]:
     """Return the options in a condition such as "--a, --b or --c"."""
     return condition.replace(" or ", ", ").split(", ")
@@ -1236,7 +1242,10 @@ class Stage(IntEnum):
 
 EVALUATION = {
     Stage.PROCESSES: ("mode", "inetd", "fork", "max_associations", "umask"),
-    Stage.LOGGING: ("verbosity", "log_level", "log_config", "arguments", "log_json", "log_masks"),
+    Stage.LOGGING: (
+        "verbosity", "log_level", "log_config", "arguments", "log_json", "log_masks",
+        "workers",
+    ),
     Stage.NETWORK: (
         "verbose_pc", "transfer_syntaxes", "socket_timeout", "acse_timeout", "dimse_timeout",
         "aetitle", "max_pdu", "host_lookup", "refuse", "reject", "ignore", "sleep_after",
@@ -1256,7 +1265,7 @@ EVALUATION = {
         "allow_called", "allow_called_files", "allow_addresses", "allow_address_files",
         "user",
         "events",
-        "workers", "queue_limit", "state_directory", "parallel_studies", "eostudy_hold", "exec_parallel",
+        "queue_limit", "state_directory", "parallel_studies", "eostudy_hold", "exec_parallel",
         "exec_timeout", "exec_attempts", "exec_pause",
     ),
     Stage.SECURITY: (

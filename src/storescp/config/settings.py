@@ -10,6 +10,7 @@ from storescp.config.choices import CommandLine
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.errors import ConfigurationError, NetworkUnavailable
+from storescp.printable import printable
 from storescp.serve.connection import Disturbances, Timeouts
 from storescp.serve.port import IPVersion, Listening, bind
 from storescp.serve.receiver import Receiver, Receiving
@@ -144,6 +145,7 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         access_control=_access_control(command_line),
         gate=_gate(command_line),
         user=_user(command_line),
+        announces=command_line.extended,
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
@@ -327,9 +329,15 @@ def check_output_directory(storing: Storing) -> None:
     """
     directory = storing.rules.directory
     if not os.path.isdir(directory):
-        raise ConfigurationError("specified output directory does not exist")
+        raise _unusable(directory, "does not exist")
     if not storing.ignore and not os.access(directory, os.W_OK):
-        raise ConfigurationError("specified output directory is not writeable")
+        raise _unusable(directory, "is not writeable")
+
+
+def _unusable(directory: str, what: str) -> ConfigurationError:
+    error = ConfigurationError(f"specified output directory {what}")
+    error.add_note(f"It is {printable(os.path.abspath(directory))} (--output-directory).")
+    return error
 
 
 def _access_control(command_line: CommandLine) -> "AccessControl | None":

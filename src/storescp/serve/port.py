@@ -1,5 +1,6 @@
 """The port: sockets that listen, and what every accepted one needs."""
 
+import errno
 import logging
 import os
 import socket
@@ -40,7 +41,7 @@ def open_port(listening: Listening) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise _unavailable(error) from error
+        raise _unavailable(error, listening) from error
     listener.settimeout(0)
     return listener
 
@@ -63,14 +64,21 @@ def bind(listening: Listening) -> socket.socket:
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise _unavailable(error) from error
+        raise _unavailable(error, listening) from error
     return listener
 
 
-def _unavailable(error: OSError) -> NetworkUnavailable:
-    return NetworkUnavailable(
+def _unavailable(error: OSError, listening: Listening) -> NetworkUnavailable:
+    unavailable = NetworkUnavailable(
         f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
     )
+    if error.errno == errno.EADDRINUSE:
+        unavailable.add_note(
+            f"Another program listens on port {listening.port}; `ss -lntp` shows which."
+        )
+    else:
+        unavailable.add_note(f"This is about port {listening.port}.")
+    return unavailable
 
 
 def prepare(connected: socket.socket) -> None:

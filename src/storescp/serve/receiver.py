@@ -78,6 +78,8 @@ class Receiving:
     user: "User | None" = None
     """Whom to become once the port is open; None: nobody else."""
     verbose_contexts: bool = False
+    announces: bool = False
+    """Whether to log what DCMTK's storescp does not: that the port is open, and what is resumed."""
     exec_sync: bool = False
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
@@ -183,7 +185,7 @@ class Receiver:
         self._open_hub(entrance, port)
         if self._studies is not None:
             self._studies.step()
-        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
+        self._announce_ready(port)
         try:
             listener.run()
         except Stopped as stopped:
@@ -195,6 +197,15 @@ class Receiver:
             self._close_hub(stopped)
             die_by(stopped.number)
         return 0
+
+    def _announce_ready(self, port: int) -> None:
+        """Tell whoever waits for it that peers can connect."""
+        self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
+        if self._receiving.announces:
+            storing = self._receiving.storing
+            where = os.path.abspath(storing.rules.directory)
+            what = "storing nothing" if storing.ignore else f"storing into {printable(where)}"
+            _logger.info("Ready on port %d%s, %s", port, " (TLS)" if self._tls else "", what)
 
     def _entrance(self, listening: socket.socket) -> Entrance:
         """Return what accepts connections."""
