@@ -5,10 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from storescp.storage.final_names import give_final_names
 from storescp.storage.naming import FileName, FileNames, Rules, file_name
 from storescp.storage.output_directory import OutputDirectory
 from storescp.storage.renaming import rename_study
+from storescp.storage.schedule import Retries
+from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.study import StudyFile
+from storescp.storage.study_store import StoredFile
+from storescp.storage.tracker import EndOfStudy, Sender, Tracker
 from storescp.storage.writer import InstanceFile
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -35,10 +40,23 @@ class Scenario:
     """Every file that may bear a name, with its only content."""
     replaced: frozenset[str] = frozenset()
     """Older files that may give way to a new one of `after`."""
+    begin: Callable[[str], None] = lambda _: None
+    """Prepares what is not a file of the directory."""
+    restart: Callable[[str], None] = lambda _: None
+    """What the next start does with the directory."""
+    final: bool = True
+    """Whether each object then has one name, and no more."""
 
     def prepare(self, directory: Path) -> None:
         for name, content in self.before.items():
             (directory / name).write_bytes(content)
+        self.begin(str(directory))
+
+    def check_names(self, directory: Path) -> None:
+        """Raise an AssertionError if an object has more than one name after the next start."""
+        files = [path for path in directory.rglob("*") if path.is_file()]
+        inodes = [path.stat().st_ino for path in files]
+        assert not self.final or len(set(inodes)) == len(inodes), files
 
     def check(self, directory: Path) -> None:
         """Raise an AssertionError unless all files are complete and no older one is lost."""
@@ -117,6 +135,33 @@ def _rename(directory: str, _: str) -> None:
     rename_study(directory, [StudyFile("CT.1", "CT"), StudyFile("MR.2", "MR")])
 
 
+def _tracker(directory: str) -> tuple[SQLiteStore, Tracker]:
+    store = SQLiteStore(f"{directory}.state")
+    return store, Tracker(store, EndOfStudy(0.0), Retries())
+
+
+def _end_round(directory: str) -> None:
+    """Have a study end that consists of two files."""
+    store, tracker = _tracker(directory)
+    sender = Sender("a", "1")
+    entered = tracker.enter("1.2", directory, sender, 0.0)
+    assert entered is not None
+    for name in ("CT.1", "MR.2"):
+        tracker.stored(entered, StoredFile(name, name[:2]), sender, 0.0)
+    tracker.released("a")
+    assert len(tracker.end_due(0.0)) == 1
+    store.close()
+
+
+def _complete_round(directory: str) -> None:
+    """Rename what is to be renamed."""
+    store, tracker = _tracker(directory)
+    for ending in tracker.end_due(0.0):
+        give_final_names(tracker, ending, durable=True)
+        tracker.complete(ending, 0.0)
+    store.close()
+
+
 SCENARIOS = {
     "new": Scenario(lambda d, _: _store(d, BY_UID), {}, {"CT.1.2.3": NEW}),
     "durable": Scenario(lambda d, _: _store(d, BY_UID, durable=True), {}, {"CT.1.2.3": NEW}),
@@ -139,5 +184,13 @@ SCENARIOS = {
         _rename,
         {"CT.1": b"one", "MR.2": b"two", "CT000007": OLD},
         {"CT000008": b"one", "MR000009": b"two"},
+        final=False,  # nobody remembers the study
+    ),
+    "final names": Scenario(
+        lambda d, _: _complete_round(d),
+        {"CT.1": b"one", "MR.2": b"two", "CT000007": OLD},
+        {"CT000008": b"one", "MR000009": b"two"},
+        begin=_end_round,
+        restart=_complete_round,
     ),
 }

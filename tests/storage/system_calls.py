@@ -1,5 +1,6 @@
 """The seam between storage and the system: counts calls, and does harm before a chosen one."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +27,22 @@ NAMES = (
 )
 
 
+def as_on_nfs(*_: Any) -> int:
+    """Fail as `renameat2` with RENAME_NOREPLACE does there."""
+    return errno.EINVAL
+
+
 @contextmanager
-def watched(before: Callable[[int, str, tuple[Any, ...]], None]) -> Iterator[None]:
+def watched(
+    before: Callable[[int, str, tuple[Any, ...]], None], *, nfs: bool = False
+) -> Iterator[None]:
     """Call `before` with number (from 0), name and arguments of each system call that matters.
 
     If it raises in front of a `close`, the descriptor is closed all the same, as the system does.
+
+    Args:
+        before: may raise, or kill the process.
+        nfs: whether the file system lacks RENAME_NOREPLACE.
     """
     count = 0
 
@@ -48,7 +60,7 @@ def watched(before: Callable[[int, str, tuple[Any, ...]], None]) -> Iterator[Non
 
         return wrapped
 
-    function = exclusive._renameat2()
+    function = as_on_nfs if nfs else exclusive._renameat2()
     assert function is not None
 
     def renameat2(*arguments: Any) -> int:

@@ -12,11 +12,14 @@ from tests.storage.scenarios import SCENARIOS
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.parametrize("file_system", ["local", "nfs"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_any_step_nothing_is_lost_or_partial(scenario: str, tmp_path: Path) -> None:
-    """SIGKILL before each system call of storing, and in the midst of writing."""
+def test_killed_at_any_step_nothing_is_lost_or_partial(
+    scenario: str, file_system: str, tmp_path: Path
+) -> None:
+    """SIGKILL before each system call of storing, and in the midst of writing; also without RENAME_NOREPLACE."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", "TZ": "UTC"}
-    command = [sys.executable, "-m", "tests.storage.crash", scenario, str(tmp_path)]
+    command = [sys.executable, "-m", "tests.storage.crash", scenario, str(tmp_path), file_system]
 
     child = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False

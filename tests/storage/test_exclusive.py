@@ -135,3 +135,32 @@ def test_c_library_without_the_call_is_survived() -> None:
     with mock.patch("ctypes.CDLL", side_effect=OSError):
         assert exclusive._renameat2() is None
     exclusive._renameat2.cache_clear()
+
+
+@pytest.mark.parametrize("way", ["renameat2", "link"], indirect=True)
+@pytest.mark.usefixtures("way")
+def test_what_was_interrupted_between_two_names_is_finished(tmp_path: Path) -> None:
+    """Killed between link and unlink, or told by NFS that what has succeeded failed: the file is left with its new name."""
+    (tmp_path / "old").write_text("content")
+    os.link(tmp_path / "old", tmp_path / "new")
+
+    rename_new(str(tmp_path / "old"), str(tmp_path / "new"))
+
+    assert os.listdir(tmp_path) == ["new"]
+    assert (tmp_path / "new").read_text() == "content"
+
+
+@pytest.mark.parametrize("way", ["renameat2", "link"], indirect=True)
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("spelling", ["old", "./old", "OLD"])
+def test_a_file_is_not_taken_away_from_its_own_name(tmp_path: Path, spelling: str) -> None:
+    """The same name, perhaps spelled otherwise as some file systems allow, is taken, even if there are other links."""
+    (tmp_path / "old").write_text("content")
+    os.link(tmp_path / "old", tmp_path / "link")
+    if not (tmp_path / spelling).exists():
+        os.link(tmp_path / "old", tmp_path / spelling)
+
+    with pytest.raises(FileExistsError):
+        rename_new(str(tmp_path / "old"), str(tmp_path / spelling))
+
+    assert (tmp_path / "old").read_text() == "content"

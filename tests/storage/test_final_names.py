@@ -12,6 +12,8 @@ from storescp.storage.schedule import Retries
 from storescp.storage.study_store import Round, StoredFile
 from storescp.storage.tracker import EndOfStudy, Sender, Tracker
 
+pytestmark = pytest.mark.usefixtures("each_file_system")
+
 FILES = [("CT.9", "CT"), ("MR.1", "MR"), ("CT.3", "CT")]
 
 

@@ -10,6 +10,8 @@ import pytest
 from storescp.storage.renaming import rename_study
 from storescp.storage.study import StudyFile
 
+pytestmark = pytest.mark.usefixtures("each_file_system")
+
 
 def make(directory: Path, *names: str) -> None:
     for name in names:

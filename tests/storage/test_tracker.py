@@ -333,3 +333,15 @@ def test_at_the_end_rounds_end_in_batches(tracker: Tracker) -> None:
             found.append((one.study, one.cause))
     assert sorted(found) == [(f"1.{number}", "stop") for number in range(5)]
     assert tracker.is_idle()
+
+
+def test_rounds_that_cannot_be_brought_to_their_end_keep_no_others(tracker: Tracker) -> None:
+    """No more than so many end at a time, but those that are skipped do not count."""
+    rounds = [receive(tracker, f"1.{number}", "CT.1", A, float(number)) for number in range(4)]
+    tracker.released("a")
+    keys = [one.key for one in rounds]
+
+    assert [one.key for one in tracker.end_due(50.0, 2)] == keys[:2]
+    assert [one.key for one in tracker.end_due(50.0, 2)] == keys[:2]
+    assert [one.key for one in tracker.end_due(50.0, 2, skip=keys[:1])] == keys[1:3]
+    assert [one.key for one in tracker.end_due(50.0, 2, skip=keys[:2])] == keys[2:]

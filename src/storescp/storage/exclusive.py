@@ -1,5 +1,6 @@
 """Giving a file a name without ever taking it from another file."""
 
+import contextlib
 import errno
 import functools
 import os
@@ -11,7 +12,10 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 
 
 def rename_new(source: str, target: str, *, source_directory: int | None = None) -> None:
-    """Rename a file, unless something of the new name exists.
+    """Rename a file, unless something else of the new name exists.
+
+    Where the kernel cannot do it at once, the file has both names for a moment. If the process is killed then, the
+    next call of the same names finds that they are those of one file, and takes the old one away.
 
     Args:
         source: the present path.
@@ -25,12 +29,27 @@ def rename_new(source: str, target: str, *, source_directory: int | None = None)
     for attempt in (_rename_without_replacing, _link_and_unlink):
         try:
             attempt(source, target, source_directory)
+        except FileExistsError:
+            if _are_names_of_one_file(source, target, source_directory):
+                os.unlink(source, dir_fd=source_directory)
+                return
+            raise
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
         else:
             return
     _look_and_rename(source, target, source_directory)
+
+
+def _are_names_of_one_file(source: str, target: str, source_directory: int | None) -> bool:
+    """Tell whether two names are links to one file: two entries, not one that was spelled in two ways."""
+    with contextlib.suppress(OSError):
+        old = os.lstat(source, dir_fd=source_directory)
+        new = os.lstat(target)
+        is_other_name = os.path.basename(source).lower() != os.path.basename(target).lower()
+        return os.path.samestat(old, new) and old.st_nlink > 1 and is_other_name
+    return False
 
 
 def _rename_without_replacing(source: str, target: str, source_directory: int | None) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from storescp.errors import OutOfResources
+from storescp.storage.claim import close_quietly
 from storescp.storage.hooks import Peer
 from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
 
@@ -178,7 +179,7 @@ class SQLiteStore:
         return database
 
     def _let_go_of_lock(self) -> None:
-        os.close(self._lock)
+        close_quietly(self._lock)
         self._lock = -1
 
     def close(self) -> None:

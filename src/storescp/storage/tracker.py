@@ -13,7 +13,7 @@ on, which calls `recover` first.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -185,7 +185,7 @@ class Tracker:
 
     # -- end of study
 
-    def end_due(self, now: float, most: int = _BATCH) -> list[Round]:
+    def end_due(self, now: float, most: int = _BATCH, skip: Collection[int] = ()) -> list[Round]:
         """Return rounds that are ending, those that end now among them, oldest first.
 
         Rounds that were entered but got no object end without a trace. The work is that of the rounds whose time has
@@ -193,13 +193,15 @@ class Tracker:
 
         Args:
             now: the time.
-            most: how many rounds of each kind are looked at; call again if so many have come.
+            most: how many rounds are returned, and no more are then ending; call again if so many have come.
+            skip: keys of ending rounds that do not count: something is wrong with them, and others do not wait for it.
         """
         with self._store.transaction():
-            ending = self._store.ending_rounds(most)
+            all_ending = self._store.ending_rounds(most + len(skip))
+            ending = [round_ for round_ in all_ending if round_.key not in skip][:most]
             checked = [
                 self._end_if_due(open_round, now)
-                for open_round in self._store.rounds_to_check(now, most)
+                for open_round in self._store.rounds_to_check(now, most - len(ending))
             ]
             ended = [round_ for round_ in checked if round_ is not None]
             if ended:
