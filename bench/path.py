@@ -16,8 +16,8 @@ from functools import partial
 
 from bench.objects import FIRST_NUMBER, INSTANCE, Template, template
 from storescp.dataset.encoding import Encoding
-from storescp.serve.connection import Connection, Disturbances, Timeouts
-from storescp.serve.signals import Signals
+from storescp.serve.association.connection import Connection, Disturbances, Timeouts
+from storescp.serve.process.signals import Signals
 from storescp.storage.naming import ByStudyUID, Rules
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN

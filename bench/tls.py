@@ -24,9 +24,9 @@ from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from storescp.serve.tls import ServerContext
-from storescp.serve.tls_connection import handshake
-from storescp.serve.tls_settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.connection import handshake
+from storescp.serve.tls.context import ServerContext
+from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
 
 RECORD = bytes(range(256)) * 64
 

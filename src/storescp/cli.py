@@ -73,19 +73,19 @@ def _answer(request: Request, parsed: Parsed) -> str:
         case Request.VERSION:
             return texts.version()
         case Request.LIST_CIPHERS:
-            from storescp.serve import tls_offer
+            from storescp.serve.tls import offer as tls_offer
 
             return texts.host_text(tls_offer.list_ciphers())
         case Request.LIST_PROFILES:
-            from storescp.serve import tls_offer
+            from storescp.serve.tls import offer as tls_offer
 
             return texts.host_text(tls_offer.list_profiles())
         case Request.LIST_FAILED:
-            from storescp.serve import failed_commands
+            from storescp.serve.studies import failed_commands
 
             return failed_commands.list_failed(parsed.request_value())
         case Request.RETRY_FAILED:
-            from storescp.serve import failed_commands
+            from storescp.serve.studies import failed_commands
 
             return failed_commands.retry_failed(parsed.request_value())
 

@@ -15,7 +15,7 @@ from storescp.config import check
 from storescp.config.check import Report, Weight
 from storescp.config.command_line import Evaluation, parse
 from storescp.config.options import Stage
-from storescp.serve.state_directory import StateDirectory
+from storescp.serve.studies.state_directory import StateDirectory
 from tests.peers.authority import CLIENT, Authority, save
 from tests.peers.servers import our_command, our_environment
 

@@ -14,10 +14,11 @@ from storescp.config.choices import CommandLine
 from storescp.config.command_line import Evaluation, parse
 from storescp.config.options import Stage
 from storescp.errors import ConfigurationError, ProtocolError, StatusError
-from storescp.serve import connection, tls_profiles
-from storescp.serve.tls import ServerContext
-from storescp.serve.tls_offer import offered_suites
-from storescp.serve.tls_settings import PeerAuthentication, TLSSettings
+from storescp.serve.association import connection
+from storescp.serve.tls import profiles as tls_profiles
+from storescp.serve.tls.context import ServerContext
+from storescp.serve.tls.offer import offered_suites
+from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
 from storescp.uid_names import UID_NAMES
 from storescp.uids import TRANSFER_SYNTAXES
 from storescp.upper_layer.negotiation import Policy, negotiate

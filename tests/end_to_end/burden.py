@@ -59,13 +59,13 @@ def impatient(
     free_at_most: int = 16,
 ) -> AbstractContextManager[Server]:
     """Run the program with `--fork`, with children that wait for work no longer, and no more of them, than told."""
-    change = f"workers._FREE_FOR = {free_for}; workers._FREE_AT_MOST = {free_at_most}"
+    change = f"supervisor._FREE_FOR = {free_for}; supervisor._FREE_AT_MOST = {free_at_most}"
     return altered(directory, change, ["--fork", *options])
 
 
 def altered(directory: Path, change: str, options: Sequence[str]) -> AbstractContextManager[Server]:
-    """Run the program after statements that change the module `workers`, or what it uses."""
-    program = f"import os\nfrom storescp import cli\nfrom storescp.serve import workers\n{change}\ncli.main()"
+    """Run the program after statements that change the module `supervisor`, or what it uses."""
+    program = f"import os\nfrom storescp import cli\nfrom storescp.serve.accept import supervisor\n{change}\ncli.main()"
     return running([sys.executable, "-c", program], directory, options, our_environment())
 
 

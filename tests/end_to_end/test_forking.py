@@ -206,12 +206,12 @@ def test_no_room_for_another_process(tmp_path: Path) -> None:
     """Who cannot be served is told by the end of the connection, and the log by an error; the next one is served."""
     change = """
 forks = [OSError(11, "Resource temporarily unavailable"), None]
-fork = workers.fork_flushed
+fork = supervisor.fork_flushed
 def sometimes():
     if forks and (error := forks.pop(0)):
         raise error
     return fork()
-workers.fork_flushed = sometimes
+supervisor.fork_flushed = sometimes
 """
     with altered(tmp_path / "out", change, ["--fork"]) as server:
         with Requestor(server.port) as peer:
@@ -224,12 +224,12 @@ workers.fork_flushed = sometimes
 def test_no_room_for_those_that_wait(tmp_path: Path) -> None:
     """Each of them is told, not the first one only."""
     change = """
-fork, forks = workers.fork_flushed, [1]
+fork, forks = supervisor.fork_flushed, [1]
 def once():
     if not forks:
         raise OSError(11, "Resource temporarily unavailable")
     return forks.pop() and fork()
-workers.fork_flushed = once
+supervisor.fork_flushed = once
 """
     options = ["--fork", "--max-associations", "1"]
     with altered(tmp_path / "out", change, options) as server, associated(server):

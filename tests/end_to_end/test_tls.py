@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storescp.serve.tls_offer import offered_suites
+from storescp.serve.tls.offer import offered_suites
 from tests.end_to_end.conversation import CONTEXTS, data_set, store, wait_until
 from tests.peers import clients, samples
 from tests.peers.authority import Authority, Identity, save

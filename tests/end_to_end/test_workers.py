@@ -317,7 +317,7 @@ def test_commands_are_few_at_a_time_and_end_in_time(tmp_path: Path) -> None:
 def test_two_receivers_do_not_share_a_state_directory(tmp_path: Path) -> None:
     """A program that asks about it may look; a receiver may not start."""
     from storescp.errors import ConfigurationError
-    from storescp.serve.state_directory import StateDirectory
+    from storescp.serve.studies.state_directory import StateDirectory
 
     first = StateDirectory(str(tmp_path / "state"))
     with pytest.raises(ConfigurationError, match="in use by another receiver"):

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 
-from storescp.serve.connection import Connection, Disturbances, Timeouts
-from storescp.serve.signals import Signals
+from storescp.serve.association.connection import Connection, Disturbances, Timeouts
+from storescp.serve.process.signals import Signals
 from storescp.storage.hooks import Command
 from storescp.storage.naming import (
     ByPatientName,

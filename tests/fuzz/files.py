@@ -14,8 +14,8 @@ from storescp.config.log_complaints import Complaints
 from storescp.config.logs import Appender
 from storescp.config.options import Stage, options
 from storescp.errors import ConfigurationError
-from storescp.serve.access_rules import Client, FileTooLarge, Surroundings, decide
-from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
+from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
+from storescp.serve.access.rules import Client, FileTooLarge, Surroundings, decide
 from tests.config.logging_state import event, restored_logging
 from tests.fuzz.scratch import scratch
 from tests.fuzz.target import Choices, Target, check_log

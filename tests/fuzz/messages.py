@@ -17,7 +17,7 @@ from storescp.dimse.command import (
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidMessage
-from storescp.serve import trace
+from storescp.serve.reporting import parameter_dump
 from tests.fuzz.target import Target, check_log
 
 _CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -56,7 +56,7 @@ def _answer(request: CEchoRQ | CStoreRQ) -> None:
         answer = encode_echo_response(request)
     assert len(answer) < 300, "the answer outgrows the request"
     decode(answer)
-    check_log(trace.incoming(request), trace.outgoing(request, 0xA700))
+    check_log(parameter_dump.incoming(request), parameter_dump.outgoing(request, 0xA700))
 
 
 def run_message(data: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from storescp.errors import InvalidPDU, ProtocolError
-from storescp.serve import trace
+from storescp.serve.reporting import parameter_dump
 from storescp.uids import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -78,10 +78,10 @@ def run_pdu(data: bytes) -> None:
         assert len(sent) <= LARGEST_ANSWER + 8 * len(field), "the request is amplified"
         kind, length = unpack_header(sent)
         decode(kind, sent[6 : 6 + length])
-        check_log(trace.request(decoded, policy))
+        check_log(parameter_dump.request(decoded, policy))
         check_log(*(note.text for note in (*decoded.notes, *answer.notes)))
         if isinstance(answer, AAssociateAC):
-            check_log(trace.acceptance(decoded, answer, policy))
+            check_log(parameter_dump.acceptance(decoded, answer, policy))
 
 
 class Heard(NamedTuple):

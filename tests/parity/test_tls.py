@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storescp.serve.tls_offer import offered_suites
+from storescp.serve.tls.offer import offered_suites
 from tests.end_to_end.conversation import wait_until
 from tests.peers import clients, samples
 from tests.peers.authority import CLIENT, SERVER, Authority, save

@@ -6,8 +6,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from storescp.serve.tls import ServerContext
-from storescp.serve.tls_connection import HandshakeFailed, TLSSocket, handshake
+from storescp.serve.tls.connection import HandshakeFailed, TLSSocket, handshake
+from storescp.serve.tls.context import ServerContext
 
 ESTABLISHED = "established"
 GREETING = b"hello"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from storescp.dataset.encoding import Encoding
-from storescp.serve.connection import Connection, Disturbances, End, Timeouts
-from storescp.serve.signals import Signals
+from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
+from storescp.serve.process.signals import Signals
 from storescp.storage.hooks import Command
 from storescp.storage.naming import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.store_scp import StoreSCP, Storing

@@ -22,12 +22,12 @@ from storescp.config import logs, settings
 from storescp.config.choices import CommandLine
 from storescp.errors import ConfigurationError
 from storescp.printable import printable
-from storescp.serve.event_file import STANDARD_OUTPUT
-from storescp.serve.gate import Gate
-from storescp.serve.port import IPVersion, Listening, bind
-from storescp.serve.privileges import User
+from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
+from storescp.serve.access.peer_admission import Gate
+from storescp.serve.process.privileges import User
 from storescp.serve.receiver import Receiving
-from storescp.serve.state_directory import is_in_use
+from storescp.serve.reporting.event_file import STANDARD_OUTPUT
+from storescp.serve.studies.state_directory import is_in_use
 from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, Flat
 from storescp.storage.store_scp import Storing
 from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
@@ -341,8 +341,8 @@ def _examine_access(receiving: Receiving, findings: _Findings) -> None:
         findings.fine("Any host may connect.")
     if receiving.access_control is None:
         return
-    from storescp.serve.access import in_netgroup, read
-    from storescp.serve.access_rules import Client, Surroundings, decide, examine
+    from storescp.serve.access.host_access import in_netgroup, read
+    from storescp.serve.access.rules import Client, Surroundings, decide, examine
 
     commands = []
 

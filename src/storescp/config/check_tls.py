@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from storescp.printable import printable
-from storescp.serve import tls_validity
-from storescp.serve.tls import ServerContext
-from storescp.serve.tls_files import Passphrase
-from storescp.serve.tls_openssl import library
-from storescp.serve.tls_settings import PeerAuthentication, TLSSettings
-from storescp.serve.tls_validity import Certificate
+from storescp.serve.tls import validity as tls_validity
+from storescp.serve.tls.context import ServerContext
+from storescp.serve.tls.files import Passphrase
+from storescp.serve.tls.openssl import library
+from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.validity import Certificate
 
 SOON = 30
 """Days before the end of a certificate from which on it is worth a warning."""

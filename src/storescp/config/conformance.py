@@ -23,10 +23,10 @@ from storescp.errors import (
     UnexpectedPDU,
 )
 from storescp.printable import printable
-from storescp.serve.port import IPVersion
+from storescp.serve.accept.listening_socket import IPVersion
 from storescp.serve.receiver import Receiving
-from storescp.serve.tls_settings import CRLChecks, PeerAuthentication, TLSSettings
-from storescp.serve.trace import status_name
+from storescp.serve.reporting.parameter_dump import status_name
+from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
 from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
 from storescp.storage.store_scp import SUCCESS, Storing
 from storescp.uid_names import UID_NAMES
@@ -659,8 +659,8 @@ def _security(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
 
 def _transport_security(tls: TLSSettings) -> Iterator[str]:
     # Loading OpenSSL is for whoever asks for TLS.
-    from storescp.serve import tls_offer
-    from storescp.serve.tls_profiles import GROUPS, check_addition
+    from storescp.serve.tls import offer as tls_offer
+    from storescp.serve.tls.profiles import GROUPS, check_addition
 
     offered = tls_offer.offered_suites()
     for name in tls.additional_suites:

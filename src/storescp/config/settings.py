@@ -11,8 +11,8 @@ from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.printable import printable
-from storescp.serve.connection import Disturbances, Timeouts
-from storescp.serve.port import IPVersion, Listening, bind
+from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
+from storescp.serve.association.connection import Disturbances, Timeouts
 from storescp.serve.receiver import Receiver, Receiving
 from storescp.storage.naming import (
     ByPatientName,
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     import socket
 
     from storescp.monitor.monitoring import Monitoring
-    from storescp.serve.access import AccessControl
-    from storescp.serve.gate import Gate
-    from storescp.serve.privileges import User
-    from storescp.serve.service_manager import Notify
-    from storescp.serve.side_by_side import SideBySide
-    from storescp.serve.tls import Reloadable
-    from storescp.serve.tls_settings import TLSSettings
-    from storescp.serve.workers import Working
+    from storescp.serve.accept.supervisor import Working
+    from storescp.serve.access.host_access import AccessControl
+    from storescp.serve.access.peer_admission import Gate
+    from storescp.serve.process.privileges import User
+    from storescp.serve.process.service_manager import Notify
+    from storescp.serve.studies.parallel_studies import SideBySide
+    from storescp.serve.tls.context import Reloadable
+    from storescp.serve.tls.settings import TLSSettings
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -113,7 +113,7 @@ def _from_service_manager(
     """
     if not {"LISTEN_FDS", "NOTIFY_SOCKET"} & os.environ.keys():
         return None, None
-    from storescp.serve import service_manager
+    from storescp.serve.process import service_manager
 
     listening = None
     if not command_line.inetd and service_manager.passes_socket(os.environ):
@@ -235,7 +235,7 @@ def _idle_timeout(command_line: CommandLine) -> int | None:
 def _working(command_line: CommandLine) -> "Working | None":
     if command_line.workers is None and not command_line.fork:
         return None
-    from storescp.serve.workers import Working
+    from storescp.serve.accept.supervisor import Working
 
     if command_line.fork:
         return Working(command_line.max_associations, on_demand=True)
@@ -252,8 +252,8 @@ def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
         return None
     if command_line.sorting is None and command_line.exec_on_reception is None:
         return None
-    from storescp.serve.command_pool import Running
-    from storescp.serve.side_by_side import SideBySide
+    from storescp.serve.studies.command_pool import Running
+    from storescp.serve.studies.parallel_studies import SideBySide
     from storescp.storage.schedule import Retries
     from storescp.storage.tracker import EndOfStudy
 
@@ -343,7 +343,7 @@ def _unusable(directory: str, what: str) -> ConfigurationError:
 def _access_control(command_line: CommandLine) -> "AccessControl | None":
     if not command_line.access_control:
         return None
-    from storescp.serve.access import AccessControl
+    from storescp.serve.access.host_access import AccessControl
 
     default = AccessControl()
     return AccessControl(
@@ -366,8 +366,8 @@ def _gate(command_line: CommandLine) -> "Gate | None":
         )
     ):
         return None
-    from storescp.serve.allow_lists import Allowed, Allowing, AllowLists
-    from storescp.serve.gate import Gate, PeerLimits
+    from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
+    from storescp.serve.access.peer_admission import Gate, PeerLimits
 
     lists = Allowing(
         calling_ae_titles=Allowed(command_line.allow_calling, command_line.allow_calling_files),
@@ -382,7 +382,7 @@ def _monitoring(command_line: CommandLine) -> "Monitoring | None":
     if command_line.http is None and not command_line.progress:
         return None
     from storescp.config import monitoring
-    from storescp.serve.state_directory import DATABASE
+    from storescp.serve.studies.state_directory import DATABASE
 
     database = None
     if command_line.state_directory is not None and _side_by_side(command_line) is not None:
@@ -393,7 +393,7 @@ def _monitoring(command_line: CommandLine) -> "Monitoring | None":
 def _user(command_line: CommandLine) -> "User | None":
     if command_line.user is None:
         return None
-    from storescp.serve import privileges
+    from storescp.serve.process import privileges
 
     return privileges.find(command_line.user)
 
@@ -402,7 +402,7 @@ def _tls(command_line: CommandLine) -> "Reloadable | None":
     chosen = tls(command_line)
     if chosen is None:
         return None
-    from storescp.serve.tls import Reloadable
+    from storescp.serve.tls.context import Reloadable
 
     return Reloadable(chosen)
 
@@ -413,8 +413,8 @@ def tls(command_line: CommandLine) -> "TLSSettings | None":
 
 
 def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLSSettings":
-    from storescp.serve import tls_profiles
-    from storescp.serve.tls_settings import CRLChecks, FileFormat, PeerAuthentication, TLSSettings
+    from storescp.serve.tls import profiles as tls_profiles
+    from storescp.serve.tls.settings import CRLChecks, FileFormat, PeerAuthentication, TLSSettings
 
     profile = next(
         profile

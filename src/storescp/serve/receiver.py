@@ -17,21 +17,22 @@ from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
 from storescp.log_context import CURRENT
 from storescp.printable import printable
-from storescp.serve import client_names, why
-from storescp.serve.connection import Connection, Disturbances, End, Timeouts, explain
-from storescp.serve.entrance import Entrance, Reception
-from storescp.serve.listener import Listener
-from storescp.serve.port import IPVersion, Listening, open_port, prepare
-from storescp.serve.processes import (
+from storescp.serve.accept.acceptor import Entrance, Reception
+from storescp.serve.accept.listening_socket import IPVersion, Listening, open_port, prepare
+from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.accept.sequential_server import Listener
+from storescp.serve.access import host_names
+from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts, explain
+from storescp.serve.process.children import (
     Children,
     Commands,
     run_as_init,
     signal_name,
     watch_children,
 )
-from storescp.serve.signals import Signals, Stopped, die_by
+from storescp.serve.process.signals import Signals, Stopped, die_by
+from storescp.serve.reporting import explanations
 from storescp.serve.transport import TCPTransport, Transport
-from storescp.serve.waiting_room import WaitingRoom
 from storescp.storage.hooks import Command
 from storescp.storage.naming import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
@@ -42,14 +43,14 @@ from storescp.upper_layer.pdu import AAssociateRJ
 if TYPE_CHECKING:
     from storescp.monitor.monitoring import Monitoring
     from storescp.monitor.viewer import Viewers
-    from storescp.serve.access import AccessControl
-    from storescp.serve.event_hub import Hub
-    from storescp.serve.gate import Gate
-    from storescp.serve.privileges import User
-    from storescp.serve.side_by_side import SideBySide, Studies
-    from storescp.serve.telling import Teller
-    from storescp.serve.tls import Reloadable
-    from storescp.serve.workers import Supervisor, Working
+    from storescp.serve.accept.supervisor import Supervisor, Working
+    from storescp.serve.access.host_access import AccessControl
+    from storescp.serve.access.peer_admission import Gate
+    from storescp.serve.process.privileges import User
+    from storescp.serve.reporting.event_emitter import Teller
+    from storescp.serve.reporting.event_hub import Hub
+    from storescp.serve.studies.parallel_studies import SideBySide, Studies
+    from storescp.serve.tls.context import Reloadable
     from storescp.upper_layer.admission import Admission
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -141,7 +142,7 @@ class Receiver:
         )
         self._studies: Studies | None = None
         self._supervisor: Supervisor | None = None
-        self._names = client_names.ClientNames()
+        self._names = host_names.ClientNames()
 
     def run(self) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
@@ -229,7 +230,7 @@ class Receiver:
         working = self._receiving.working
         if working is None:
             return Listener(entrance, serve=self._serve, expire=self._expire)
-        from storescp.serve.workers import Supervisor
+        from storescp.serve.accept.supervisor import Supervisor
 
         self._supervisor = Supervisor(
             entrance,
@@ -247,7 +248,7 @@ class Receiver:
         receiving = self._receiving
         if receiving.side_by_side is None:
             return
-        from storescp.serve.side_by_side import Studies
+        from storescp.serve.studies.parallel_studies import Studies
 
         self._studies = Studies(
             receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
@@ -335,7 +336,7 @@ class Receiver:
     def _teller(self, address: str) -> "Teller | None":
         if self._hub is None and not CURRENT.wanted:
             return None
-        from storescp.serve.telling import Teller
+        from storescp.serve.reporting.event_emitter import Teller
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
@@ -343,7 +344,7 @@ class Receiver:
         """A connection is closed because its peer said nothing, or too little."""
         if (address := _address(connected)) is None:
             return
-        explanation = why.silent(address, self._receiving.timeouts.acse)
+        explanation = explanations.silent(address, self._receiving.timeouts.acse)
         explain(logging.ERROR, explanation)
         if (teller := self._teller(address)) is not None:
             teller.refused("timeout", explanation)
@@ -353,7 +354,7 @@ class Receiver:
         """A peer is sent a rejection because there are too many of them."""
         if (address := _address(connected)) is None:
             return
-        explanation = why.busy(address)
+        explanation = explanations.busy(address)
         explain(logging.WARNING, explanation)
         if (teller := self._teller(address)) is not None:
             teller.rejected(rejection, explanation)
@@ -383,7 +384,7 @@ class Receiver:
 
     def _become_user(self) -> None:
         if self._receiving.user is not None:
-            from storescp.serve import privileges
+            from storescp.serve.process import privileges
 
             privileges.become(self._receiving.user)
 
@@ -418,9 +419,9 @@ class Receiver:
         self._dictionary()
         modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
-            modules += ["storescp.serve.tls_connection", "storescp.serve.tls_transport"]
+            modules += ["storescp.serve.tls.connection", "storescp.serve.tls.transport"]
         if receiving.access_control is not None:
-            modules += ["storescp.serve.access", "storescp.serve.access_rules"]
+            modules += ["storescp.serve.access.host_access", "storescp.serve.access.rules"]
         if isinstance(receiving.storing.rules.layout, ByPatientName):
             modules.append("anyascii")
         for module in modules:
@@ -525,8 +526,8 @@ class Receiver:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
             connected.close()
             return Reception.DONE
-        name = self._names.name(address) if self._receiving.host_lookup else client_names.UNKNOWN
-        peer = client_names.presentation_address(name, address)
+        name = self._names.name(address) if self._receiving.host_lookup else host_names.UNKNOWN
+        peer = host_names.presentation_address(name, address)
         _network_logger.debug("Association Received: %s", printable(peer))
         teller = self._teller(peer)
         CURRENT.aliases = (address, name)
@@ -571,15 +572,15 @@ class Receiver:
         control = self._receiving.access_control
         if control is None:
             return True
-        from storescp.serve import access
-        from storescp.serve.access_rules import Client
+        from storescp.serve.access import host_access
+        from storescp.serve.access.rules import Client
 
         client = Client(name, address)
-        decision = access.check(control, client)
+        decision = host_access.check(control, client)
         if decision.granted:
             return True
-        _logger.error("%s", access.refusal(client))
-        explanation = why.host(address, name, control.allow, decision.decided_by)
+        _logger.error("%s", host_access.refusal(client))
+        explanation = explanations.host(address, name, control.allow, decision.decided_by)
         explain(logging.ERROR, explanation)
         if teller is not None:
             teller.refused("host-rules", explanation)
@@ -589,8 +590,8 @@ class Receiver:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
             return TCPTransport(connected)
-        from storescp.serve.tls_connection import HandshakeFailed, handshake
-        from storescp.serve.tls_transport import TLSTransport
+        from storescp.serve.tls.connection import HandshakeFailed, handshake
+        from storescp.serve.tls.transport import TLSTransport
 
         try:
             return TLSTransport(
@@ -615,8 +616,8 @@ def _hub(receiving: Receiving, viewers: "Viewers | None") -> "Hub | None":
     """Return where events come together; None if nobody wants to know."""
     if receiving.events is None and viewers is None:
         return None
-    from storescp.serve.event_file import STANDARD_OUTPUT, EventFile
-    from storescp.serve.event_hub import Hub
+    from storescp.serve.reporting.event_file import STANDARD_OUTPUT, EventFile
+    from storescp.serve.reporting.event_hub import Hub
 
     if receiving.events == STANDARD_OUTPUT:
         # Dots for those who watch would stand between the lines.
@@ -640,8 +641,8 @@ def _viewers(monitoring: "Monitoring | None") -> "Viewers | None":
 
 def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  (of a callable)
     """Return when the first certificate of a file ends, in seconds since 1970; None if it cannot be read."""
-    from storescp.serve import tls_validity
-    from storescp.serve.tls_settings import FileFormat
+    from storescp.serve.tls import validity as tls_validity
+    from storescp.serve.tls.settings import FileFormat
 
     found = tls_validity.certificates(path, FileFormat.DER if is_der else FileFormat.PEM)
     return found[0].ends.timestamp() if found else None

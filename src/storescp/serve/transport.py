@@ -1,6 +1,6 @@
 """What a connection needs of a transport: bytes in, bytes out, a time limit; and plain TCP as one.
 
-TLS is the other (`serve.tls`). A time limit is a socket option rather than Python's own time-out, which costs
+TLS is the other (`serve.tls.context`). A time limit is a socket option rather than Python's own time-out, which costs
 a poll before every receive.
 """
 

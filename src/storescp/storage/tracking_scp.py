@@ -32,7 +32,7 @@ _PAUSE = 0.002
 
 
 class TrackingStoreSCP(StoreSCP):
-    """The storing part of one process; who ends studies and runs commands is another part (`serve.finisher`)."""
+    """The storing part of one process; who ends studies and runs commands is another part (`serve.studies.end_of_study`)."""
 
     def __init__(
         self,

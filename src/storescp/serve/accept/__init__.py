@@ -1,0 +1,1 @@
+"""Accepting connections, and handing them to whoever serves them."""

@@ -1,0 +1,189 @@
+"""The entrance: connections come, wait until their peers ask for an association, and wait to be closed after it.
+
+    system's queue → silent, until the whole A-ASSOCIATE-RQ is there → asking: the business of a listener or supervisor
+                                                 closed by the peer ← lingering, after the association ←┘
+
+Nobody waits here without a limit, in time or in number: where too many wait, who waits longest gives way to who comes.
+"""
+
+import logging
+import select
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from storescp.serve.accept.listening_socket import prepare
+from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.process.signals import Signals
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+MOST_WAITING = 512
+"""Connections that wait at most on either side; more stay in the system's queue, or are closed."""
+
+READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+_NOTHING_ELSE: Mapping[int, int] = MappingProxyType({})
+
+
+class Peer(NamedTuple):
+    """A connection, and where it comes from: the system forgets that when the peer closes."""
+
+    connected: socket.socket
+    address: str
+
+
+class Reception(Enum):
+    """What became of a connection that was served."""
+
+    DONE = "closed"
+    LINGER = "the peer is to close it"
+
+
+class Entrance:
+    """Accepts connections, and knows those that nobody serves."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        signals: Signals,
+        *,
+        acse_timeout: float,
+        silent: WaitingRoom,
+        admits: Callable[[str, int], bool] | None,
+        on_silent: Callable[[socket.socket], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to accept.
+
+        Args:
+            listening: a socket that listens, not blocking.
+            signals: the signals of the process.
+            acse_timeout: seconds that a silent peer, or one that does not close, may stay.
+            silent: where connections wait until their peers ask.
+            admits: whether another connection from an address is let in, while so many of it wait here;
+                None: always.
+            on_silent: is told of a connection that is closed because its peer said nothing, or too little.
+            clock: seconds, monotonic.
+        """
+        self._listening = listening
+        self._signals = signals
+        self._acse_timeout = acse_timeout
+        self._silent = silent
+        self._lingering = WaitingRoom(clock)
+        self._admits = admits
+        self._on_silent = on_silent
+        self._clock = clock
+        self._watched: dict[int, Callable[[], None]] = {}
+
+    def watch(self, descriptor: int, action: Callable[[], None]) -> None:
+        """Call `action` whenever `descriptor` is readable, as part of `asking`."""
+        self._watched[descriptor] = action
+
+    def wait(
+        self,
+        until: float | None,
+        *,
+        accepting: bool = True,
+        others: Mapping[int, int] = _NOTHING_ELSE,
+    ) -> set[int]:
+        """Wait until there is something to do, and return the descriptors that are ready.
+
+        Args:
+            until: when to return anyhow (clock); None: never.
+            accepting: whether to let somebody in.
+            others: descriptors besides those known here, and what to wait for, poll(2).
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        poll = select.poll()
+        if accepting:
+            poll.register(self._listening, select.POLLIN)
+        for room in (self._silent, self._lingering):
+            for descriptor in room.descriptors():
+                poll.register(descriptor, READABLE)
+        for descriptor in self._watched:
+            poll.register(descriptor, READABLE)
+        for descriptor, events in others.items():
+            poll.register(descriptor, events)
+        deadlines = [until, self._silent.deadline(), self._lingering.deadline()]
+        first = min((when for when in deadlines if when is not None), default=None)
+        limit = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
+        found = self._signals.until_action(lambda: poll.poll(limit))
+        ready = {descriptor for descriptor, _ in found or ()}
+        # Before anybody is served: that may take long, and who speaks meanwhile is not late.
+        self._give_up_late(ready)
+        return ready
+
+    def asking(self, ready: Collection[int]) -> Iterator[Peer]:
+        """Attend to those that are ready, of `wait`; yield peers that are to be served, which are not known here any more."""
+        for descriptor in ready:
+            if descriptor in self._lingering:
+                if not self._lingering.swallow(descriptor):
+                    self._lingering.take(descriptor).close()
+            elif descriptor in self._silent:
+                if self._silent.is_due(descriptor):
+                    address = self._silent.address(descriptor)
+                    yield Peer(self._silent.take(descriptor), address)
+            elif (action := self._watched.get(descriptor)) is not None:
+                action()
+        # Last: a new connection may have the number of one that has just been closed.
+        if self._listening.fileno() in ready:
+            self._accept(ready)
+
+    def asks(self, peer: Peer) -> bool:
+        """Tell whether a peer that was handed on still asks: nobody has read of its connection."""
+        return self._silent.asks(peer.connected)
+
+    def linger(self, peer: Peer) -> None:
+        """Wait for a peer to close: what else it sends is taken and forgotten, PS3.8 9.2.3 Sta13."""
+        room = self._lingering
+        if len(room) >= MOST_WAITING and (oldest := room.oldest()) is not None:
+            room.take(oldest).close()
+        room.add(peer.connected, self._acse_timeout, peer.address)
+
+    def close(self) -> None:
+        """Give up the port and every connection that waits."""
+        self._listening.close()
+        self._silent.close_all()
+        self._lingering.close_all()
+
+    def _give_up_late(self, ready: Collection[int]) -> None:
+        for silent in self._silent.expired(but=ready):
+            _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
+            self._on_silent(silent)
+            silent.close()
+        for connected in self._lingering.expired():
+            connected.close()
+
+    def _accept(self, ready: Collection[int]) -> None:
+        if len(self._silent) >= MOST_WAITING:
+            if (oldest := self._silent.oldest(but=ready)) is None:
+                return  # all of them speak, and will be served first
+            self._silent.give_way(oldest).close()
+        try:
+            connected, (address, *_) = self._listening.accept()
+        except BlockingIOError:
+            return  # it has gone again
+        except OSError as error:
+            # Out of descriptors, or of memory: what there is must become less first.
+            _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
+            self._make_room()
+            return
+        if self._admits is not None:
+            waiting = self._silent.count(address) + self._lingering.count(address)
+            if not self._admits(address, waiting):
+                connected.close()
+                return
+        prepare(connected)
+        self._silent.add(connected, self._acse_timeout, address)
+
+    def _make_room(self) -> None:
+        for room in (self._lingering, self._silent):
+            if (oldest := room.oldest()) is not None:
+                room.take(oldest).close()
+                return
+        time.sleep(0.1)  # nothing here to give up: another process has it all

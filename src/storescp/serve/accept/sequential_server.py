@@ -1,0 +1,44 @@
+"""One association at a time, in this process: whoever asks is served to the end before the next one is."""
+
+import socket
+from collections.abc import Callable
+
+from storescp.serve.accept.acceptor import Entrance, Reception
+
+
+class Listener:
+    """Serves whom the entrance lets in, one after the other."""
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        *,
+        serve: Callable[[socket.socket], Reception],
+        expire: Callable[[], float | None],
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            entrance: where connections come from.
+            serve: serves one connection.
+            expire: does what has become due, and returns when to come again (clock of the entrance), or None.
+        """
+        self._entrance = entrance
+        self._serve = serve
+        self._expire = expire
+
+    def run(self) -> None:
+        """Serve for ever.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        while True:
+            ready = self._entrance.wait(self._expire())
+            for peer in self._entrance.asking(ready):
+                if self._serve(peer.connected) is Reception.LINGER:
+                    self._entrance.linger(peer)
+
+    def close(self) -> None:
+        """Give up the port and every connection that waits."""
+        self._entrance.close()

@@ -1,0 +1,1 @@
+"""Access control: which peers are let in."""

@@ -1,0 +1,1 @@
+"""One association over one transport connection."""

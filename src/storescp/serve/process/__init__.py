@@ -1,0 +1,1 @@
+"""Processes, signals, privileges, the service manager."""

@@ -1,0 +1,1 @@
+"""Reporting: log lines, explanations and events."""

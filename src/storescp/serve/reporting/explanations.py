@@ -1,0 +1,432 @@
+"""Why somebody was refused, in a sentence for the people who run the receiver.
+
+Each says what came, what would have been accepted, and which option changes it. Pure functions from what was decided to
+text; whatever a peer chose is made harmless. Options are named, though only `config` defines how they are spelled: a hint
+that does not say what to type helps nobody. Failed TLS handshakes have their words in `tls.advice`.
+"""
+
+import errno
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from storescp.dataset.encoding import Attributes
+from storescp.dimse.command import CStoreRQ, NotServed
+from storescp.errors import (
+    IdentityMismatch,
+    InvalidDataSet,
+    InvalidMessage,
+    Limit,
+    ProtocolError,
+    StatusError,
+)
+from storescp.printable import printable
+from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT, TRANSFER_SYNTAXES, VERIFICATION
+from storescp.upper_layer.association import NotDICOM, UnexpectedFirstPDU
+from storescp.upper_layer.negotiation import Policy
+from storescp.upper_layer.pdu import (
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    ContextResult,
+    InvalidAssociatePDU,
+    RoleSelection,
+)
+
+_SHOWN = 5
+"""So many of a list are named; a sentence is not a table."""
+
+_CODE = re.compile("^[0-9a-f]{4}:[0-9a-f]{4} ")
+"""The number with which the reference begins its conditions."""
+
+_TLS_HANDSHAKE = 0x16  # RFC 8446 5.1: ContentType
+_HTTP = frozenset(b"GPHODCT")  # the first letters of its methods, RFC 9110 9.3
+_REJECTED_BY_USER, _REJECTED_BY_ACSE, _REJECTED_BY_PRESENTATION = 1, 2, 3  # PS3.8 9.3.4
+
+_LIMITS = {
+    Limit.OBJECT_SIZE: "--max-object-size allows larger ones",
+    Limit.FREE_SPACE: "make room, or lower --min-free-space",
+    Limit.INFLATED_SIZE: "--inflate-limit allows more",
+    Limit.PDU_LENGTH: "--max-pdu allows longer ones, but a sender has to keep to what is announced",
+    Limit.REQUEST_LENGTH: "--max-request-size allows longer ones",
+    Limit.COMMAND_LENGTH: "--max-command-size allows longer ones",
+    Limit.SORTING: "have the sender corrected, or do not sort (--sort-on-study-uid and the like)",
+}
+
+_SYSTEM = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room, or have the quota raised",
+    errno.EACCES: "let the user that the receiver runs as write there",
+    errno.EPERM: "let the user that the receiver runs as write there",
+    errno.EROFS: "the file system is mounted for reading only",
+    errno.EMFILE: "too many files are open: raise the limit of the system (ulimit -n)",
+    errno.ENFILE: "too many files are open: raise the limit of the system",
+    errno.ENOENT: "the output directory (--output-directory) is gone",
+    errno.EIO: "the disk is failing: look at the system's log",
+}
+
+
+def rejected(request: AAssociateRQ, answer: AAssociateRJ, policy: Policy, address: str) -> str:
+    """Return why a whole association was rejected, PS3.8 9.3.4."""
+    who = _who(request.calling_ae_title, address)
+    admission = policy.admission
+    match answer.source, answer.reason:
+        case _ if policy.refuse and answer.source == _REJECTED_BY_USER:
+            return f"{who} was rejected like everybody: the receiver was started with --refuse, which is for tests."
+        case 1, 1:
+            return (
+                f"{who} gives no Implementation Class UID, on which --reject insists: have the sender corrected, or start"
+                " without --reject."
+            )
+        case 1, 2:
+            return (
+                f'{who} asks for the application context "{printable(request.application_context)}"; DICOM has only'
+                f" {APPLICATION_CONTEXT}. It is no DICOM application, or a broken one: no option lets it in."
+            )
+        case 1, 3 if not request.calling_ae_title.strip():
+            return f"{who} gives no calling AE title: set one in the configuration of the sender. No option lets it in."
+        case 1, 3 if admission is not None:
+            return (
+                f"{who} is not on the list of calling AE titles that are allowed"
+                f" ({_titles(admission.calling_ae_titles)}): add it with --allow-calling or to the file of"
+                " --allow-calling-file, or correct the title in the configuration of the sender."
+            )
+        case 1, 7 if not request.called_ae_title.strip():
+            return (
+                f"{who} does not say which AE title it calls: set one in the configuration of the sender. No option lets"
+                " it in."
+            )
+        case 1, 7 if admission is not None:
+            return (
+                f'{who} calls the AE title "{printable(request.called_ae_title.strip())}", but only'
+                f" {_titles(admission.called_ae_titles)} are answered: correct the called AE title in the configuration"
+                " of the sender, or add it with --allow-called or to the file of --allow-called-file."
+            )
+        case 2, 2:
+            return (
+                f"{who} speaks another version of the DICOM upper layer protocol ({request.protocol_version:04x}, not"
+                " 0001): no option lets it in."
+            )
+        case 3, 2 if admission is not None:
+            return (
+                f"{who} has {admission.open_associations} associations already, as many as one address may have: it may"
+                " come back when one of them has ended, or raise --peer-associations."
+            )
+        case source, reason:
+            return f"{who} was rejected (source {source}, reason {reason}, PS3.8 9.3.4)."
+
+
+def refused_contexts(request: AAssociateRQ, answer: AAssociateAC, policy: Policy) -> list[str]:
+    """Return why presentation contexts were refused; those for the same reason share a sentence."""
+    offered = {context.context_id: context.transfer_syntaxes for context in request.contexts}
+    accepted: set[str] = set()
+    groups: dict[tuple[int, tuple[str, ...], bool], list[str]] = {}
+    for context in answer.contexts:
+        if context.result == ContextResult.ACCEPTANCE:
+            accepted.add(context.abstract_syntax or "")
+    for context in answer.contexts:
+        if context.result != ContextResult.ACCEPTANCE:
+            uid = context.abstract_syntax or ""
+            syntaxes = offered.get(context.context_id, ())
+            by_syntaxes = context.result == ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+            key = (context.result, syntaxes if by_syntaxes else (), uid in accepted)
+            groups.setdefault(key, []).append(uid)
+    sentences = list(_context_sentences(groups, request.user_information.roles, policy))
+    if sentences and not accepted:
+        sentences.insert(
+            0, "Nothing of what was proposed is accepted, so that no object can come this way."
+        )
+    return sentences
+
+
+def _context_sentences(
+    groups: dict[tuple[int, tuple[str, ...], bool], list[str]],
+    roles: Sequence[RoleSelection],
+    policy: Policy,
+) -> Iterator[str]:
+    for (result, syntaxes, otherwise), uids in groups.items():
+        match result:
+            case ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED:
+                yield from _unknown_classes(uids, policy)
+            case ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED:
+                yield _no_common_syntax(uids, syntaxes, policy, otherwise=otherwise)
+            case _:
+                asked = {role.sop_class_uid for role in roles}.intersection(uids)
+                yield (
+                    f"For {_classes(uids)} {_source(policy)} grants the role of SCP only, for which the sender"
+                    f" {'has to ask otherwise' if asked else 'did not ask'} (SCP/SCU role selection): let the profile say"
+                    " SCU or BOTH."
+                )
+
+
+def _unknown_classes(uids: Sequence[str], policy: Policy) -> Iterator[str]:
+    if policy.profile:
+        yield (
+            f"{_classes(uids)} is not in {_source(policy)}, which has {_accepted_classes(policy)}: add it there."
+        )
+        return
+    registered = [uid for uid in uids if _registered_name(uid)]
+    unknown = [uid for uid in uids if not _registered_name(uid)]
+    if registered:
+        yield (
+            f"{_classes(registered)} is nothing that can be stored; accepted are {_accepted_classes(policy)}. Only a"
+            " profile (--config-file) can add it."
+        )
+    if unknown:
+        yield (
+            f"{_classes(unknown)} is not known here; accepted are {_accepted_classes(policy)}. Start with --promiscuous to"
+            " store what nobody knows, or add it by a profile (--config-file)."
+        )
+
+
+def _no_common_syntax(
+    uids: Sequence[str], offered: Sequence[str], policy: Policy, *, otherwise: bool
+) -> str:
+    wanted = policy.transfer_syntaxes.get(uids[0], policy.unknown_abstract_syntaxes) or ()
+    text = f"For {_classes(uids)} the sender offers only {_syntaxes(offered)}; accepted are {_syntaxes(wanted)}."
+    if otherwise:
+        text += " The sender proposed it another time, with one of these, and that was accepted."
+    if policy.profile:
+        return (
+            f"{text} Let the sender offer one of these, too, or add its own to {_source(policy)}."
+        )
+    if set(ACCEPT_ALL).intersection(offered):
+        return f"{text} --accept-all accepts it; or let the sender offer one of these, too."
+    return f"{text} Let the sender offer one of these, too; only a profile (--config-file) can add its own."
+
+
+# -- before there is an association --------------------------------------------------------------------------------------
+
+
+def host(address: str, name: str, allow: str, decided_by: str) -> str:
+    """Return why the host access rules refuse a host.
+
+    Args:
+        address: of the peer.
+        name: what reverse lookup says.
+        allow: name of the file of the rules that allow.
+        decided_by: file and line of the rule, or what else decided.
+    """
+    also = f" ({printable(name)})" if name != address else ""
+    return (
+        f'The host access rules do not let {address}{also} in: {printable(decided_by)}. A line "storescp: {address}" in'
+        f" {printable(allow)} lets it in, and everybody gets in without --access-control."
+    )
+
+
+def address_not_allowed(address: str, networks: Collection[object]) -> str:
+    """Return why an address may not connect."""
+    return (
+        f"{address} is not among the addresses that are allowed ({_some(map(str, networks))}): add it with --allow-address"
+        " or to the file of --allow-address-file."
+    )
+
+
+def too_many_connections(address: str, count: int) -> str:
+    """Return why an address may not have another connection."""
+    return f"{address} has {count} connections already, as many as one address may have: --peer-connections allows more."
+
+
+def busy(address: str) -> str:
+    """Return why a connection was rejected although nothing is wrong with it."""
+    return (
+        f"{address} is sent away for the moment, because all workers are busy and enough peers wait for them already: it may"
+        " come back later. --workers serves more at a time, --queue-limit lets more wait."
+    )
+
+
+def silent(address: str, seconds: float, option: str = "--acse-timeout") -> str:
+    """Return why a connection was closed whose peer never asked for an association, within the time of an option."""
+    return (
+        f"{address} connected, but sent no complete request for an association within {seconds:g} s. It may be a monitor or"
+        f" a port scanner; if it is a sender, see its log, and the network in between. {option} allows more time."
+    )
+
+
+# -- when the protocol is broken -----------------------------------------------------------------------------------------
+
+
+def broken(error: ProtocolError, who: str) -> str:
+    """Return why an association or a connection was aborted because of what the peer sent."""
+    said = _last_line(error)
+    if error.limit is not None:
+        return f"{who} sent more than is allowed: {said}. {_sentence(_LIMITS[error.limit])}"
+    match error:
+        case NotDICOM(first_byte=first) if first is not None:
+            return _no_dicom(first, who)
+        case InvalidAssociatePDU():
+            return (
+                f"The request of {who} for an association cannot be understood ({said}): have the sender corrected. No option"
+                " lets it in."
+            )
+        case UnexpectedFirstPDU():
+            return (
+                f"{who} does not begin with a request for an association ({said}): have the sender corrected. No option lets"
+                " it in."
+            )
+        case NotServed():
+            return (
+                f"{who} asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)"
+                f" ({said}): this receiver has no other. Send what it asks for to another application."
+            )
+        case InvalidDataSet():
+            return (
+                f"An object of {who} cannot be read ({said}), and was not stored: have the sender corrected."
+                " --bit-preserving stores objects without reading them."
+            )
+        case InvalidMessage():
+            return f"{who} sent a message that DICOM does not allow ({said}): have the sender corrected. No option changes that."
+        case _:
+            return (
+                f"{who} broke the DICOM upper layer protocol, PS3.8 ({said}): have the sender corrected, and look at the"
+                " network in between. No option changes that."
+            )
+
+
+def _no_dicom(first: int, who: str) -> str:
+    if first == _TLS_HANDSHAKE:
+        return (
+            f"{who} wants to speak TLS, and this receiver does not: start it with --enable-tls, or switch TLS off in the"
+            " sender."
+        )
+    if first in _HTTP:
+        return f"{who} is a web client (HTTP), or looks like one: this port is for DICOM."
+    return (
+        f"{who} does not speak DICOM: what it sends begins with the byte {first:#04x}. It may be a monitor or a port"
+        " scanner; if it is a sender, look at its configuration."
+    )
+
+
+def stalled(who: str, seconds: float | None, option: str) -> str:
+    """Return why an association was aborted in the middle of an object."""
+    limit = "" if seconds is None else f" within {seconds:g} s"
+    return (
+        f"{who} stopped in the middle of an object or message, and did not go on{limit}: look at the sender and the network in between. {option}"
+        " allows more time."
+    )
+
+
+def idle(who: str, seconds: float) -> str:
+    """Return why an association was aborted on which nothing happened."""
+    return (
+        f"{who} had nothing to say for {seconds:g} s on an open association: let the sender release associations that it does"
+        " not need. --idle-timeout allows more time."
+    )
+
+
+# -- when an object is refused -------------------------------------------------------------------------------------------
+
+
+def refused_object(error: StatusError, request: CStoreRQ, who: str) -> str:
+    """Return why an object was not stored."""
+    what = f"The object {printable(request.affected_sop_instance_uid)} of {who} was not stored"
+    said = str(error).rstrip(".")
+    if error.limit is not None:
+        return f"{what}: {printable(said)}. {_sentence(_LIMITS[error.limit])}"
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _SYSTEM:
+        return f"{what}: {printable(said)}. {_sentence(_SYSTEM[cause.errno])}"
+    if isinstance(cause, OSError):
+        return f"{what}: {printable(said)}. Look at the output directory (--output-directory) and the disk that it is on."
+    return (
+        f"{what}: {printable(said)}. Have it sent again, and if that does not help, the sender corrected;"
+        " --bit-preserving stores objects without reading them."
+    )
+
+
+def doubtful_object(status: int, request: CStoreRQ, attributes: Attributes | None, who: str) -> str:
+    """Return why an object was answered with a failure although its file was kept."""
+    asked = request.affected_sop_instance_uid
+    if status == IdentityMismatch.status and attributes is not None:
+        pairs = (
+            ("SOP Class UID", request.affected_sop_class_uid, attributes.sop_class_uid),
+            ("SOP Instance UID", asked, attributes.sop_instance_uid),
+        )
+        differences = (
+            f"the {name} {printable(was)} but has {printable(found)}"
+            for name, was, found in ((name, was, _latin(found)) for name, was, found in pairs)
+            if was != found
+        )
+        said = f"it was announced with {', and '.join(differences)}"
+    else:
+        said = (
+            "its data set lacks the SOP Class UID (0008,0016) or the SOP Instance UID (0008,0018)"
+        )
+    return (
+        f"The object {printable(asked)} of {who} was stored, but answered with status {status:04X}: {said}. Have the"
+        " sender corrected; with --bit-preserving it is not looked at."
+    )
+
+
+def _latin(value: bytes | None) -> str:
+    return (value or b"").decode("latin-1")
+
+
+# -- words ---------------------------------------------------------------------------------------------------------------
+
+
+def sender(calling_ae_title: str, address: str) -> str:
+    """Return how a sentence calls a peer."""
+    return _who(calling_ae_title, address)
+
+
+def _who(calling_ae_title: str, address: str) -> str:
+    title = calling_ae_title.strip()
+    return f'"{printable(title)}" at {printable(address)}' if title else printable(address)
+
+
+def _titles(allowed: Iterable[str] | None) -> str:
+    return _some(f'"{printable(title)}"' for title in sorted(allowed or ()))
+
+
+def _some(things: Iterable[str]) -> str:
+    """Return a list in words, cut to a readable length."""
+    listed = list(dict.fromkeys(things))
+    if len(listed) > _SHOWN:
+        return f"{', '.join(listed[:_SHOWN])} and {len(listed) - _SHOWN} more"
+    if len(listed) > 1:
+        return f"{', '.join(listed[:-1])} and {listed[-1]}"
+    return listed[0] if listed else "none"
+
+
+def _classes(uids: Iterable[str]) -> str:
+    return _some(_class(uid) for uid in uids)
+
+
+def _class(uid: str) -> str:
+    if not uid:
+        return "a missing abstract syntax"
+    name = _registered_name(uid)
+    return f"{name} ({uid})" if name else printable(uid)
+
+
+def _registered_name(uid: str) -> str | None:
+    from storescp.uid_names import UID_NAMES  # a large table that only refused contexts want
+
+    return UID_NAMES.get(uid)
+
+
+def _accepted_classes(policy: Policy) -> str:
+    classes = [uid for uid in policy.transfer_syntaxes if uid != VERIFICATION]
+    if len(classes) <= _SHOWN:
+        return _classes(policy.transfer_syntaxes)
+    return f"{len(classes)} storage SOP classes, which --conformance lists"
+
+
+def _syntaxes(uids: Iterable[str]) -> str:
+    return _some(
+        syntax.name if (syntax := TRANSFER_SYNTAXES.get(uid)) else f'"{printable(uid)}"'
+        for uid in uids
+    )
+
+
+def _source(policy: Policy) -> str:
+    return f"the profile {printable(policy.profile)}"
+
+
+def _last_line(error: ProtocolError) -> str:
+    """Return what an error says, without the layers above it and without their numbers."""
+    return printable(_CODE.sub("", str(error).splitlines()[-1] if str(error) else "")).rstrip(".")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

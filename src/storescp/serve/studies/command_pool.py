@@ -1,0 +1,189 @@
+"""Runs commands of the user, a few at a time, each for a limited time."""
+
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from storescp.serve.process.children import Children
+from storescp.storage.hooks import Command
+from storescp.storage.study_store import Job
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+_GRACE = 5.0
+"""Seconds between the request to end and the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How commands are run."""
+
+    at_once: int = 4
+    """So many at a time."""
+    time_limit: float = 3600.0
+    """Seconds; then a command is ended, which counts as a failure."""
+
+
+class Ended(NamedTuple):
+    """How a command came to its end."""
+
+    job: Job
+    pid: int | None
+    """None: it could not start."""
+    why: str
+    """Empty: it ended well."""
+    exit_status: int | None
+    duration: float
+
+
+@dataclass(slots=True)
+class _Started:
+    job: Job
+    begun: float
+    limit: float
+    was_late: bool = False
+
+
+class CommandPool:
+    """The commands that run; their ends are collected, not acted upon in the middle of something else."""
+
+    def __init__(
+        self,
+        children: Children,
+        running: Running,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to run.
+
+        Args:
+            children: the children of this process.
+            running: how.
+            clock: seconds, monotonic.
+        """
+        self._children = children
+        self._rules = running
+        self._clock = clock
+        self._running: dict[int, _Started] = {}
+        self._ended: deque[Ended] = deque()
+        self._reading, self._writing = os.pipe()
+        for descriptor in (self._reading, self._writing):
+            os.set_blocking(descriptor, False)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another command may run."""
+        return len(self._running) < self._rules.at_once
+
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when a command has ended."""
+        return self._reading
+
+    def start(self, job: Job, command: Command) -> int | None:
+        """Start a command; return its process, None if it could not start."""
+        try:
+            pid = spawn(command.line, command.environment)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the text
+            self._ended.append(Ended(job, None, str(error), None, 0.0))
+            return None
+        now = self._clock()
+        self._running[pid] = _Started(job, now, now + self._rules.time_limit)
+        self._children.add(pid, lambda status: self._note_end(pid, status))
+        return pid
+
+    def _note_end(self, pid: int, status: int) -> None:
+        """Note how a command ended."""
+        started = self._running.pop(pid)
+        duration = self._clock() - started.begun
+        why, code = explain(status)
+        if started.was_late and why:
+            why = f"longer than {self._rules.time_limit:g} s"
+        self._ended.append(Ended(started.job, pid, why, code, duration))
+        with suppress(BlockingIOError):
+            os.write(self._writing, b"e")
+
+    def collect(self) -> list[Ended]:
+        """Return the commands that have ended since the last call, and end those that run for too long."""
+        if self._running:
+            self._children.reap()
+        with suppress(BlockingIOError):
+            os.read(self._reading, 4096)
+        self._end_late()
+        ended = []
+        while self._ended:
+            ended.append(self._ended.popleft())
+        return ended
+
+    def deadline(self) -> float | None:
+        """Return when the first command will have run for too long (clock)."""
+        return min((started.limit for started in self._running.values()), default=None)
+
+    def _end_late(self) -> None:
+        now = self._clock()
+        for pid, started in list(self._running.items()):
+            if now < started.limit:
+                continue
+            _kill_group(pid, signal.SIGKILL if started.was_late else signal.SIGTERM)
+            started.was_late = True
+            started.limit = now + _GRACE
+
+
+def run_to_its_end(command: Command, time_limit: float) -> tuple[int | None, str, int | None]:
+    """Run a command and wait for it; return its process, why it failed (empty: it did not), and its exit status."""
+    try:
+        pid = spawn(command.line, command.environment)
+    except (OSError, ValueError) as error:
+        return None, str(error), None
+    limit, late = time.monotonic() + time_limit, False
+    pause = 0.0005
+    while True:
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            return pid, "nobody knows how it ended", None
+        if ended:
+            why, code = explain(status)
+            return pid, f"longer than {time_limit:g} s" if late and why else why, code
+        if time.monotonic() >= limit:
+            _kill_group(pid, signal.SIGKILL if late else signal.SIGTERM)
+            limit, late = time.monotonic() + _GRACE, True
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def explain(status: int) -> tuple[str, int | None]:
+    """Return why a command of this wait status failed, empty if it did not, and its exit status if it has one."""
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}", None
+    return f"exit status {code}" if code else "", code
+
+
+def spawn(line: str, variables: Mapping[str, str]) -> int:
+    """Give a line to the shell, in a process group of its own; return its process.
+
+    Raises:
+        OSError: it cannot start.
+        ValueError: there is a NUL in the text.
+    """
+    return os.posix_spawn(
+        "/bin/sh",
+        ["/bin/sh", "-c", line],
+        {**os.environ, **variables},
+        setpgroup=0,  # so that what the shell starts is ended with it
+        setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
+    )
+
+
+def _kill_group(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)

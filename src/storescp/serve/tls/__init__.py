@@ -1,0 +1,1 @@
+"""TLS: settings, the context, connections over it."""

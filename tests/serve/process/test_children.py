@@ -1,0 +1,87 @@
+"""Children, commands and the duties of process 1."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storescp.serve.process.children import Children, Commands
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def _running(children: Children) -> int:
+    children.reap()
+    return len(children)
+
+
+def test_a_synchronous_command_has_ended_when_run_returns(tmp_path: Path) -> None:
+    """`--exec-sync` waits for the command."""
+    Commands(Children(), synchronous=True).run(
+        f"sleep 0.1; echo $WHAT > {tmp_path}/out", {"WHAT": "ok"}
+    )
+
+    assert (tmp_path / "out").read_text() == "ok\n"
+
+
+def test_an_asynchronous_command_is_reaped(tmp_path: Path) -> None:
+    """Without `--exec-sync` the receiver goes on, and no zombie stays."""
+    children = Children()
+
+    Commands(children, synchronous=False).run(f"echo done > {tmp_path}/out", {})
+    wait_until(lambda: not _running(children))
+
+    assert (tmp_path / "out").read_text() == "done\n"
+
+
+def test_a_failing_command_is_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """The exit status is reported; the reference ignores it."""
+    with caplog.at_level(logging.WARNING, "dcmtk.apps.storescp"):
+        Commands(Children(), synchronous=True).run("exit 3", {})
+        Commands(Children(), synchronous=True).run("kill -KILL $$", {})
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "command 'exit 3' failed with exit status 3",
+        "command 'kill -KILL $$' was ended by SIGKILL",
+    ]
+
+
+def test_a_command_that_cannot_start_is_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A command longer than the system takes is reported, and nothing else happens."""
+    with caplog.at_level(logging.ERROR, "dcmtk.apps.storescp"):
+        Commands(Children(), synchronous=True).run("true", {"HUGE": "x" * (1 << 23)})
+
+    assert caplog.records[0].getMessage().startswith("cannot execute command 'true'")
+
+
+def test_process_1_passes_signals_on_and_reaps_orphans() -> None:
+    """In a container the first process ends as its child does, and leaves no zombie."""
+    script = """
+import os, sys, time
+from storescp.serve.process.children import run_as_init
+run_as_init()
+os.system("(sleep 0.1 &)")
+print("up", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(10) == -signal.SIGTERM

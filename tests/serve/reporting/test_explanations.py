@@ -1,0 +1,433 @@
+"""Everybody who is refused gets a sentence: what came, what would have been accepted, which option changes it."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from storescp.dataset.encoding import Attributes
+from storescp.dimse import command
+from storescp.dimse.command import CStoreRQ
+from storescp.errors import (
+    CannotUnderstand,
+    IdentityMismatch,
+    InvalidDataSet,
+    InvalidMessage,
+    InvalidPDU,
+    Limit,
+    OutOfResources,
+    ProtocolError,
+    StatusError,
+    UnexpectedPDU,
+)
+from storescp.serve.reporting import explanations
+from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT
+from storescp.upper_layer.admission import Admission
+from storescp.upper_layer.association import NotDICOM, RequestTooLarge, UnexpectedFirstPDU
+from storescp.upper_layer.negotiation import Policy, Role, negotiate, storage_policy
+from storescp.upper_layer.pdu import (
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AnsweredContext,
+    InvalidAssociatePDU,
+    ProposedContext,
+    RoleSelection,
+    UserInformation,
+)
+
+IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+JPEG, MPEG = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.100"
+CT, MR, FIND = (
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.4",
+    "1.2.840.10008.5.1.4.1.2.1.1",
+)
+POLICY = storage_policy((EXPLICIT, IMPLICIT))
+REQUEST = AAssociateRQ(
+    "ARCHIVE",
+    "CT1",
+    APPLICATION_CONTEXT,
+    (ProposedContext(1, CT, (IMPLICIT,)),),
+    UserInformation(implementation_class_uid="1.2.3"),
+)
+HOSTILE = "X\nE: forged\x1b[31m\u202e"
+
+
+def is_harmless(sentence: str) -> bool:
+    """Whether it is one line of printable text that ends as sentences do."""
+    return sentence.isprintable() and sentence.endswith(".") and sentence[0] != "."
+
+
+@pytest.mark.parametrize(
+    ("change", "policy", "expected"),
+    [
+        (
+            {},
+            {"refuse": True},
+            '"CT1" at 10.0.0.1 was rejected like everybody: the receiver was started with --refuse, which is for tests.',
+        ),
+        (
+            {"user_information": UserInformation()},
+            {"require_implementation_class": True},
+            (
+                '"CT1" at 10.0.0.1 gives no Implementation Class UID, on which --reject insists: have the sender corrected, or'
+                " start without --reject."
+            ),
+        ),
+        (
+            {"application_context": "1.2.3"},
+            {},
+            (
+                '"CT1" at 10.0.0.1 asks for the application context "1.2.3"; DICOM has only 1.2.840.10008.3.1.1.1. It is no'
+                " DICOM application, or a broken one: no option lets it in."
+            ),
+        ),
+        (
+            {"protocol_version": 2},
+            {},
+            (
+                '"CT1" at 10.0.0.1 speaks another version of the DICOM upper layer protocol (0002, not 0001): no option lets it'
+                " in."
+            ),
+        ),
+        (
+            {"calling_ae_title": ""},
+            {},
+            "10.0.0.1 gives no calling AE title: set one in the configuration of the sender. No option lets it in.",
+        ),
+        (
+            {"called_ae_title": ""},
+            {},
+            (
+                '"CT1" at 10.0.0.1 does not say which AE title it calls: set one in the configuration of the sender. No option'
+                " lets it in."
+            ),
+        ),
+        (
+            {},
+            {"admission": Admission(frozenset({"MR2", "MR1"}))},
+            (
+                '"CT1" at 10.0.0.1 is not on the list of calling AE titles that are allowed ("MR1" and "MR2"): add it with'
+                " --allow-calling or to the file of --allow-calling-file, or correct the title in the configuration of the"
+                " sender."
+            ),
+        ),
+        (
+            {},
+            {"admission": Admission(None, frozenset({"PACS"}))},
+            (
+                '"CT1" at 10.0.0.1 calls the AE title "ARCHIVE", but only "PACS" are answered: correct the called AE title in'
+                " the configuration of the sender, or add it with --allow-called or to the file of --allow-called-file."
+            ),
+        ),
+        (
+            {},
+            {"admission": Admission(open_associations=3)},
+            (
+                '"CT1" at 10.0.0.1 has 3 associations already, as many as one address may have: it may come back when one of'
+                " them has ended, or raise --peer-associations."
+            ),
+        ),
+    ],
+)
+def test_rejections(change: dict[str, object], policy: dict[str, object], expected: str) -> None:
+    """Every rejection that negotiation can decide on is explained."""
+    request = replace(REQUEST, **change)  # type: ignore[arg-type]
+    chosen = replace(POLICY, **policy)  # type: ignore[arg-type]
+    answer = negotiate(request, chosen)
+    assert isinstance(answer, AAssociateRJ)
+
+    assert explanations.rejected(request, answer, chosen, "10.0.0.1") == expected
+
+
+def test_reserved_rejections() -> None:
+    """A rejection that nobody has words for is told by its numbers."""
+    sentence = explanations.rejected(REQUEST, AAssociateRJ(1, 3, 1), POLICY, "10.0.0.1")
+
+    assert sentence == '"CT1" at 10.0.0.1 was rejected (source 3, reason 1, PS3.8 9.3.4).'
+
+
+def explained(policy: Policy, *contexts: ProposedContext, **information: object) -> list[str]:
+    user = replace(REQUEST.user_information, **information)  # type: ignore[arg-type]
+    request = replace(REQUEST, contexts=contexts, user_information=user)
+    answer = negotiate(request, policy)
+    assert isinstance(answer, AAssociateAC)
+    sentences = explanations.refused_contexts(request, answer, policy)
+    assert all(map(is_harmless, sentences))
+    return sentences
+
+
+def test_nothing_is_refused() -> None:
+    """Where everything is accepted there is nothing to say."""
+    assert explained(POLICY, ProposedContext(1, CT, (IMPLICIT,))) == []
+
+
+def test_no_common_transfer_syntax() -> None:
+    """What the sender offers and what is accepted are named, and the option that accepts it."""
+    assert explained(
+        POLICY, ProposedContext(1, CT, (JPEG,)), ProposedContext(3, MR, (IMPLICIT,))
+    ) == [
+        (
+            "For CTImageStorage (1.2.840.10008.5.1.4.1.1.2) the sender offers only JPEG Lossless, Non-hierarchical, 1st Order"
+            " Prediction; accepted are Little Endian Explicit and Little Endian Implicit. --accept-all accepts it; or let the"
+            " sender offer one of these, too."
+        )
+    ]
+
+
+def test_one_sentence_for_one_reason() -> None:
+    """Contexts that are refused for the same reason share a sentence, which stays readable."""
+    contexts = [
+        ProposedContext(2 * number + 1, uid, (JPEG,))
+        for number, uid in enumerate(list(POLICY.transfer_syntaxes)[:20])
+    ]
+
+    first, second = explained(POLICY, *contexts)
+
+    assert first == "Nothing of what was proposed is accepted, so that no object can come this way."
+    assert " and 15 more the sender offers only " in second
+
+
+def test_accepted_another_time() -> None:
+    """A sender that proposes a class for each transfer syntax is told that one of them did."""
+    (sentence,) = explained(
+        POLICY, ProposedContext(1, CT, (JPEG,)), ProposedContext(3, CT, (EXPLICIT,))
+    )
+
+    assert (
+        "The sender proposed it another time, with one of these, and that was accepted." in sentence
+    )
+
+
+def test_transfer_syntaxes_that_no_option_accepts() -> None:
+    """Then a profile can."""
+    policy = storage_policy(ACCEPT_ALL)
+    *_, sentence = explained(policy, ProposedContext(1, CT, ("1.2.3.4", HOSTILE)))
+
+    assert 'offers only "1.2.3.4" and "X\\nE: forged\\x1b[31m\\u202e"; accepted are ' in sentence
+    assert sentence.endswith("only a profile (--config-file) can add its own.")
+    assert "and 31 more." in sentence
+
+
+def test_classes_that_are_not_stored() -> None:
+    """A registered class needs a profile, an unknown one the promiscuous mode."""
+    _, registered, unknown = explained(
+        POLICY,
+        ProposedContext(1, FIND, (IMPLICIT,)),
+        ProposedContext(3, "1.2.3", (IMPLICIT,)),
+        ProposedContext(5, None, (IMPLICIT,)),
+    )
+
+    assert registered == (
+        "FINDPatientRootQueryRetrieveInformationModel (1.2.840.10008.5.1.4.1.2.1.1) is nothing that can be stored; accepted"
+        " are 202 storage SOP classes, which --conformance lists. Only a profile (--config-file) can add it."
+    )
+    assert unknown.startswith(
+        "1.2.3 and a missing abstract syntax is not known here; accepted are 202"
+    )
+    assert "--promiscuous" in unknown
+
+
+PROFILE = Policy({CT: (EXPLICIT,), MR: (IMPLICIT,)}, roles={MR: Role.SCP}, profile="CTs of /p.cfg")
+
+
+def test_profiles() -> None:
+    """With a profile, it is the profile that has to change."""
+    _, by_class, by_syntax, by_role = explained(
+        PROFILE,
+        ProposedContext(1, FIND, (IMPLICIT,)),
+        ProposedContext(3, CT, (JPEG,)),
+        ProposedContext(5, MR, (IMPLICIT,)),
+    )
+
+    assert by_class.endswith(
+        "is not in the profile CTs of /p.cfg, which has CTImageStorage (1.2.840.10008.5.1.4.1.1.2) and MRImageStorage"
+        " (1.2.840.10008.5.1.4.1.1.4): add it there."
+    )
+    assert by_syntax.endswith("or add its own to the profile CTs of /p.cfg.")
+    assert by_role == (
+        "For MRImageStorage (1.2.840.10008.5.1.4.1.1.4) the profile CTs of /p.cfg grants the role of SCP only, for which the"
+        " sender did not ask (SCP/SCU role selection): let the profile say SCU or BOTH."
+    )
+
+
+def test_roles_that_were_asked_for() -> None:
+    """A role that was asked for, but is not the one, is told from one that was not."""
+    answer = AAssociateAC("A", "B", APPLICATION_CONTEXT, (_refused(1, 2, MR),))
+    roles = (RoleSelection(MR, scu=True, scp=False),)
+    request = replace(REQUEST, user_information=UserInformation(roles=roles))
+
+    assert "has to ask otherwise" in explanations.refused_contexts(request, answer, PROFILE)[-1]
+
+
+def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
+    return AnsweredContext(number, result, IMPLICIT, syntax)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        (
+            explanations.host("10.0.0.1", "ct1.example.org", "/etc/hosts.allow", "line 3 of /etc/hosts.deny decides"),
+            ("The host access rules do not let 10.0.0.1 (ct1.example.org) in: line 3 of /etc/hosts.deny decides. A line"
+            ' "storescp: 10.0.0.1" in /etc/hosts.allow lets it in, and everybody gets in without --access-control.'),
+        ),
+        (
+            explanations.address_not_allowed("10.0.0.1", ("10.1.0.0/16", "::1/128")),
+            ("10.0.0.1 is not among the addresses that are allowed (10.1.0.0/16 and ::1/128): add it with --allow-address or"
+            " to the file of --allow-address-file."),
+        ),
+        (
+            explanations.address_not_allowed("10.0.0.1", ()),
+            ("10.0.0.1 is not among the addresses that are allowed (none): add it with --allow-address or to the file of"
+            " --allow-address-file."),
+        ),
+        (
+            explanations.too_many_connections("10.0.0.1", 7),
+            "10.0.0.1 has 7 connections already, as many as one address may have: --peer-connections allows more.",
+        ),
+        (
+            explanations.busy("10.0.0.1"),
+            (
+                "10.0.0.1 is sent away for the moment, because all workers are busy and enough peers wait for them already:"
+                " it may come back later. --workers serves more at a time, --queue-limit lets more wait."
+            ),
+        ),
+        (
+            explanations.silent("10.0.0.1", 30),
+            ("10.0.0.1 connected, but sent no complete request for an association within 30 s. It may be a monitor or a port"
+            " scanner; if it is a sender, see its log, and the network in between. --acse-timeout allows more time."),
+        ),
+        (
+            explanations.stalled("CT1", 7.5, "--dimse-timeout"),
+            ("CT1 stopped in the middle of an object or message, and did not go on within 7.5 s: look at the sender and the network in between."
+            " --dimse-timeout allows more time."),
+        ),
+        (
+            explanations.idle("CT1", 60),
+            ("CT1 had nothing to say for 60 s on an open association: let the sender release associations that it does not"
+            " need. --idle-timeout allows more time."),
+        ),
+    ],
+)  # fmt: skip
+def test_connections(sentence: str, expected: str) -> None:
+    """Hosts, addresses and silent peers."""
+    assert sentence == expected
+
+
+def refused_by(decode: Callable[[bytes], object], data: bytes) -> ProtocolError:
+    with pytest.raises(ProtocolError) as caught:
+        decode(data)
+    return caught.value
+
+
+def not_dicom(first: int) -> NotDICOM:
+    error = NotDICOM("0006:0321 Unrecognized PDU type: 00")
+    error.first_byte = first
+    return error
+
+
+FIND_RQ = bytes.fromhex(
+    "00000000 04000000 1e000000 00000001 02000000 2000 00001001 02000000 0100 00000008 02000000 0100"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (not_dicom(0x16), "CT1 wants to speak TLS, and this receiver does not: start it with --enable-tls, or"),
+        (not_dicom(ord("G")), "CT1 is a web client (HTTP), or looks like one: this port is for DICOM."),
+        (not_dicom(0xFF), "CT1 does not speak DICOM: what it sends begins with the byte 0xff. It may be"),
+        (RequestTooLarge(9999999), "CT1 sent more than is allowed: A-ASSOCIATE PDU too large. --max-request-size allows"),
+        (
+            InvalidPDU("0006:0308 DUL Illegal PDU Length 99999.  Max expected 16384", limit=Limit.PDU_LENGTH),
+            "CT1 sent more than is allowed: DUL Illegal PDU Length 99999.  Max expected 16384. --max-pdu allows longer ones",
+        ),
+        (InvalidMessage("a\n0006:020d b", limit=Limit.COMMAND_LENGTH), "CT1 sent more than is allowed: b. --max-command-size"),
+        (InvalidAssociatePDU("0006:0308 no context"), "The request of CT1 for an association cannot be understood (no context)"),
+        (UnexpectedFirstPDU("Unexpected P-DATA-TF PDU"), "CT1 does not begin with a request for an association (Unexpected P"),
+        (UnexpectedPDU("Unexpected A-ASSOCIATE-RQ PDU"), "CT1 broke the DICOM upper layer protocol, PS3.8 (Unexpected A-ASS"),
+        (InvalidPDU("0006:0310 DUL network closed"), "CT1 broke the DICOM upper layer protocol, PS3.8 (DUL network closed)"),
+        (InvalidMessage("0006:020d DIMSE: Odd Fragment Length: 3"), "CT1 sent a message that DICOM does not allow (DIMSE: Odd"),
+        (InvalidDataSet("Invalid tag"), "An object of CT1 cannot be read (Invalid tag), and was not stored: have the sender"),
+        (
+            refused_by(lambda data: command.decode_request(data, 1), FIND_RQ),
+            "CT1 asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)",
+        ),
+        (InvalidPDU(""), "CT1 broke the DICOM upper layer protocol, PS3.8 ()"),
+        (InvalidDataSet(HOSTILE), "An object of CT1 cannot be read ("),
+    ],
+)  # fmt: skip
+def test_broken_protocol(error: ProtocolError, expected: str) -> None:
+    """What the peer broke is told without codes, and which option would have allowed it."""
+    sentence = explanations.broken(error, "CT1")
+
+    assert sentence.startswith(expected)
+    assert is_harmless(sentence)
+
+
+STORE = CStoreRQ(1, CT, "1.2.3.4")
+
+
+def caused(error: StatusError, number: int) -> StatusError:
+    error.__cause__ = OSError(number, "text")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (caused(OutOfResources("No space left on device"), errno.ENOSPC), "No space left on device. Make room on the disk."),
+        (caused(OutOfResources("Permission denied"), errno.EACCES), "Permission denied. Let the user that the receiver runs"),
+        (caused(OutOfResources("Unheard of"), errno.ELOOP), "Unheard of. Look at the output directory (--output-directory)"),
+        (OutOfResources("larger than 1 megabytes", limit=Limit.OBJECT_SIZE), "larger than 1 megabytes. --max-object-size"),
+        (OutOfResources("less than 1 megabytes", limit=Limit.FREE_SPACE), "less than 1 megabytes. Make room, or lower --min"),
+        (OutOfResources("inflates", limit=Limit.INFLATED_SIZE), "inflates. --inflate-limit allows more."),
+        (CannotUnderstand("no UID", limit=Limit.SORTING), "no UID. Have the sender corrected, or do not sort (--sort-on-study"),
+        (CannotUnderstand("stray bytes"), "stray bytes. Have it sent again, and if that does not help, the sender corrected;"),
+        (CannotUnderstand(HOSTILE), "X\\nE: forged"),
+    ],
+)  # fmt: skip
+def test_refused_objects(error: StatusError, expected: str) -> None:
+    """Which object, why, and what to do about it."""
+    sentence = explanations.refused_object(error, STORE, "CT1")
+
+    assert sentence.startswith(f"The object 1.2.3.4 of CT1 was not stored: {expected}")
+    assert is_harmless(sentence)
+
+
+def test_every_limit_has_its_option() -> None:
+    """No limit is told without the option that changes it, except where no option does."""
+    for limit in Limit:
+        sentence = explanations.refused_object(OutOfResources("x", limit=limit), STORE, "CT1")
+        assert " --" in sentence or "(--" in sentence
+
+
+def test_doubtful_objects() -> None:
+    """An object that was kept, but is not what was announced."""
+    other = Attributes(MR.encode(), b"1.2.3.4")
+    both = Attributes(MR.encode(), b"9\n")
+
+    sentence = explanations.doubtful_object(IdentityMismatch.status, STORE, other, "CT1")
+    assert sentence == (
+        f"The object 1.2.3.4 of CT1 was stored, but answered with status A900: it was announced with the SOP Class UID {CT}"
+        f" but has {MR}. Have the sender corrected; with --bit-preserving it is not looked at."
+    )
+    sentence = explanations.doubtful_object(IdentityMismatch.status, STORE, both, "CT1")
+    assert (
+        f"the SOP Class UID {CT} but has {MR}, and the SOP Instance UID 1.2.3.4 but has 9\\n. Have"
+        in sentence
+    )
+    sentence = explanations.doubtful_object(CannotUnderstand.status, STORE, None, "CT1")
+    assert (
+        "answered with status C000: its data set lacks the SOP Class UID (0008,0016) or" in sentence
+    )
+
+
+def test_peers_are_called_by_what_is_known() -> None:
+    """A title if there is one, and the address; nothing in them is believed."""
+    assert explanations.sender(" CT1 ", "10.0.0.1") == '"CT1" at 10.0.0.1'
+    assert explanations.sender("", "10.0.0.1") == "10.0.0.1"
+    assert explanations.sender(HOSTILE, HOSTILE).isprintable()
