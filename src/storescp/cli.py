@@ -12,11 +12,11 @@ from typing import NoReturn
 from storescp.best_effort_output import StandardStream, open_standard_descriptors
 from storescp.compilation import form
 from storescp.config import help as texts
-from storescp.config import logs
 from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
 from storescp.config.options import Stage
 from storescp.errors import ConfigurationError, NetworkUnavailable
+from storescp.log import setup
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -37,7 +37,7 @@ def _run(argv: list[str]) -> int:
             return _print(_answer(parsed.request, parsed))
         return _receive(argv[0], parsed)
     except UsageError as error:
-        if not (error.quiet and logs.usage_errors_are_silent()):
+        if not (error.quiet and setup.usage_errors_are_silent()):
             StandardStream("stderr").write(texts.error(str(error)))
         return 1
     except ConfigurationError as error:
@@ -108,7 +108,7 @@ def _receive(program: str, parsed: Parsed) -> int:
     command_line = evaluation.run(Stage.LOGGING)
     _configure_logging(command_line)
     if command_line.arguments:
-        logs.announce(parsed.arguments_text(program))
+        setup.announce(parsed.arguments_text(program))
     if _logger.isEnabledFor(logging.INFO):
         _logger.info("%s; data sets are read by %s", texts.implementation(), form().value)
     command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
@@ -125,7 +125,7 @@ def _receive(program: str, parsed: Parsed) -> int:
 def _tell(evaluation: Evaluation, mode: Mode) -> int:
     """Say what would be received, or whether it would be, and receive nothing."""
     command_line = evaluation.run(Stage.LOGGING)
-    logs.configure(logs.LogSettings(level=command_line.log_level))
+    setup.configure(setup.LogSettings(level=command_line.log_level))
     # A log configuration decides itself how much is logged.
     verbose = command_line.log_level <= logging.INFO or command_line.log_config is not None
     command_line = evaluation.run(Stage.SECURITY, verbose=verbose)
@@ -145,10 +145,10 @@ def _tell(evaluation: Evaluation, mode: Mode) -> int:
 
 def _configure_logging(command_line: CommandLine) -> None:
     path = command_line.log_config
-    if path is not None and (complaint := logs.check_file(path)) is not None:
+    if path is not None and (complaint := setup.check_file(path)) is not None:
         raise UsageError(complaint)
-    logs.configure(
-        logs.LogSettings(
+    setup.configure(
+        setup.LogSettings(
             level=command_line.log_level,
             configuration_file=path,
             json=command_line.log_json,

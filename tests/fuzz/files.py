@@ -8,17 +8,20 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from storescp.config import dictionaries, log_appenders, log_configuration, log_properties, profile
+from storescp.config import dictionaries, profile
 from storescp.config.command_line import Evaluation, UsageError, parse
-from storescp.config.log_complaints import Complaints
-from storescp.config.logs import Appender
 from storescp.config.options import Stage, options
 from storescp.errors import ConfigurationError
+from storescp.log.log4cplus import configuration as log_configuration
+from storescp.log.log4cplus import factory
+from storescp.log.log4cplus import properties as log_properties
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.setup import Appender
 from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
 from storescp.serve.access.rules import Client, FileTooLarge, Surroundings, decide
-from tests.config.logging_state import event, restored_logging
 from tests.fuzz.scratch import scratch
 from tests.fuzz.target import Choices, Target, check_log
+from tests.log.logging_state import event, restored_logging
 
 
 def run_profile(data: bytes) -> None:
@@ -59,15 +62,15 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
     """Files, sockets and names of the system are out of reach; appenders that want them are kept from it."""
 
     def __enter__(self) -> None:
-        self._make = log_appenders._make
-        log_appenders._make = self._harmless
+        self._make = factory._make
+        factory._make = self._harmless
 
     def __exit__(self, *_: object) -> None:
-        log_appenders._make = self._make
+        factory._make = self._make
 
     def _harmless(
         self, class_name: str, properties: log_properties.Properties, complaints: Complaints
-    ) -> log_appenders.ConfiguredAppender | None:
+    ) -> factory.ConfiguredAppender | None:
         elsewhere = log_properties.Properties(
             {
                 **properties.values,

@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from storescp.compilation import Form, form
-from storescp.config import logs, settings
+from storescp.config import settings
 from storescp.config.choices import CommandLine
 from storescp.errors import ConfigurationError
+from storescp.log import setup
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
 from storescp.serve.access.peer_admission import Gate
@@ -394,13 +395,13 @@ def _tell_lists(gate: Gate, findings: _Findings) -> None:
 def _examine_log(command_line: CommandLine, findings: _Findings) -> None:
     if command_line.log_config is None:
         return
-    if (complaint := logs.check_file(command_line.log_config)) is not None:
+    if (complaint := setup.check_file(command_line.log_config)) is not None:
         findings.fail(f"{complaint}: {_path(command_line.log_config)}.")
         return
-    from storescp.config import log_rehearsal
+    from storescp.log.log4cplus import dry_run
 
     with findings.trying():
-        rehearsal = log_rehearsal.rehearse(command_line.log_config)
+        rehearsal = dry_run.rehearse(command_line.log_config)
         for complaint in rehearsal.complaints:
             findings.warn(f"{_path(command_line.log_config)}: {printable(complaint)}")
         for path in rehearsal.files:

@@ -15,7 +15,7 @@ from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
-from storescp.log_context import CURRENT
+from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Entrance, Reception
 from storescp.serve.accept.listening_socket import IPVersion, Listening, open_port, prepare

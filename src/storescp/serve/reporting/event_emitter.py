@@ -24,7 +24,7 @@ from storescp.events import (
     ObjectStored,
     Party,
 )
-from storescp.log_context import CURRENT
+from storescp.log.context import CURRENT
 from storescp.serve.reporting.event_hub import Hub
 from storescp.storage.store_scp import Outcome
 from storescp.uids import modality_prefix

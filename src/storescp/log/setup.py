@@ -2,7 +2,7 @@
 
 Everything is logged through Python's `logging`, under the logger names of DCMTK. Its hierarchy, its additivity
 and its rule that a level is tested only where an event enters are those of the reference. What only
-`--log-config` needs lives in `log_configuration` and is imported only then.
+`--log-config` needs lives in `log4cplus.configuration` and is imported only then.
 """
 
 import logging
@@ -74,9 +74,9 @@ def configure(settings: LogSettings) -> None:
     reset()
     root = logging.getLogger()
     if settings.masks:
-        from storescp.config import log_json
+        from storescp.log import json_lines
 
-        log_json.MASKS.choose(settings.masks)
+        json_lines.MASKS.choose(settings.masks)
     root.addHandler(_standard_error(settings))
     root.setLevel(settings.level)
     if settings.json:
@@ -85,24 +85,24 @@ def configure(settings: LogSettings) -> None:
     if settings.configuration_file is not None:
         root.setLevel(INFO)
         # Most servers run without such a file and need not wait for these modules.
-        from storescp.config import log_configuration
+        from storescp.log.log4cplus import configuration
 
-        log_configuration.configure(settings.configuration_file, program_name())
+        configuration.configure(settings.configuration_file, program_name())
 
 
 def _standard_error(settings: LogSettings) -> "Appender":
     if not settings.json:
         return StandardError(tells_processes=settings.tells_processes)
-    from storescp.config import log_json
+    from storescp.log import json_lines
 
-    return log_json.standard_error()
+    return json_lines.standard_error()
 
 
 def check_file(path: str) -> str | None:
     """Tell what keeps a logging configuration file from being one, in the reference's words, or None."""
-    from storescp.config import log_properties
+    from storescp.log.log4cplus import properties
 
-    return log_properties.check_file(path)
+    return properties.check_file(path)
 
 
 def reset() -> None:

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.config import log_layouts, logs
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_layouts import InvalidLayout, PatternLayout, SimpleLayout, parse_pattern
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event
+from storescp.log import setup
+from storescp.log.log4cplus import layouts
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.layouts import InvalidLayout, PatternLayout, SimpleLayout, parse_pattern
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event
 
 NOON = 1795521600.460339  # 2026-11-24 12:00:00.460339 UTC
 
@@ -114,7 +115,7 @@ def test_unknown_own_name_is_left_unqualified(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
 
-    assert log_layouts.fully_qualified_name() == socket.gethostname()
+    assert layouts.fully_qualified_name() == socket.gethostname()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_empty_pattern_prints_the_message_alone(capsys: pytest.CaptureFixture[st
 def test_lines_are_formatted_one_by_one_by_default(expected: str, extra: str) -> None:
     """Each line of a message goes through the pattern, an empty last line too, unless that is switched off."""
     properties = parse("ConversionPattern=%P: %m%n" + extra)
-    layout = log_layouts.make("log4cplus::PatternLayout", properties, Complaints())
+    layout = layouts.make("log4cplus::PatternLayout", properties, Complaints())
 
     assert layout is not None
     assert expected == layout.format(event("one\n\ntwo\n"))
@@ -175,8 +176,8 @@ def test_lines_are_formatted_one_by_one_by_default(expected: str, extra: str) ->
 
 def test_old_name_of_the_pattern_is_deprecated(capsys: pytest.CaptureFixture[str]) -> None:
     """`Pattern` works with a warning, and not beside `ConversionPattern`."""
-    alone = log_layouts.make("log4cplus::PatternLayout", parse("Pattern=<%m>"), Complaints())
-    beside = log_layouts.make(
+    alone = layouts.make("log4cplus::PatternLayout", parse("Pattern=<%m>"), Complaints())
+    beside = layouts.make(
         "log4cplus::PatternLayout", parse("Pattern=<%m>\nConversionPattern=%P"), Complaints()
     )
 
@@ -189,7 +190,7 @@ def test_old_name_of_the_pattern_is_deprecated(capsys: pytest.CaptureFixture[str
 def test_pattern_layout_needs_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
     """Without its pattern the layout cannot be made."""
     with pytest.raises(InvalidLayout):
-        log_layouts.make("log4cplus::PatternLayout", parse(""), Complaints())
+        layouts.make("log4cplus::PatternLayout", parse(""), Complaints())
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR ConversionPattern not specified in properties\n"
@@ -213,16 +214,16 @@ def test_simple_layout_prefixes_the_message_once() -> None:
 )
 def test_ttcc_layout(expected: str, properties: str) -> None:
     """Time or run time, thread, level, logger, an empty context, message."""
-    layout = log_layouts.make("log4cplus::TTCCLayout", parse(properties), Complaints())
+    layout = layouts.make("log4cplus::TTCCLayout", parse(properties), Complaints())
 
     assert layout is not None
-    record = event("text", level=logs.WARN, logger="dcmtk.dcmnet", created=NOON)
+    record = event("text", level=setup.WARN, logger="dcmtk.dcmnet", created=NOON)
     assert re.fullmatch(expected, layout.format(record))
 
 
 def test_unknown_layout_is_none() -> None:
     """Class names are exact."""
-    assert log_layouts.make("SimpleLayout", parse(""), Complaints()) is None
+    assert layouts.make("SimpleLayout", parse(""), Complaints()) is None
 
 
 @given(st.text(alphabet="%-.0159mpPcdDXHnyz{}[] ", max_size=30))

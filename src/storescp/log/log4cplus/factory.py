@@ -1,6 +1,6 @@
 """Appenders of logging configuration files: their common properties, and the simple ones.
 
-Files are in `log_files`, what sends to other processes in `log_network`; both are imported when a file asks for them.
+Files are in `log4cplus.file`, what sends to other processes in `log4cplus.network`; both are imported when a file asks for them.
 No appender has a thread: a server that forks must not have any, and none of them makes the receiver wait for long.
 """
 
@@ -13,10 +13,10 @@ import weakref
 from collections.abc import Iterator
 
 from storescp.best_effort_output import StandardStream
-from storescp.config import log_filters, log_layouts
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties
-from storescp.config.logs import Appender, level_named
+from storescp.log.log4cplus import filters, layouts
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import Appender, level_named
 
 ASYNC_CLASS = "log4cplus::AsyncAppender"
 FILE_CLASSES = frozenset(
@@ -197,13 +197,13 @@ def _make(
         case _ if class_name == ASYNC_CLASS:
             return AsyncAppender(complaints, _wrapped(properties, complaints))
         case _ if class_name in FILE_CLASSES:
-            from storescp.config import log_files
+            from storescp.log.log4cplus import file as log_files
 
             return log_files.make(class_name, properties, complaints)
         case _ if class_name in _NETWORK_CLASSES:
-            from storescp.config import log_network
+            from storescp.log.log4cplus import network
 
-            return log_network.make(class_name, properties, complaints)
+            return network.make(class_name, properties, complaints)
         case _:
             return None
 
@@ -228,13 +228,11 @@ def _set_common(
     appender: ConfiguredAppender, properties: Properties, complaints: Complaints
 ) -> None:
     """Set layout, threshold, filters and lock file; an unusable layout makes the reference forget the rest."""
-    appender.setFormatter(log_layouts.SimpleLayout())
+    appender.setFormatter(layouts.SimpleLayout())
     if "layout" in properties:
         try:
-            layout = log_layouts.make(
-                properties.get("layout"), properties.below("layout."), complaints
-            )
-        except log_layouts.InvalidLayout as reason:
+            layout = layouts.make(properties.get("layout"), properties.below("layout."), complaints)
+        except layouts.InvalidLayout as reason:
             complaints.error(f"Error while creating Layout: {reason}")
             return
         if layout is None:
@@ -242,7 +240,7 @@ def _set_common(
             return
         appender.setFormatter(layout)
     appender.setLevel(level_named(properties.get("Threshold")) or logging.NOTSET)
-    appender.addFilter(log_filters.chain(properties.below("filters."), complaints))
+    appender.addFilter(filters.chain(properties.below("filters."), complaints))
     if properties.boolean("UseLockFile", default=False):
         _set_lock(appender, properties, complaints)
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from storescp.config import log_json, log_layouts, logs
 from storescp.config.choices import LogMask
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_json import JSONLayout, Masks
-from storescp.config.log_properties import Properties
 from storescp.events import Party
-from storescp.log_context import CURRENT, LogContext
-from tests.config.logging_state import event, restored_logging
+from storescp.log import json_lines, setup
+from storescp.log.context import CURRENT, LogContext
+from storescp.log.json_lines import JSONLayout, Masks
+from storescp.log.log4cplus import layouts
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from tests.log.logging_state import event, restored_logging
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import (
     CT_IMAGE_STORAGE,
@@ -142,7 +143,7 @@ def test_pseudonyms_cannot_be_looked_up() -> None:
 
 def test_layout_of_configuration_files() -> None:
     """Any appender can have it."""
-    layout = log_layouts.make("storescp::JSONLayout", Properties({}), Complaints())
+    layout = layouts.make("storescp::JSONLayout", Properties({}), Complaints())
 
     assert isinstance(layout, JSONLayout)
     assert CURRENT.wanted
@@ -150,9 +151,9 @@ def test_layout_of_configuration_files() -> None:
 
 def test_option(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard error gets objects, and masks are those that were asked for."""
-    logs.configure(logs.LogSettings(logs.INFO, json=True, masks=(LogMask.UIDS,)))
+    setup.configure(setup.LogSettings(setup.INFO, json=True, masks=(LogMask.UIDS,)))
     logging.getLogger("dcmtk.apps.storescp").info("of %s", "1.2.3.4")
-    log_json.MASKS.choose(())
+    json_lines.MASKS.choose(())
 
     assert json.loads(capsys.readouterr().err)["message"].startswith("of masked-")
 

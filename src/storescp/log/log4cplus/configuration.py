@@ -10,11 +10,12 @@ import re
 import time
 from collections.abc import Callable
 
-from storescp.config import log_appenders, log_layouts, log_properties
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties
-from storescp.config.logs import ERROR, Appender, level_named, remove_appenders
 from storescp.errors import ConfigurationError
+from storescp.log.log4cplus import factory, layouts
+from storescp.log.log4cplus import properties as log_properties
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import ERROR, Appender, level_named, remove_appenders
 
 
 class NoAppender(logging.Handler):
@@ -65,14 +66,14 @@ def predefined(program: str, now: time.struct_time) -> dict[str, str]:
         "date": time.strftime("%Y%m%d", now),
         "time": time.strftime("%H%M%S", now),
         "pid": str(os.getpid()),
-        "hostname": log_layouts.host_name(),
+        "hostname": layouts.host_name(),
     }
 
 
 Make = Callable[[str, Properties, Complaints], Appender | None]
 
 
-def apply(properties: Properties, complaints: Complaints, make: Make = log_appenders.make) -> None:
+def apply(properties: Properties, complaints: Complaints, make: Make = factory.make) -> None:
     """Make all appenders and set up all loggers."""
     root_value = properties.get("rootLogger")
     check_root_level(root_value)
@@ -102,7 +103,7 @@ def check_root_level(value: str) -> None:
 
 
 def make_appenders(
-    properties: Properties, complaints: Complaints, make: Make = log_appenders.make
+    properties: Properties, complaints: Complaints, make: Make = factory.make
 ) -> dict[str, Appender]:
     """Make the appender of every name."""
     appenders = {}

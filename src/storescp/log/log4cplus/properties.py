@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from storescp.config.log_complaints import Complaints, boolean, integer
 from storescp.errors import ConfigurationError
+from storescp.log.log4cplus.diagnostics import Complaints, boolean, integer
 
 PREFIX = "log4cplus."
 

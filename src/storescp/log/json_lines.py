@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from storescp.config.choices import LogMask
-from storescp.config.logs import StandardErrorAppender, level_name, message_of
 from storescp.events import timestamp
-from storescp.log_context import CURRENT, LogContext
+from storescp.log.context import CURRENT, LogContext
+from storescp.log.setup import StandardErrorAppender, level_name, message_of
 
 _REGISTERED = "1.2.840.10008."
 """UIDs of the standard, which identify nobody."""

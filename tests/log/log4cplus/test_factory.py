@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from storescp.config import log_appenders, logs
-from storescp.config.log_appenders import ConfiguredAppender, LockFile
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event, run_python
+from storescp.log import setup
+from storescp.log.log4cplus import factory
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.factory import ConfiguredAppender, LockFile
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event, run_python
 
 
-def make(class_name: str, properties: str = "") -> logs.Appender:
-    appender = log_appenders.make(f"log4cplus::{class_name}", parse(properties), Complaints())
+def make(class_name: str, properties: str = "") -> setup.Appender:
+    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
     assert appender is not None
     return appender
 
 
-def send(appender: logs.Appender, record: logging.LogRecord) -> None:
+def send(appender: setup.Appender, record: logging.LogRecord) -> None:
     """Give an event to an appender as a logger does: if its level is reached."""
     if record.levelno >= appender.level:
         appender.handle(record)
@@ -82,7 +83,7 @@ def test_children_do_not_repeat_what_was_buffered() -> None:
     """What is buffered is written before a fork, so that it is not written by the child as well."""
     printed = run_python(
         """
-        appender = log_appenders.make("log4cplus::ConsoleAppender", properties, Complaints())
+        appender = factory.make("log4cplus::ConsoleAppender", properties, Complaints())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))
@@ -136,7 +137,7 @@ def test_async_appender_hands_on(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
     appender.handle(event("one"))
-    appender.handle(event("two", level=logs.ERROR))
+    appender.handle(event("two", level=setup.ERROR))
     appender.close()
 
     assert capsys.readouterr().out == "<two>\n"
@@ -176,7 +177,7 @@ def test_async_appender_without_appender(
 )
 def test_unknown_classes(class_name: str) -> None:
     """Class names are exact; those of Windows do not exist here."""
-    assert log_appenders.make(class_name, parse(""), Complaints()) is None
+    assert factory.make(class_name, parse(""), Complaints()) is None
 
 
 def test_failures_are_complained_about_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,17 +233,17 @@ def test_lock_held_by_another_process_is_waited_for(tmp_path: Path) -> None:
     """A writer waits for its turn, but not for ever."""
     printed = run_python(
         f"""
-        log_appenders.LOCK_PATIENCE = 0.05
+        factory.LOCK_PATIENCE = 0.05
         path = {str(tmp_path / "lock")!r}
         ready, done = os.pipe(), os.pipe()
         if not os.fork():
-            with log_appenders.LockFile(path):
+            with factory.LockFile(path):
                 os.write(ready[1], b"x")
                 os.read(done[0], 1)
             os._exit(0)
         os.read(ready[0], 1)
         begin = time.monotonic()
-        with log_appenders.LockFile(path):
+        with factory.LockFile(path):
             print(time.monotonic() - begin)
         os.write(done[1], b"x")
         os.wait()

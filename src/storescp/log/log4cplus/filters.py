@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from enum import Enum
 
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties
-from storescp.config.logs import level_named, message_of
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import level_named, message_of
 
 
 class Decision(Enum):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from storescp.config import log_appenders, logs
-from storescp.config.log_rehearsal import Rehearsal, rehearse
 from storescp.errors import ConfigurationError
-from tests.config.logging_state import restored_logging
+from storescp.log import setup
+from storescp.log.log4cplus import factory
+from storescp.log.log4cplus.dry_run import Rehearsal, rehearse
+from tests.log.logging_state import restored_logging
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_what_would_stop_the_start(tmp_path: Path) -> None:
 
 def test_nothing_stays(tmp_path: Path) -> None:
     """After a rehearsal the log is what it was without a configuration file."""
-    logs.configure(logs.LogSettings(level=logs.ERROR))
+    setup.configure(setup.LogSettings(level=setup.ERROR))
     last_resort = logging.lastResort
 
     rehearsed(
@@ -88,7 +89,7 @@ def test_nothing_stays(tmp_path: Path) -> None:
         "log4cplus.logger.dcmtk.apps = TRACE\nlog4cplus.additivity.dcmtk.apps = false\n",
     )
 
-    assert logging.getLogger().level == logs.ERROR
+    assert logging.getLogger().level == setup.ERROR
     assert logging.getLogger("dcmtk.apps").level == logging.NOTSET
     assert logging.getLogger("dcmtk.apps").propagate
     assert logging.lastResort is last_resort
@@ -96,11 +97,11 @@ def test_nothing_stays(tmp_path: Path) -> None:
 
 def test_all_classes_can_be_made(tmp_path: Path) -> None:
     """The list of classes is that of the appenders that there are."""
-    from storescp.config.log_complaints import Complaints
-    from storescp.config.log_properties import Properties
+    from storescp.log.log4cplus.diagnostics import Complaints
+    from storescp.log.log4cplus.properties import Properties
 
-    for name in log_appenders.CLASSES:
+    for name in factory.CLASSES:
         properties = Properties({"File": str(tmp_path / "f"), "host": "127.0.0.1", "port": "9"})
-        appender = log_appenders.make(name, properties, Complaints(quiet=True))
+        appender = factory.make(name, properties, Complaints(quiet=True))
         assert appender is not None
         appender.close()

@@ -1,7 +1,7 @@
 """Whose association and which object the log is about at the moment: for logs that machines read.
 
 A process serves one association at a time, and its log is one: so is this. It is kept only if such a log is wanted;
-`serve.reporting.event_emitter` keeps it, `config.log_json` reads it.
+`serve.reporting.event_emitter` keeps it, `log.json_lines` reads it.
 """
 
 from typing import TYPE_CHECKING

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from storescp.config.log_appenders import ConfiguredAppender, flush_before_fork, patience
-from storescp.config.log_complaints import Complaints, integer
-from storescp.config.log_properties import Properties
+from storescp.log.log4cplus.diagnostics import Complaints, integer
+from storescp.log.log4cplus.factory import ConfiguredAppender, flush_before_fork, patience
+from storescp.log.log4cplus.properties import Properties
 
 LEAST_MAXIMUM_SIZE = 200 * 1024
 DEFAULT_MAXIMUM_SIZE = 10 * 1024 * 1024

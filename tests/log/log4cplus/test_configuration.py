@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from storescp.config import log_configuration, logs
-from storescp.config.log_complaints import Complaints
 from storescp.errors import ConfigurationError
-from tests.config.logging_state import event, restored_logging, run_python
+from storescp.log import setup
+from storescp.log.log4cplus import configuration
+from storescp.log.log4cplus.diagnostics import Complaints
+from tests.log.logging_state import event, restored_logging, run_python
 
 CONSOLE = """
 log4cplus.appender.c = log4cplus::ConsoleAppender
@@ -21,7 +22,7 @@ log4cplus.appender.c.ImmediateFlush = true
 log4cplus.appender.c.layout = log4cplus::PatternLayout
 log4cplus.appender.c.layout.ConversionPattern = %P %c{1} %m%n
 """
-HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto-logging.md"
+HOWTO = Path(__file__).resolve().parents[3] / "docs" / "howto-logging.md"
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +39,10 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(text: str) -> None:
     Path("log.cfg").write_text(text)
-    logs.configure(logs.LogSettings(level=logs.FATAL, configuration_file="log.cfg"))
+    setup.configure(setup.LogSettings(level=setup.FATAL, configuration_file="log.cfg"))
 
 
-def say(text: str, level: int = logs.INFO, logger: str = "dcmtk.apps.storescp") -> None:
+def say(text: str, level: int = setup.INFO, logger: str = "dcmtk.apps.storescp") -> None:
     logging.getLogger(logger).log(level, text)
 
 
@@ -94,8 +95,8 @@ def test_levels_and_appenders_of_loggers(
     configure(text + CONSOLE)
 
     for logger in ("dcmtk.apps.storescp", "dcmtk.dcmnet"):
-        say("x", logs.DEBUG, logger)
-        say("x", logs.INFO if "apps" in logger else logs.WARN, logger)
+        say("x", setup.DEBUG, logger)
+        say("x", setup.INFO if "apps" in logger else setup.WARN, logger)
 
     assert tuple(capsys.readouterr()) == ("", expected)
 
@@ -137,7 +138,7 @@ def test_empty_root_logger_keeps_the_default(capsys: pytest.CaptureFixture[str])
     configure("log4cplus.rootLogger =")
 
     say("x")
-    say("x", logs.DEBUG)
+    say("x", setup.DEBUG)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()-"
@@ -153,7 +154,7 @@ def test_root_logger_needs_a_level(value: str, capsys: pytest.CaptureFixture[str
             f"log4cplus.rootLogger = {value}\nlog4cplus.appender.f = log4cplus::FileAppender\n"
             "log4cplus.appender.f.File = made"
         )
-    say("x", logs.FATAL)
+    say("x", setup.FATAL)
 
     assert capsys.readouterr().err == "F: x\n"
     assert not Path("made").exists()
@@ -174,7 +175,7 @@ def test_predefined_variables() -> None:
     """Date and time are written in digits."""
     now = time.strptime("2026-01-02 03:04:05", "%Y-%m-%d %H:%M:%S")
 
-    variables = log_configuration.predefined("storescp", now)
+    variables = configuration.predefined("storescp", now)
 
     assert (variables["date"], variables["time"]) == ("20260102", "030405")
 
@@ -214,7 +215,7 @@ def test_complaints_fall_silent_with_the_root_level(capsys: pytest.CaptureFixtur
         "log4cplus.rootLogger = FATAL, f, nobody\nlog4cplus.appender.f = log4cplus::FileAppender\n"
         "log4cplus.appender.f.File = /dev/full"
     )
-    say("x", logs.FATAL)
+    say("x", setup.FATAL)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()- Invalid appender: nobody\n"
@@ -239,9 +240,9 @@ def test_events_without_appender_are_complained_about_once(tmp_path: Path) -> No
     printed = run_python(
         """
         import logging
-        from storescp.config import logs
+        from storescp.log import setup
         sys.stderr = sys.stdout
-        logs.configure(logs.LogSettings(configuration_file="log.cfg"))
+        setup.configure(setup.LogSettings(configuration_file="log.cfg"))
         logging.getLogger("dcmtk.apps.storescp").error("one")
         logging.getLogger("dcmtk.dcmnet").error("two")
         """
@@ -257,7 +258,7 @@ def test_announcement_goes_to_the_configured_appenders(capsys: pytest.CaptureFix
     """`--arguments` is printed by the appenders of the root logger, whatever its level."""
     configure("log4cplus.rootLogger = ERROR, c" + CONSOLE)
 
-    logs.announce("calling")
+    setup.announce("calling")
 
     assert tuple(capsys.readouterr()) == ("", "I root calling\n")
 
@@ -266,7 +267,7 @@ def test_progress_follows_the_file() -> None:
     """The level of the progress logger can be set apart, as sample files do."""
     configure("log4cplus.rootLogger = DEBUG\nlog4cplus.logger.dcmtk.apps.storescp.progress = INFO")
 
-    assert logs.progress_enabled()
+    assert setup.progress_enabled()
 
 
 @pytest.mark.parametrize("name", ["logger.cfg", "filelog.cfg"])
@@ -280,9 +281,9 @@ def test_sample_files_of_the_reference_work(
     text = sample.read_text() if sample.exists() else SAMPLES[name]
 
     configure(text)
-    say("to the file only", logs.DEBUG)
-    say("to both", logs.ERROR)
-    logs.reset()
+    say("to the file only", setup.DEBUG)
+    say("to both", setup.ERROR)
+    setup.reset()
 
     out, err = capsys.readouterr()
     assert err == ""
@@ -299,8 +300,8 @@ def test_sample_files_of_the_reference_work(
 def test_settings_of_the_sample_files(name: str, tmp_path: Path) -> None:
     """What those files set up works, wherever they are from."""
     configure(SAMPLES[name])
-    say("x", logs.DEBUG)
-    logs.reset()
+    say("x", setup.DEBUG)
+    setup.reset()
 
     assert (tmp_path / "storescp.log").read_text().endswith("x\n")
 
@@ -349,10 +350,10 @@ def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str], tmp_pa
     configure(example.replace("/var/log/storescp", str(tmp_path)))
 
     say("Association Received")
-    say("DICOM file already exists", logs.WARN)
-    say("detail", logs.DEBUG, "dcmtk.dcmnet")
-    say("detail", logs.DEBUG, "dcmtk.dcmdata")
-    logs.reset()
+    say("DICOM file already exists", setup.WARN)
+    say("detail", setup.DEBUG, "dcmtk.dcmnet")
+    say("detail", setup.DEBUG, "dcmtk.dcmdata")
+    setup.reset()
 
     assert capsys.readouterr().err == "W: DICOM file already exists\n"
     lines = (tmp_path / "storescp.log").read_text().splitlines()
@@ -365,7 +366,7 @@ def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str], tmp_pa
 
 def test_no_appender_takes_events_directly(capsys: pytest.CaptureFixture[str]) -> None:
     """The last resort complains about the first event only."""
-    handler = log_configuration.NoAppender(Complaints())
+    handler = configuration.NoAppender(Complaints())
 
     handler.handle(event(logger="a"))
     handler.handle(event(logger="b"))

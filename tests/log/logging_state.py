@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from storescp.config import logs
+from storescp.log import setup
 
 
 @contextlib.contextmanager
@@ -20,7 +20,7 @@ def restored_logging() -> Iterator[None]:
     try:
         yield
     finally:
-        logs.reset()
+        setup.reset()
         root.setLevel(level)
         logging.lastResort = last_resort
 
@@ -28,7 +28,7 @@ def restored_logging() -> Iterator[None]:
 def event(
     message: str = "Association Received",
     *,
-    level: int = logs.INFO,
+    level: int = setup.INFO,
     logger: str = "dcmtk.apps.storescp",
     created: float | None = None,
 ) -> logging.LogRecord:
@@ -49,10 +49,10 @@ def run_python(code: str, properties: str = "") -> str:
     """
     preamble = f"""
 import os, sys, time
-from storescp.config import log_appenders
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event
+from storescp.log.log4cplus import factory
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event
 properties = parse({properties!r})
 """
     root = Path(__file__).resolve().parents[2]

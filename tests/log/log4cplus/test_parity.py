@@ -61,12 +61,12 @@ RAW = "%c\x1f%p\x1f%m\x1e%n"
 
 REPLAY = """
 import logging, sys
-from storescp.config import logs
+from storescp.log import setup
 sys.argv[0] = "/usr/bin/storescp"
-logs.configure(logs.LogSettings(configuration_file=sys.argv[1]))
+setup.configure(setup.LogSettings(configuration_file=sys.argv[1]))
 for message in sys.stdin.read().split("\\x1e\\n")[:-1]:
     logger, level, text = message.split("\\x1f")
-    logging.getLogger(logger).log(logs.level_named(level), "%s", text)
+    logging.getLogger(logger).log(setup.level_named(level), "%s", text)
 """
 
 
@@ -132,7 +132,7 @@ def test_same_messages_give_same_files(tmp_path: Path) -> None:
         [sys.executable, "-c", REPLAY, str(tmp_path / "log.cfg")],
         input=(reference / "raw").read_text(),
         cwd=ours,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "src")},
         capture_output=True,
         text=True,
         check=True,

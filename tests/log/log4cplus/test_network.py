@@ -14,11 +14,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from storescp.config import log_appenders, log_network, logs
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_network import LocalSysLogAppender, SocketAppender, event_bytes
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event, run_python
+from storescp.log import setup
+from storescp.log.log4cplus import factory, network
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.network import LocalSysLogAppender, SocketAppender, event_bytes
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event, run_python
 
 NOON = 1795521600.460339  # 2026-11-24 12:00:00.460339 UTC
 
@@ -40,8 +41,8 @@ def server() -> Iterator[socket.socket]:
         yield server
 
 
-def make(class_name: str, properties: str = "") -> logs.Appender:
-    appender = log_appenders.make(f"log4cplus::{class_name}", parse(properties), Complaints())
+def make(class_name: str, properties: str = "") -> setup.Appender:
+    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
     assert appender is not None
     return appender
 
@@ -56,23 +57,23 @@ def address(listener: socket.socket) -> str:
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        (7, logs.TRACE),
-        (7, logs.DEBUG),
-        (6, logs.INFO),
-        (4, logs.WARN),
-        (3, logs.ERROR),
-        (2, logs.FATAL),
-        (1, logs.OFF),
+        (7, setup.TRACE),
+        (7, setup.DEBUG),
+        (6, setup.INFO),
+        (4, setup.WARN),
+        (3, setup.ERROR),
+        (2, setup.FATAL),
+        (1, setup.OFF),
     ],
 )
 def test_severities(expected: int, level: int) -> None:
     """Levels become severities of RFC 5424 table 2, behind the facility."""
-    assert log_network.priority(19, level) == 19 * 8 + expected
+    assert network.priority(19, level) == 19 * 8 + expected
 
 
 def test_remote_system_log(receiver: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """One datagram in the form of RFC 5424 for each event, its text as the layout made it."""
-    monkeypatch.setattr(log_network, "fully_qualified_name", lambda: "ct.example.org")
+    monkeypatch.setattr(network, "fully_qualified_name", lambda: "ct.example.org")
     appender = make(
         "SysLogAppender",
         address(receiver) + "ident=myident\nfacility=LOCAL3\nlayout=log4cplus::SimpleLayout",
@@ -112,7 +113,7 @@ def test_local_system_log(tmp_path: Path) -> None:
         appender = LocalSysLogAppender(Complaints(), path, facility=3, ident="storescp")
         appender.setFormatter(logging.Formatter("%(message)s"))
 
-        appender.handle(event("text", level=logs.ERROR))
+        appender.handle(event("text", level=setup.ERROR))
         appender.close()
 
         assert re.fullmatch(
@@ -126,7 +127,7 @@ def test_local_system_log_that_is_missing(
 ) -> None:
     """Without a system log events are dropped, with one complaint."""
     path = str(tmp_path / "log")
-    monkeypatch.setattr(log_network, "SYSTEM_LOG", path)
+    monkeypatch.setattr(network, "SYSTEM_LOG", path)
     appender = make("SysLogAppender", "host=")
 
     appender.handle(event())
@@ -243,7 +244,7 @@ def test_unknown_host_is_complained_about(
 
 def test_event_as_a_server_reads_it() -> None:
     """Length, version, character size, then names, level, message, thread, time and place."""
-    record = event("text", level=logs.WARN, created=NOON)
+    record = event("text", level=setup.WARN, created=NOON)
 
     def counted(text: str) -> bytes:
         return struct.pack(">I", len(text)) + text.encode()
@@ -267,11 +268,11 @@ def test_event_as_a_server_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "level"), [(0, logs.TRACE), (10000, logs.DEBUG), (60000, logs.OFF)]
+    ("expected", "level"), [(0, setup.TRACE), (10000, setup.DEBUG), (60000, setup.OFF)]
 )
 def test_levels_of_the_library(expected: int, level: int) -> None:
     """A server knows levels by the numbers of its own library."""
-    assert expected == log_network.library_level(level)
+    assert expected == network.library_level(level)
 
 
 def read_events(connection: socket.socket, count: int) -> list[bytes]:
@@ -300,7 +301,7 @@ def test_server_that_is_down_is_tried_again(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Events are dropped with one complaint until the server is up."""
-    monkeypatch.setattr(log_network, "_RETRY_DELAY", 0.0)
+    monkeypatch.setattr(network, "_RETRY_DELAY", 0.0)
     properties = address(server)
     port = server.getsockname()[1]
     server.close()
@@ -404,7 +405,7 @@ def test_child_makes_a_connection_of_its_own(server: socket.socket) -> None:
     """Parent and child do not write into the same stream."""
     run_python(
         """
-        appender = log_appenders.make("log4cplus::SocketAppender", properties, Complaints())
+        appender = factory.make("log4cplus::SocketAppender", properties, Complaints())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from storescp.config import logs
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_filters import chain
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event
+from storescp.log import setup
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.filters import chain
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event
 
-LEVELS = {"T": logs.TRACE, "D": logs.DEBUG, "I": logs.INFO, "W": logs.WARN, "E": logs.ERROR}
+LEVELS = {"T": setup.TRACE, "D": setup.DEBUG, "I": setup.INFO, "W": setup.WARN, "E": setup.ERROR}
 
 
 def passing(text: str) -> str:

@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from storescp.config.log_complaints import Complaints, boolean, integer
+from storescp.log.log4cplus.diagnostics import Complaints, boolean, integer
 
 
 @pytest.mark.parametrize(

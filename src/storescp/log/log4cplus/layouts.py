@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties
-from storescp.config.logs import level_name, message_of
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import level_name, message_of
 
 DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
 
@@ -79,7 +79,7 @@ def make(
                 each_line=properties.boolean("FormatEachLine", default=True),
             )
         case "storescp::JSONLayout":
-            from storescp.config.log_json import JSONLayout  # most files do without
+            from storescp.log.json_lines import JSONLayout  # most files do without
 
             return JSONLayout()
         case _:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from storescp.config import log_appenders, log_files
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_files import (
+from storescp.log.log4cplus import factory
+from storescp.log.log4cplus import file as log_files
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.file import (
     FileAppender,
     FileOptions,
     Schedule,
@@ -20,8 +21,8 @@ from storescp.config.log_files import (
     end_of_period,
     start_of_period,
 )
-from storescp.config.log_properties import parse
-from tests.config.logging_state import event, run_python
+from storescp.log.log4cplus.properties import parse
+from tests.log.logging_state import event, run_python
 
 LARGEST = log_files.LEAST_MAXIMUM_SIZE
 
@@ -45,7 +46,7 @@ def make(class_name: str, file: Path | str, properties: str = "") -> FileAppende
     text = (
         f"File={file}\n{properties}\nlayout=log4cplus::PatternLayout\nlayout.ConversionPattern=%m%n"
     )
-    appender = log_appenders.make(f"log4cplus::{class_name}", parse(text), Complaints())
+    appender = factory.make(f"log4cplus::{class_name}", parse(text), Complaints())
     assert isinstance(appender, FileAppender)
     return appender
 
@@ -115,7 +116,7 @@ def test_children_append_to_the_same_file(file: Path) -> None:
     """A child writes behind its parent, and nothing is written twice."""
     run_python(
         """
-        appender = log_appenders.make("log4cplus::FileAppender", properties, Complaints())
+        appender = factory.make("log4cplus::FileAppender", properties, Complaints())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))

@@ -3,10 +3,11 @@
 import logging
 from dataclasses import dataclass, field
 
-from storescp.config import log_appenders, log_configuration, logs
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties
-from storescp.config.logs import Appender
+from storescp.log import setup
+from storescp.log.log4cplus import configuration, factory
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import Appender
 
 _SIDE_EFFECTS = frozenset({"UseLockFile", "LockFile"})
 
@@ -23,17 +24,17 @@ class Rehearsal:
         self, class_name: str, properties: Properties, complaints: Complaints
     ) -> Appender | None:
         """Make an appender that goes nowhere but has the properties of the one asked for."""
-        if class_name not in log_appenders.CLASSES:
+        if class_name not in factory.CLASSES:
             return None
-        if class_name in log_appenders.FILE_CLASSES:
+        if class_name in factory.FILE_CLASSES:
             if path := properties.get("File"):
                 self.files.append(path)
             else:
                 complaints.error("Invalid filename")
-        if class_name == log_appenders.ASYNC_CLASS and (wrapped := properties.get("Appender")):
+        if class_name == factory.ASYNC_CLASS and (wrapped := properties.get("Appender")):
             self.make(wrapped, properties.below("Appender."), complaints)
         harmless = {key: properties.get(key) for key in properties if key not in _SIDE_EFFECTS}
-        return log_appenders.make("log4cplus::NullAppender", Properties(harmless), complaints)
+        return factory.make("log4cplus::NullAppender", Properties(harmless), complaints)
 
 
 class _Listener(Complaints):
@@ -58,9 +59,9 @@ def rehearse(path: str) -> Rehearsal:
     complaints = _Listener(rehearsal.complaints)
     last_resort, level = logging.lastResort, logging.getLogger().level
     try:
-        properties = log_configuration.read(path, logs.program_name(), complaints)
-        log_configuration.apply(properties, complaints, rehearsal.make)
+        properties = configuration.read(path, setup.program_name(), complaints)
+        configuration.apply(properties, complaints, rehearsal.make)
     finally:
         logging.lastResort = last_resort
-        logs.configure(logs.LogSettings(level=level))
+        setup.configure(setup.LogSettings(level=level))
     return rehearsal

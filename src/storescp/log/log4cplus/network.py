@@ -13,12 +13,12 @@ import struct
 import sys
 import time
 
-from storescp.config.log_appenders import ConfiguredAppender
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_files import encode
-from storescp.config.log_layouts import fully_qualified_name
-from storescp.config.log_properties import Properties
-from storescp.config.logs import ERROR, FATAL, INFO, TRACE, WARN, level_name, message_of
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.factory import ConfiguredAppender
+from storescp.log.log4cplus.file import encode
+from storescp.log.log4cplus.layouts import fully_qualified_name
+from storescp.log.log4cplus.properties import Properties
+from storescp.log.setup import ERROR, FATAL, INFO, TRACE, WARN, level_name, message_of
 
 Address = str | tuple[object, ...]
 

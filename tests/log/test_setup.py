@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from storescp.config import logs
 from storescp.errors import ConfigurationError
-from tests.config.logging_state import event, restored_logging
+from storescp.log import setup
+from tests.log.logging_state import event, restored_logging
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +23,14 @@ def _restored() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        (logs.FATAL, "fatal"),
-        (logs.ERROR, "Error"),
-        (logs.WARN, "WARN"),
-        (logs.INFO, "info"),
-        (logs.DEBUG, "debug"),
-        (logs.TRACE, "trace"),
-        (logs.OFF, "off"),
-        (logs.TRACE, "all"),
+        (setup.FATAL, "fatal"),
+        (setup.ERROR, "Error"),
+        (setup.WARN, "WARN"),
+        (setup.INFO, "info"),
+        (setup.DEBUG, "debug"),
+        (setup.TRACE, "trace"),
+        (setup.OFF, "off"),
+        (setup.TRACE, "all"),
         (None, "notset"),
         (None, ""),
         (None, "warning"),
@@ -38,7 +38,7 @@ def _restored() -> Iterator[None]:
 )
 def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
     """The names of `--log-level` are known, `off` and `all` too, and nothing else is."""
-    assert expected == logs.level_named(name)
+    assert expected == setup.level_named(name)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
 )
 def test_level_without_name_counts_as_the_next_lower(expected: str, level: int) -> None:
     """Levels that other packages invent are shown as the next lower level."""
-    assert expected == logs.level_name(level)
+    assert expected == setup.level_name(level)
 
 
 def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Level letter, colon and blank stand before every line; a message that ends with LF has an empty last line."""
-    logs.configure(logs.LogSettings(level=logs.TRACE))
+    setup.configure(setup.LogSettings(level=setup.TRACE))
     logger = logging.getLogger("dcmtk.apps.storescp")
 
-    for level in (logs.FATAL, logs.ERROR, logs.WARN, logs.INFO, logs.DEBUG, logs.TRACE):
+    for level in (setup.FATAL, setup.ERROR, setup.WARN, setup.INFO, setup.DEBUG, setup.TRACE):
         logger.log(level, "one of %d\n", 6)
     logger.info("Parameters:\n  a\n\n  b")
 
@@ -74,20 +74,20 @@ def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        ("F", logs.FATAL),
-        ("FE", logs.ERROR),
-        ("FEW", logs.WARN),
-        ("FEWI", logs.INFO),
-        ("FEWID", logs.DEBUG),
-        ("FEWIDT", logs.TRACE),
-        ("", logs.OFF),
+        ("F", setup.FATAL),
+        ("FE", setup.ERROR),
+        ("FEW", setup.WARN),
+        ("FEWI", setup.INFO),
+        ("FEWID", setup.DEBUG),
+        ("FEWIDT", setup.TRACE),
+        ("", setup.OFF),
     ],
 )
 def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Events at or above the level of the root logger are printed, others are not."""
-    logs.configure(logs.LogSettings(level=level))
+    setup.configure(setup.LogSettings(level=level))
 
-    for each in (logs.FATAL, logs.ERROR, logs.WARN, logs.INFO, logs.DEBUG, logs.TRACE):
+    for each in (setup.FATAL, setup.ERROR, setup.WARN, setup.INFO, setup.DEBUG, setup.TRACE):
         logging.getLogger("dcmtk.dcmnet").log(each, "x")
 
     assert expected == "".join(line[0] for line in capsys.readouterr().err.splitlines())
@@ -95,7 +95,7 @@ def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFix
 
 def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A traceback is printed with the prefix, too, so that no line of the log lacks its level."""
-    logs.configure(logs.LogSettings())
+    setup.configure(setup.LogSettings())
 
     try:
         raise OSError("broken")
@@ -110,61 +110,61 @@ def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture
 
 def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
     """A defective log call costs no association."""
-    record = logging.LogRecord("x", logs.INFO, "x", 1, "%d objects", ("many",), None)
+    record = logging.LogRecord("x", setup.INFO, "x", 1, "%d objects", ("many",), None)
 
-    assert logs.message_of(record) == "%d objects ('many',)"
+    assert setup.message_of(record) == "%d objects ('many',)"
 
 
-@pytest.mark.parametrize("level", [logs.FATAL, logs.OFF, logs.INFO])
+@pytest.mark.parametrize("level", [setup.FATAL, setup.OFF, setup.INFO])
 def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """`--arguments` is printed at level INFO also with `--quiet`."""
-    logs.configure(logs.LogSettings(level=level))
+    setup.configure(setup.LogSettings(level=level))
 
-    logs.announce("calling 'storescp' with 1 arguments: '11112' \n")
+    setup.announce("calling 'storescp' with 1 arguments: '11112' \n")
 
     assert capsys.readouterr().err == "I: calling 'storescp' with 1 arguments: '11112' \nI: \n"
 
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(True, logs.OFF), (True, logs.FATAL), (False, logs.ERROR), (False, logs.TRACE)],
+    [(True, setup.OFF), (True, setup.FATAL), (False, setup.ERROR), (False, setup.TRACE)],
 )
 def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> None:
     """Usage errors are silenced by a root level above ERROR."""
-    logs.configure(logs.LogSettings(level=level))
+    setup.configure(setup.LogSettings(level=level))
 
-    assert expected == logs.usage_errors_are_silent()
+    assert expected == setup.usage_errors_are_silent()
 
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(False, logs.WARN), (True, logs.INFO), (False, logs.DEBUG)],
+    [(False, setup.WARN), (True, setup.INFO), (False, setup.DEBUG)],
 )
 def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
     """The progress line appears with `--verbose`, not with `--debug`."""
-    logs.configure(logs.LogSettings(level=level))
+    setup.configure(setup.LogSettings(level=level))
 
-    assert expected == logs.progress_enabled()
+    assert expected == setup.progress_enabled()
 
 
 def test_progress_level_is_inherited_and_can_be_set_apart() -> None:
     """The effective level of the progress logger counts, wherever it comes from."""
-    logs.configure(logs.LogSettings(level=logs.DEBUG))
+    setup.configure(setup.LogSettings(level=setup.DEBUG))
 
-    logging.getLogger("dcmtk.apps").setLevel(logs.INFO)
-    inherited = logs.progress_enabled()
-    logging.getLogger(logs.PROGRESS).setLevel(logs.WARN)
+    logging.getLogger("dcmtk.apps").setLevel(setup.INFO)
+    inherited = setup.progress_enabled()
+    logging.getLogger(setup.PROGRESS).setLevel(setup.WARN)
 
-    assert (inherited, logs.progress_enabled()) == (True, False)
+    assert (inherited, setup.progress_enabled()) == (True, False)
 
 
 def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever was configured before does not print a second time, and its levels are forgotten."""
-    logs.configure(logs.LogSettings(level=logs.INFO))
-    logging.getLogger("dcmtk.dcmnet").setLevel(logs.DEBUG)
+    setup.configure(setup.LogSettings(level=setup.INFO))
+    logging.getLogger("dcmtk.dcmnet").setLevel(setup.DEBUG)
     logging.getLogger("dcmtk.dcmnet").propagate = False
 
-    logs.configure(logs.LogSettings(level=logs.INFO))
+    setup.configure(setup.LogSettings(level=setup.INFO))
     logging.getLogger("dcmtk.dcmnet").debug("no")
     logging.getLogger("dcmtk.dcmnet").info("yes")
 
@@ -176,7 +176,7 @@ def test_nothing_is_raised_where_nothing_can_be_written(
     stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A closed, missing or full standard error does not reach the receiving path."""
-    logs.configure(logs.LogSettings())
+    setup.configure(setup.LogSettings())
     match stream:
         case "closed":
             file = TextIOWrapper(BytesIO())
@@ -195,7 +195,7 @@ def test_nothing_is_raised_where_nothing_can_be_written(
 
 def test_appender_without_a_place_to_write_to_drops_events() -> None:
     """The root of all appenders writes nothing and raises nothing."""
-    logs.Appender().handle(event())
+    setup.Appender().handle(event())
 
 
 def test_unusable_configuration_file_leaves_the_default(
@@ -203,7 +203,7 @@ def test_unusable_configuration_file_leaves_the_default(
 ) -> None:
     """The error about the file can be logged, because the default set-up stays in force."""
     with pytest.raises(ConfigurationError) as reason:
-        logs.configure(logs.LogSettings(configuration_file=str(tmp_path / "missing")))
+        setup.configure(setup.LogSettings(configuration_file=str(tmp_path / "missing")))
     logging.getLogger("dcmtk.apps.storescp").critical("%s", reason.value)
 
     assert capsys.readouterr().err.startswith("F: cannot read logging configuration file: ")
@@ -213,16 +213,16 @@ def test_file_is_checked_in_the_words_of_the_reference(tmp_path: Path) -> None:
     """The check of `--log-config` gives the text of the usage error."""
     expected = "Specified --log-config file does not exist"
 
-    assert expected == logs.check_file(str(tmp_path / "missing"))
+    assert expected == setup.check_file(str(tmp_path / "missing"))
 
 
 def test_default_set_up_does_not_load_the_configuration_file_modules() -> None:
     """Whoever needs no configuration file does not wait for its modules."""
     code = (
-        "import sys; from storescp.config import logs; logs.configure(logs.LogSettings());"
+        "import sys; from storescp.log import setup; setup.configure(setup.LogSettings());"
         "print(*[name for name in sys.modules if '.log_' in name or name in ('socket', 'fcntl')])"
     )
-    source = Path(logs.__file__).parents[2]
+    source = Path(setup.__file__).parents[2]
 
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -237,7 +237,7 @@ def test_default_set_up_does_not_load_the_configuration_file_modules() -> None:
 def test_program_started_as_module_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m storescp` has `storescp` for the variable `appname`."""
     monkeypatch.setattr(sys, "argv", ["/lib/storescp/__main__.py"])
-    as_module = logs.program_name()
+    as_module = setup.program_name()
     monkeypatch.setattr(sys, "argv", ["/usr/bin/storescp2"])
 
-    assert (as_module, logs.program_name()) == ("storescp", "storescp2")
+    assert (as_module, setup.program_name()) == ("storescp", "storescp2")

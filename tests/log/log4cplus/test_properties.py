@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.config.log_complaints import Complaints
-from storescp.config.log_properties import Properties, check_file, expand, parse, read
 from storescp.errors import ConfigurationError
+from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.properties import Properties, check_file, expand, parse, read
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Logging: levels, appenders, set-up."""
