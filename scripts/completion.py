@@ -2,13 +2,22 @@
 
 from collections.abc import Iterator
 
-from storescp.config.options import GROUPS, Address, Number, Octal, Option, Text, Word, options
+from storescp.config.options.table import (
+    GROUPS,
+    Address,
+    Number,
+    Octal,
+    Option,
+    Text,
+    Word,
+    options,
+)
 
 FILE, DIRECTORY, COMMAND, TEXT = "file", "directory", "command", "text"
 WORDS = "="
 """In front of the words that can follow, with commas between them."""
 
-_MADE = "Made by `make docs` from the table in src/storescp/config/options.py; change that."
+_MADE = "Made by `make docs` from the table in src/storescp/config/options/table.py; change that."
 
 
 def values_of(option: Option) -> tuple[str, ...]:

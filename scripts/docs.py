@@ -40,9 +40,10 @@ def anchors(document: Path) -> set[str]:
 def made() -> dict[str, str]:
     """Return what is made from the code: name of the file, content."""
     from scripts import completion, manual
-    from storescp.config import conformance, settings
+    from storescp.config import settings
     from storescp.config.choices import CommandLine
-    from storescp.config.help import option_page
+    from storescp.config.usage import option_page
+    from storescp.reports import conformance
 
     defaults = CommandLine()
     receiving = settings.receiving(defaults, settings.policy(defaults), None)

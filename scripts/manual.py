@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from storescp import __version__
-from storescp.config.help import IDENTIFICATION, conditions
-from storescp.config.options import GROUPS, Option, Section
+from storescp.config.options.table import GROUPS, Option, Section
+from storescp.config.usage import IDENTIFICATION, conditions
 
 _HEAD = """\
-.\\" Made by `make docs` from the table in src/storescp/config/options.py; change that.
+.\\" Made by `make docs` from the table in src/storescp/config/options/table.py; change that.
 .TH STORESCP 1 "" "storescp {version}" "User Commands"
 .SH NAME
 storescp \\- receive DICOM objects and store them as files

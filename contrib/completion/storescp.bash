@@ -1,4 +1,4 @@
-# Completion of storescp's command line for bash. Made by `make docs` from the table in src/storescp/config/options.py; change that.
+# Completion of storescp's command line for bash. Made by `make docs` from the table in src/storescp/config/options/table.py; change that.
 
 _storescp_options="
 --help -h --version --arguments --quiet -q --verbose -v --debug -d --log-level -ll --log-config -lc --verbose-pc +v

@@ -1,4 +1,4 @@
-# Completion of storescp's command line for fish. Made by `make docs` from the table in src/storescp/config/options.py; change that.
+# Completion of storescp's command line for fish. Made by `make docs` from the table in src/storescp/config/options/table.py; change that.
 
 function __storescp_options
     echo '--help'\t'print this help text and exit'

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 from storescp.best_effort_output import StandardStream, open_standard_descriptors
 from storescp.compilation import form
-from storescp.config import help as texts
+from storescp.config import usage as texts
 from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
-from storescp.config.options import Stage
+from storescp.config.options.table import Stage
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.log import setup
 
@@ -132,11 +132,11 @@ def _tell(evaluation: Evaluation, mode: Mode) -> int:
     from storescp.config import settings
 
     if mode is Mode.CHECK:
-        from storescp.config import check
+        from storescp.reports import check
 
         report = check.examine(command_line)
         return _print(report.text(), report.exit_code)
-    from storescp.config import conformance
+    from storescp.reports import conformance
 
     connected = 0 if command_line.inetd else None  # it is not looked at
     receiving = settings.receiving(command_line, settings.policy(command_line), connected)

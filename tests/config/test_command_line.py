@@ -28,7 +28,7 @@ from storescp.config.choices import (
     Sorting,
 )
 from storescp.config.command_line import Evaluation, UsageError, parse, scan, split
-from storescp.config.options import BY_NAME, Feature, Option, Stage, options
+from storescp.config.options.table import BY_NAME, Feature, Option, Stage, options
 from tests.peers.tools import require_tool
 
 PORT = "21985"

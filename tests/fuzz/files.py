@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storescp.config import dictionaries, profile
 from storescp.config.command_line import Evaluation, UsageError, parse
-from storescp.config.options import Stage, options
+from storescp.config.options.table import Stage, options
 from storescp.errors import ConfigurationError
 from storescp.log.log4cplus import configuration as log_configuration
 from storescp.log.log4cplus import factory

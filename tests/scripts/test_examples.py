@@ -11,7 +11,7 @@ import pytest
 
 from scripts.docs import ROOT, documents
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options import Feature, Stage
+from storescp.config.options.table import Feature, Stage
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE, Context, Requestor, message, store_command
 from tests.peers.servers import ours

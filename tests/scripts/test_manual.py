@@ -9,7 +9,7 @@ import pytest
 
 from scripts.docs import ROOT
 from scripts.manual import page
-from storescp.config.options import GROUPS, options
+from storescp.config.options.table import GROUPS, options
 from tests.peers.tools import require_tool
 
 

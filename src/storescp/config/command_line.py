@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from storescp.config.choices import CommandLine, HTTPAddress, Mode, Request
 from storescp.config.features import tls_features
-from storescp.config.options import (
+from storescp.config.options.table import (
     BLOCKS,
     BY_NAME,
     EVALUATION,

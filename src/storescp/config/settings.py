@@ -381,13 +381,13 @@ def _gate(command_line: CommandLine) -> "Gate | None":
 def _monitoring(command_line: CommandLine) -> "Monitoring | None":
     if command_line.http is None and not command_line.progress:
         return None
-    from storescp.config import monitoring
+    from storescp.config import monitor_settings
     from storescp.serve.studies.state_directory import DATABASE
 
     database = None
     if command_line.state_directory is not None and _side_by_side(command_line) is not None:
         database = os.path.abspath(os.path.join(command_line.state_directory, DATABASE))
-    return monitoring.settings(command_line, database)
+    return monitor_settings.settings(command_line, database)
 
 
 def _user(command_line: CommandLine) -> "User | None":

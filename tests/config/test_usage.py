@@ -11,8 +11,8 @@ import pytest
 
 import storescp
 from storescp.compilation import form
-from storescp.config import help as texts
-from storescp.config.options import Feature, options
+from storescp.config import usage as texts
+from storescp.config.options.table import Feature, options
 
 HEADER = """\
 $dcmtk: storescp v3.7.0 2025-12-15 $
@@ -158,7 +158,7 @@ def test_error() -> None:
 
 
 def test_option_page_is_up_to_date() -> None:
-    """The page in the documentation is what the table gives: run `python -m storescp.config.help` to renew it."""
+    """The page in the documentation is what the table gives: run `python -m storescp.config.usage` to renew it."""
     page = pathlib.Path(__file__).parents[2] / "docs" / "options.md"
 
     assert texts.option_page() == page.read_text(encoding="utf-8")
@@ -177,7 +177,7 @@ def test_option_page_can_be_made_by_a_command() -> None:
     """The module prints the page."""
     source = pathlib.Path(storescp.__file__).parents[1]
     made = subprocess.run(
-        [sys.executable, "-m", "storescp.config.help"],
+        [sys.executable, "-m", "storescp.config.usage"],
         env={**os.environ, "PYTHONPATH": str(source), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         check=True,
@@ -193,7 +193,7 @@ def test_help_loads_no_heavy_modules() -> None:
         "import sys; before = set(sys.modules)\n"
         "from storescp.config.command_line import *\n"
         "Evaluation(parse(['+tls', 'k', 'c', '+pg', '104'])).run(Stage.SECURITY)\n"
-        "from storescp.config import help\n"
+        "from storescp.config import usage\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     loaded = subprocess.run(
@@ -204,7 +204,7 @@ def test_help_loads_no_heavy_modules() -> None:
         text=True,
     ).stdout.split()
 
-    assert {"storescp.config.help", "storescp.config.options"} <= set(loaded)
+    assert {"storescp.config.usage", "storescp.config.options.table"} <= set(loaded)
     assert not {"pydicom", "ssl", "socket", "argparse", "subprocess", "tempfile", "logging"} & set(
         loaded
     )

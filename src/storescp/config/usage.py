@@ -1,6 +1,6 @@
 """The texts that are printed instead of receiving: usage, version, lists, usage errors; and the option page of the docs.
 
-Their layout is the reference's, since people's scripts and eyes know it. `python -m storescp.config.help` prints the page.
+Their layout is the reference's, since people's scripts and eyes know it. `python -m storescp.config.usage` prints the page.
 """
 
 import os
@@ -11,7 +11,7 @@ from storescp import __version__
 from storescp.compilation import form
 from storescp.config.choices import MEGABYTE, CommandLine, LogLevel
 from storescp.config.features import tls_features
-from storescp.config.options import (
+from storescp.config.options.table import (
     BLOCKS,
     GROUPS,
     Features,
@@ -163,7 +163,7 @@ def _libraries() -> Iterator[str]:
 _INTRODUCTION = """\
 # Options
 
-<!-- Made by `python -m storescp.config.help` from the table in src/storescp/config/options.py; change that. -->
+<!-- Made by `python -m storescp.config.usage` from the table in src/storescp/config/options/table.py; change that. -->
 
     storescp [options] [port]
 

@@ -1,6 +1,6 @@
 """The table of options: the one place that says how options are spelled, what they take, mean and exclude.
 
-Parsing and checking (`command_line`), the usage text and the option page of the documentation (`help`) are made from it.
+Parsing and checking (`command_line`), the usage text and the option page of the documentation (`usage`) are made from it.
 A row states facts about one option. What concerns several follows the table: in which order the alternatives of a block
 are looked at, and in which order everything is evaluated, which decides the error that is reported when there are several.
 """

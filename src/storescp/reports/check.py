@@ -178,7 +178,7 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
         _examine_page(receiving, findings)
     with findings.trying():
         if (chosen := settings.tls(command_line)) is not None:
-            from storescp.config import check_tls
+            from storescp.reports import check_tls
 
             moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
             check_tls.examine(chosen, moment, findings)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from storescp import errors
-from storescp.config import conformance, settings
+from storescp.config import settings
 from storescp.config.choices import CommandLine
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options import Stage
+from storescp.config.options.table import Stage
 from storescp.errors import ConfigurationError, ProtocolError, StatusError
+from storescp.reports import conformance
 from storescp.serve.association import connection
 from storescp.serve.tls import profiles as tls_profiles
 from storescp.serve.tls.context import ServerContext

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from storescp.compilation import Form
-from storescp.config import check
-from storescp.config.check import Report, Weight
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options import Stage
+from storescp.config.options.table import Stage
+from storescp.reports import check
+from storescp.reports.check import Report, Weight
 from storescp.serve.studies.state_directory import StateDirectory
 from tests.peers.authority import CLIENT, Authority, save
 from tests.peers.servers import our_command, our_environment
@@ -358,7 +358,7 @@ def test_dates_of_certificates(tls: list[str], now: float, expected: str) -> Non
 
 def test_certificates_are_good_for_long(tls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is wrong with a certificate that expires later than soon."""
-    monkeypatch.setattr("storescp.config.check_tls.SOON", 5)
+    monkeypatch.setattr("storescp.reports.check_tls.SOON", 5)
 
     report = examined(*tls)
 

@@ -9,7 +9,7 @@ import pytest
 
 from storescp.config.choices import LITTLE_ENDIAN_FIRST, MEGABYTE, CommandLine
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options import (
+from storescp.config.options.table import (
     BLOCKS,
     BY_NAME,
     EVALUATION,

@@ -6,9 +6,9 @@ import pytest
 
 from storescp.config.choices import CommandLine, HTTPAddress
 from storescp.config.command_line import Evaluation, UsageError, parse
-from storescp.config.monitoring import read_token
-from storescp.config.monitoring import settings as settings_of
-from storescp.config.options import Stage
+from storescp.config.monitor_settings import read_token
+from storescp.config.monitor_settings import settings as settings_of
+from storescp.config.options.table import Stage
 from storescp.errors import ConfigurationError
 from storescp.monitor.monitoring import Monitoring
 from storescp.monitor.progress import Progress
