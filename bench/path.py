@@ -18,7 +18,7 @@ from bench.objects import FIRST_NUMBER, INSTANCE, Template, template
 from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
-from storescp.storage.naming import ByStudyUID, Rules
+from storescp.storage.naming.rules import ByStudyUID, Rules
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy

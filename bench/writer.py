@@ -12,9 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from storescp.storage.naming import FileNames, Rules, file_name
-from storescp.storage.output_directory import OutputDirectory
-from storescp.storage.writer import InstanceFile
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.naming.rules import FileNames, Rules, file_name
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 HEADER = bytes(330)

@@ -16,8 +16,7 @@ from itertools import product
 
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
-from storescp.storage.hooks import Command
-from storescp.storage.naming import (
+from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
     ByTimestamp,
@@ -27,6 +26,7 @@ from storescp.storage.naming import (
     Rules,
 )
 from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.studies.user_commands import Command
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
 from tests.dataset.support import UIDS, element

@@ -7,10 +7,10 @@ from unittest import mock
 
 import pytest
 
-from storescp.storage import exclusive
-from storescp.storage.memory_store import MemoryStore
-from storescp.storage.sqlite_store import SQLiteStore
-from storescp.storage.study_store import StudyStore
+from storescp.storage.files import rename_noreplace
+from storescp.storage.studies.memory_store import MemoryStore
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.study_store import StudyStore
 from tests.storage.system_calls import as_on_nfs
 
 
@@ -29,5 +29,5 @@ def each_file_system(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "local":
         yield "local"
         return
-    with mock.patch.object(exclusive, "_renameat2", return_value=as_on_nfs):
+    with mock.patch.object(rename_noreplace, "_renameat2", return_value=as_on_nfs):
         yield "nfs"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from storescp.storage.output_directory import OutputDirectory
+from storescp.storage.files.output_directory import OutputDirectory
 from tests.storage.scenarios import SCENARIOS, Scenario, another_file_system
 from tests.storage.system_calls import watched
 

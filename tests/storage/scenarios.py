@@ -5,16 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storescp.storage.final_names import give_final_names
-from storescp.storage.naming import FileName, FileNames, Rules, file_name
-from storescp.storage.output_directory import OutputDirectory
-from storescp.storage.renaming import rename_study
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
-from storescp.storage.study import StudyFile
-from storescp.storage.study_store import StoredFile
-from storescp.storage.tracker import EndOfStudy, Sender, Tracker
-from storescp.storage.writer import InstanceFile
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.naming.rules import FileName, FileNames, Rules, file_name
+from storescp.storage.studies.current_study import StudyFile
+from storescp.storage.studies.final_names import give_final_names
+from storescp.storage.studies.renaming import rename_study
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.study_store import StoredFile
+from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 NOW = 1_700_000_000.123

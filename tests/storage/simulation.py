@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storescp.storage.memory_store import MemoryStore
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
-from storescp.storage.study_store import Job, Round, RoundState, StoredFile, StudyStore
-from storescp.storage.tracker import EndOfStudy, Sender, Tracker
-from storescp.storage.uptime import UpTime
+from storescp.storage.studies.memory_store import MemoryStore
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.study_store import Job, Round, RoundState, StoredFile, StudyStore
+from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
+from storescp.storage.studies.uptime import UpTime
 
 TIMEOUT, CAP = 10.0, 60.0
 PROCESSES = 3

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from storescp.storage import exclusive
+from storescp.storage.files import rename_noreplace
 
 NAMES = (
     "access",
@@ -60,7 +60,7 @@ def watched(
 
         return wrapped
 
-    function = as_on_nfs if nfs else exclusive._renameat2()
+    function = as_on_nfs if nfs else rename_noreplace._renameat2()
     assert function is not None
 
     def renameat2(*arguments: Any) -> int:
@@ -73,7 +73,7 @@ def watched(
     patches: list[Any] = [
         mock.patch.object(os, name, wrap(name, getattr(os, name))) for name in NAMES
     ]
-    patches.append(mock.patch.object(exclusive, "_renameat2", return_value=renameat2))
+    patches.append(mock.patch.object(rename_noreplace, "_renameat2", return_value=renameat2))
     for patch in patches:
         patch.start()
     try:

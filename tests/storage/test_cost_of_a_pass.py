@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from storescp.storage.hooks import Peer
-from storescp.storage.memory_store import MemoryStore
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
-from storescp.storage.study_store import Job, StoredFile, StudyStore
-from storescp.storage.tracker import EndOfStudy, Sender, Tracker
+from storescp.storage.studies.memory_store import MemoryStore
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.study_store import Job, StoredFile, StudyStore
+from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
+from storescp.storage.studies.user_commands import Peer
 
 PEER = Peer("", "", "")
 TIMEOUT, CAP = 10.0, 1000.0

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import StatusError
-from storescp.storage.naming import (
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
     ByTimestamp,
@@ -20,10 +22,8 @@ from storescp.storage.naming import (
     study_directory,
     study_uid,
 )
-from storescp.storage.output_directory import OutputDirectory
-from storescp.storage.renaming import rename_study
-from storescp.storage.study import Study, StudyTracker
-from storescp.storage.writer import InstanceFile
+from storescp.storage.studies.current_study import Study, StudyTracker
+from storescp.storage.studies.renaming import rename_study
 
 CT, SR, UNKNOWN = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.11", "1.2.9"
 DRAFT = "1.2.840.10008.5.1.4.1.1.88.1"  # SR_t

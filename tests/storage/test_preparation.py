@@ -12,10 +12,10 @@ import pytest
 
 from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
-from storescp.storage.hooks import Peer
-from storescp.storage.naming import Rules
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.naming.rules import Rules
 from storescp.storage.store_scp import Outcome, StoreSCP, Storing
-from storescp.storage.writer import InstanceFile
+from storescp.storage.studies.user_commands import Peer
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import OutOfResources
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import _UPGRADES, VERSION, SQLiteStore
-from storescp.storage.study_store import JobState, RoundState, StoredFile
-from storescp.storage.tracker import EndOfStudy, Tracker
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import _UPGRADES, VERSION, SQLiteStore
+from storescp.storage.studies.study_store import JobState, RoundState, StoredFile
+from storescp.storage.studies.tracker import EndOfStudy, Tracker
 from tests.storage.old_state import schema_of, write_old_state
 
 

@@ -8,13 +8,20 @@ import pytest
 from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import OutOfResources
-from storescp.storage import jobs
-from storescp.storage.hooks import Peer
-from storescp.storage.memory_store import MemoryStore
-from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, Flat, Layout, Rules
-from storescp.storage.schedule import Retries
+from storescp.storage.naming.rules import (
+    ByPatientName,
+    ByStudyUID,
+    ByTimestamp,
+    Flat,
+    Layout,
+    Rules,
+)
 from storescp.storage.store_scp import Outcome, Storing
-from storescp.storage.tracker import EndOfStudy, Tracker
+from storescp.storage.studies import jobs
+from storescp.storage.studies.memory_store import MemoryStore
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.tracker import EndOfStudy, Tracker
+from storescp.storage.studies.user_commands import Peer
 from storescp.storage.tracking_scp import TrackingStoreSCP
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.end_to_end.conversation import data_set

@@ -14,7 +14,7 @@ from storescp.printable import printable
 from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
 from storescp.serve.association.connection import Disturbances, Timeouts
 from storescp.serve.receiver import Receiver, Receiving
-from storescp.storage.naming import (
+from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
     ByTimestamp,
@@ -254,8 +254,8 @@ def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
         return None
     from storescp.serve.studies.command_pool import Running
     from storescp.serve.studies.parallel_studies import SideBySide
-    from storescp.storage.schedule import Retries
-    from storescp.storage.tracker import EndOfStudy
+    from storescp.storage.studies.schedule import Retries
+    from storescp.storage.studies.tracker import EndOfStudy
 
     timeout = command_line.eostudy_timeout
     return SideBySide(

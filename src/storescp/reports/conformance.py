@@ -27,7 +27,7 @@ from storescp.serve.accept.listening_socket import IPVersion
 from storescp.serve.receiver import Receiving
 from storescp.serve.reporting.parameter_dump import status_name
 from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
-from storescp.storage.naming import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
+from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
 from storescp.storage.store_scp import SUCCESS, Storing
 from storescp.uid_names import UID_NAMES
 from storescp.uids import (

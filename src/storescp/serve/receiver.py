@@ -33,10 +33,10 @@ from storescp.serve.process.children import (
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.serve.reporting import explanations
 from storescp.serve.transport import TCPTransport, Transport
-from storescp.storage.hooks import Command
-from storescp.storage.naming import ByPatientName
+from storescp.storage.naming.rules import ByPatientName
 from storescp.storage.store_scp import StoreSCP, Storing
-from storescp.storage.study import Study
+from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 

@@ -17,13 +17,19 @@ from storescp.dataset.familiar import Memory
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
-from storescp.storage.hooks import Command, Peer, ReceivedObject, on_end_of_study, on_reception
-from storescp.storage.naming import Flat, Rules, file_name, study_directory, study_uid
-from storescp.storage.output_directory import OutputDirectory
-from storescp.storage.renaming import rename_study
-from storescp.storage.study import Study, StudyTracker
-from storescp.storage.unique_uid import unique_uid
-from storescp.storage.writer import InstanceFile
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.naming.rules import Flat, Rules, file_name, study_directory, study_uid
+from storescp.storage.naming.unique_uid import unique_uid
+from storescp.storage.studies.current_study import Study, StudyTracker
+from storescp.storage.studies.renaming import rename_study
+from storescp.storage.studies.user_commands import (
+    Command,
+    Peer,
+    ReceivedObject,
+    on_end_of_study,
+    on_reception,
+)
 from storescp.uids import (
     BIT_PRESERVING_VERSION_NAME,
     IMPLEMENTATION_VERSION_NAME,

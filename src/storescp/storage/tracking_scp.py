@@ -15,13 +15,13 @@ from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Attributes
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, OutOfResources
-from storescp.storage.hooks import Command, Peer, ReceivedObject
-from storescp.storage.jobs import object_job
-from storescp.storage.naming import ByStudyUID, Flat, Sorting, study_directory, study_uid
+from storescp.storage.naming.rules import ByStudyUID, Flat, Sorting, study_directory, study_uid
 from storescp.storage.store_scp import Outcome, Reception, StoreSCP, Storing
-from storescp.storage.study import Study
-from storescp.storage.study_store import Job, JobState, Round, RoundState, StoredFile
-from storescp.storage.tracker import Sender, Tracker
+from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.jobs import object_job
+from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
+from storescp.storage.studies.tracker import Sender, Tracker
+from storescp.storage.studies.user_commands import Command, Peer, ReceivedObject
 from storescp.uids import TransferSyntax
 
 _logger = logging.getLogger("dcmtk.apps.storescp")

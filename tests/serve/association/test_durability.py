@@ -13,7 +13,7 @@ from storescp.serve.association.connection import Connection, Disturbances, Time
 from storescp.serve.process.signals import Signals
 from storescp.serve.reporting.event_emitter import Teller
 from storescp.serve.reporting.event_hub import Hub
-from storescp.storage.naming import ByStudyUID, Flat, Layout, Rules
+from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.store_scp import StoreSCP, Storing
 from storescp.upper_layer.negotiation import storage_policy
 from tests.end_to_end.conversation import CONTEXTS, data_set

@@ -9,8 +9,8 @@ import pytest
 
 from storescp.serve.process.children import Children
 from storescp.serve.studies.command_pool import CommandPool, Ended, Running, run_to_its_end
-from storescp.storage.hooks import Command
-from storescp.storage.study_store import Job
+from storescp.storage.studies.study_store import Job
+from storescp.storage.studies.user_commands import Command
 
 
 def job(key: str) -> Job:

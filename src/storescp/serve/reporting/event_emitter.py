@@ -253,7 +253,7 @@ def _name(value: bytes | None, character_set: bytes | None) -> str | None:
     """Return a person's name as text, as well as it can be read."""
     if value is None or (value.isascii() and b"\x1b" not in value):
         return _text(value)
-    from storescp.storage import character_sets
+    from storescp.storage.naming import character_sets
 
     try:
         announced = (character_set or b"").decode("latin-1").strip(" \0")

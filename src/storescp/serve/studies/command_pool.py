@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storescp.serve.process.children import Children
-from storescp.storage.hooks import Command
-from storescp.storage.study_store import Job
+from storescp.storage.studies.study_store import Job
+from storescp.storage.studies.user_commands import Command
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from storescp.errors import OutOfResources
 from storescp.serve.studies.command_pool import CommandPool, Ended, Running, run_to_its_end
-from storescp.storage import jobs
-from storescp.storage.final_names import give_final_names
 from storescp.storage.store_scp import Storing
-from storescp.storage.study_store import Job, Round
-from storescp.storage.tracker import Tracker
-from storescp.storage.uptime import UpTime
+from storescp.storage.studies import jobs
+from storescp.storage.studies.final_names import give_final_names
+from storescp.storage.studies.study_store import Job, Round
+from storescp.storage.studies.tracker import Tracker
+from storescp.storage.studies.uptime import UpTime
 
 if TYPE_CHECKING:
     from storescp.serve.reporting.event_hub import Hub

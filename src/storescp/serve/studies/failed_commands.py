@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 from storescp.errors import ConfigurationError, OutOfResources
 from storescp.printable import printable
 from storescp.serve.studies.state_directory import DATABASE
-from storescp.storage.jobs import description
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
-from storescp.storage.study_store import Job
-from storescp.storage.tracker import EndOfStudy, Tracker
+from storescp.storage.studies.jobs import description
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.study_store import Job
+from storescp.storage.studies.tracker import EndOfStudy, Tracker
 
 _BATCH = 1000
 

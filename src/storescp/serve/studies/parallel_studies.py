@@ -16,13 +16,13 @@ from storescp.serve.process.children import Children
 from storescp.serve.studies.command_pool import CommandPool, Running
 from storescp.serve.studies.end_of_study import Finisher
 from storescp.serve.studies.state_directory import StateDirectory
-from storescp.storage.memory_store import MemoryStore
-from storescp.storage.schedule import Retries
-from storescp.storage.sqlite_store import SQLiteStore
 from storescp.storage.store_scp import Storing
-from storescp.storage.tracker import EndOfStudy, Tracker
+from storescp.storage.studies.memory_store import MemoryStore
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.tracker import EndOfStudy, Tracker
+from storescp.storage.studies.uptime import UpTime
 from storescp.storage.tracking_scp import TrackingStoreSCP
-from storescp.storage.uptime import UpTime
 
 if TYPE_CHECKING:
     from storescp.serve.reporting.event_hub import Hub

@@ -1,0 +1,1 @@
+"""Studies: which are open, when they end, what follows."""

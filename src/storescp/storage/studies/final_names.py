@@ -1,0 +1,63 @@
+"""The files of a finished round get their final names: `CT000001`, `CT000002`, `MR000003`; also after a crash midway.
+
+Which name each file is to get is noted before any gets it. So whoever has to go on sees what was done already.
+"""
+
+import contextlib
+import logging
+import os
+
+from storescp.storage.files.output_directory import fsync_directory
+from storescp.storage.files.rename_noreplace import rename_new
+from storescp.storage.studies.renaming import last_number
+from storescp.storage.studies.study_store import Round, StoredFile
+from storescp.storage.studies.tracker import Tracker
+
+_logger = logging.getLogger("dcmtk.apps.storescp")
+
+
+def give_final_names(tracker: Tracker, one: Round, *, durable: bool = False) -> None:
+    """Rename the files of a round in the order in which they came; existing files are never replaced.
+
+    Numbers follow those that the directory holds from earlier rounds. A file that cannot be renamed keeps its name
+    and costs a number; the log says so.
+    """
+    files = tracker.files(one)
+    if not any(file.final for file in files):
+        number = last_number(one.directory)
+        files = [
+            file._replace(final=f"{file.letters}{number + count:06}")
+            for count, file in enumerate(files, 1)
+        ]
+        tracker.name_files(one, [(file.name, file.final) for file in files])
+    for file in files:
+        if file.final:
+            _rename(tracker, one, file)
+    if durable:
+        with contextlib.suppress(OSError):
+            fsync_directory(one.directory)
+
+
+def _rename(tracker: Tracker, one: Round, file: StoredFile) -> None:
+    """Give a file its name, or the next one that is free."""
+    source = os.path.join(one.directory, file.name)
+    while True:
+        target = os.path.join(one.directory, file.final)
+        try:
+            rename_new(source, target)
+        except FileExistsError:
+            if not os.path.lexists(source):
+                return  # it has its name already
+            number = max(last_number(one.directory), int(file.final[len(file.letters) :])) + 1
+            file = file._replace(final=f"{file.letters}{number:06}")
+            tracker.name_files(one, [(file.name, file.final)])
+        except FileNotFoundError:
+            if not os.path.lexists(target):
+                _logger.warning("cannot rename file '%s' to '%s'", source, target)
+            return
+        except OSError:
+            _logger.warning("cannot rename file '%s' to '%s'", source, target)
+            tracker.name_files(one, [(file.name, "")])
+            return
+        else:
+            return

@@ -1,0 +1,106 @@
+"""Commands of the user as jobs, which can be kept and run later, and again. Pure."""
+
+from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.study_store import Job, Round
+from storescp.storage.studies.user_commands import (
+    Command,
+    Peer,
+    ReceivedObject,
+    on_end_of_study,
+    on_reception,
+)
+
+
+def object_job(
+    key: str,
+    template: str,
+    received: ReceivedObject,
+    peer: Peer,
+    one: Round | None,
+    now: float,
+    owner: str = "",
+) -> Job:
+    """Return the job that follows a received object.
+
+    Args:
+        key: identifies it everywhere.
+        template: the command line with its placeholders.
+        received: what was received.
+        peer: who sent it.
+        one: the round of the study that it belongs to, None where objects are not sorted.
+        now: the time of the tracker.
+        owner: the process that runs it by itself, if one does.
+    """
+    values = {
+        "directory": received.directory,
+        "file": received.file_name,
+        "status": f"{received.status:04X}",
+        "sop_class": received.sop_class_uid,
+        "sop_instance": received.sop_instance_uid,
+        "study": received.study_instance_uid,
+        "round": str(one.number) if one is not None else None,
+        "owner": owner or None,
+        **_of_peer(peer),
+    }
+    return Job(key, "object", one.key if one is not None else None, template, _given(values), now)
+
+
+def study_job(template: str, one: Round, now: float) -> Job:
+    """Return the job that follows a round of a study."""
+    values = {
+        "directory": one.directory,
+        "study": one.study,
+        "objects": str(one.objects),
+        "round": str(one.number),
+        **_of_peer(Peer(one.calling_ae_title, one.called_ae_title, one.calling_address)),
+    }
+    return Job(one.token, "study", one.key, template, _given(values), now)
+
+
+def command(job: Job) -> Command:
+    """Return what the shell is given."""
+    values = dict(job.values)
+    peer = Peer(values["calling"], values["called"], values["address"])
+    if job.kind == "study":
+        study = Study(values["study"], values["directory"], 0.0, int(values["objects"]))
+        made = on_end_of_study(job.template, study, peer)
+    else:
+        received = ReceivedObject(
+            values["sop_class"],
+            values["sop_instance"],
+            int(values["status"], 16),
+            values.get("directory"),
+            values.get("file"),
+            values.get("study"),
+        )
+        made = on_reception(job.template, received, peer)
+    environment = {
+        **made.environment,
+        "STORESCP_ID": job.key,
+        "STORESCP_ATTEMPT": str(job.attempts),
+    }
+    if "round" in values:
+        environment["STORESCP_ROUND"] = values["round"]
+    return Command(made.line, environment)
+
+
+def description(job: Job) -> str:
+    """Return a job that was given up as a line for people: what, for what, how often, why."""
+    values = dict(job.values)
+    about = values["directory"] if "directory" in values else values.get("sop_instance", "")
+    if "file" in values:
+        about = f"{about}/{values['file']}"
+    attempts = f"{job.attempts} attempt{'s' if job.attempts != 1 else ''}"
+    return f"{job.key}  {job.kind}  {about}  {attempts}  {job.why}  {job.template}"
+
+
+def _of_peer(peer: Peer) -> dict[str, str | None]:
+    return {
+        "calling": peer.calling_ae_title,
+        "called": peer.called_ae_title,
+        "address": peer.calling_address,
+    }
+
+
+def _given(values: dict[str, str | None]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in values.items() if value is not None)

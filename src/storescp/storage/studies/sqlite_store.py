@@ -1,0 +1,476 @@
+"""Remembers studies and commands in a SQLite database that several processes share, and that survives them.
+
+A transaction is in the write-ahead log when it ends: what a killed process had committed is there. Whether it is on
+disk then, too, is the caller's choice, as it is for files. Locks of the database are polled, with pauses that grow to
+a tenth of a second; so transactions queue at a lock of the kernel first, which wakes the next one at once.
+"""
+
+import fcntl
+import json
+import math
+import os
+import sqlite3
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from storescp.errors import OutOfResources
+from storescp.storage.files.directory_lock import close_quietly
+from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
+from storescp.storage.studies.user_commands import Peer
+
+VERSION = 2
+"""Of the schema, in `PRAGMA user_version`."""
+
+_PATIENCE = 30.0
+"""Seconds to wait for programs that look into the database."""
+
+# No index of what changes with each object: when to look at a round is a column of its own.
+_SCHEMA = """
+CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), now REAL NOT NULL);
+INSERT INTO clock VALUES (1, 0);
+CREATE TABLE rounds (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, study TEXT NOT NULL, number INTEGER NOT NULL,
+    directory BLOB NOT NULL, token TEXT NOT NULL, last_object REAL NOT NULL, state INTEGER NOT NULL,
+    objects INTEGER NOT NULL, cause TEXT NOT NULL, calling_ae_title TEXT NOT NULL,
+    called_ae_title TEXT NOT NULL, calling_address TEXT NOT NULL
+);
+CREATE INDEX rounds_of_study ON rounds (study, number);
+CREATE INDEX ending_rounds ON rounds (key) WHERE state = 1;
+CREATE INDEX complete_rounds ON rounds (last_object) WHERE state = 2;
+CREATE TABLE files (
+    round INTEGER NOT NULL, name BLOB NOT NULL, letters TEXT NOT NULL, final BLOB NOT NULL,
+    came REAL NOT NULL, PRIMARY KEY (round, name)
+) WITHOUT ROWID;
+CREATE TABLE holds (
+    round INTEGER NOT NULL, association TEXT NOT NULL, owner TEXT NOT NULL,
+    PRIMARY KEY (round, association)
+) WITHOUT ROWID;
+CREATE INDEX holds_of_association ON holds (association);
+CREATE TABLE jobs (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    round INTEGER, details TEXT NOT NULL, due REAL NOT NULL, state INTEGER NOT NULL,
+    attempts INTEGER NOT NULL
+);
+CREATE INDEX waiting_jobs ON jobs (due) WHERE state = 0;
+CREATE INDEX jobs_of_round ON jobs (round);
+"""
+
+_SINCE_2 = """
+ALTER TABLE rounds ADD COLUMN next_check REAL NOT NULL DEFAULT 0;
+CREATE INDEX open_rounds_by_check ON rounds (next_check) WHERE state = 0;
+CREATE INDEX holds_of_owner ON holds (owner);
+CREATE INDEX running_jobs ON jobs (place) WHERE state = 1;
+CREATE INDEX failed_jobs ON jobs (place) WHERE state = 2;
+CREATE INDEX first_attempts ON jobs (round) WHERE state = 0 AND attempts = 0 OR state = 1 AND attempts = 1;
+"""
+
+_UPGRADES = {
+    0: f"{_SCHEMA}{_SINCE_2}",
+    1: f"DROP INDEX IF EXISTS open_rounds; DROP INDEX IF EXISTS jobs_by_state;{_SINCE_2}",
+}
+"""From the schema of a version, 0 for none, to this one. Version 1: release 0.1.0."""
+
+_ROUND = (
+    "key, study, number, directory, token, last_object, state, objects, cause,"
+    " calling_ae_title, called_ae_title, calling_address, next_check"
+)
+_JOB = "key, kind, round, details, due, state, attempts, place"
+
+_UNREADABLE = "its record cannot be read"
+
+
+class SQLiteStore:
+    """A `StudyStore` in a file. Each process opens it for itself, after its fork.
+
+    SQLite's locks belong to the process that took them. A child that went on with its parent's connection, or opened
+    another one beside it, would hold none of them: another program could take the log away from under it. So whoever
+    forks closes the store first; the next transaction opens it again.
+    """
+
+    def __init__(self, path: str, *, durable: bool = False, upgrade: bool = True) -> None:
+        """Remember the path; it is opened with the first transaction.
+
+        Args:
+            path: of the database, which is made if it does not exist. Its directory has to be on a local disk.
+            durable: whether a transaction is on disk when it ends.
+            upgrade: whether a database of an earlier version gets the schema of this one; else it is used as it is,
+                which suffices to look for commands that were given up, and to have them tried again.
+        """
+        self._path = path
+        self._durable = durable
+        self._upgrade = upgrade
+        self._database: sqlite3.Connection | None = None
+        self._process = 0  # that opened it
+        self._lock = -1
+
+    def transaction(self) -> Self:
+        """Begin a transaction."""
+        return self
+
+    def __enter__(self) -> None:
+        try:
+            database = self._open() if self._database is None else self._database
+            if self._process != os.getpid():
+                raise RuntimeError(f"{self._path} was opened before a fork")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            database.execute("BEGIN IMMEDIATE")
+        except (sqlite3.Error, OSError) as error:
+            self._unlock()
+            raise self._failure(error) from error
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        database = self._database
+        try:
+            if database is not None:
+                database.execute("COMMIT" if exception is None else "ROLLBACK")
+        except sqlite3.Error as error:
+            if database is not None and database.in_transaction:
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+            raise self._failure(error) from error
+        finally:
+            self._unlock()
+        if isinstance(exception, sqlite3.Error):
+            raise self._failure(exception) from exception
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _failure(self, error: Exception) -> OutOfResources:
+        return OutOfResources(f"cannot keep record in {self._path}: {error}")
+
+    def _open(self) -> sqlite3.Connection:
+        self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._database = self._connect()
+        finally:
+            if self._database is None:
+                self._let_go_of_lock()
+        self._process = os.getpid()
+        return self._database
+
+    def _connect(self) -> sqlite3.Connection:
+        previous = os.umask(0o077)  # names of patients may be in the names of directories
+        try:
+            database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        finally:
+            os.umask(previous)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            version = _version_of(database)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            if version < VERSION and self._upgrade:
+                database.executescript(
+                    f"BEGIN IMMEDIATE;{_UPGRADES[version]}PRAGMA user_version = {VERSION};COMMIT"
+                )
+        except sqlite3.Error:
+            database.close()
+            raise
+        finally:
+            self._unlock()
+        return database
+
+    def _let_go_of_lock(self) -> None:
+        close_quietly(self._lock)
+        self._lock = -1
+
+    def close(self) -> None:
+        """Let go of the database; the next transaction opens it again."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+            self._let_go_of_lock()
+
+    def _run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if self._database is None:
+            raise sqlite3.ProgrammingError("outside of a transaction")
+        return self._database.execute(statement, values)
+
+    # -- time
+
+    def time(self) -> float:
+        saved, last_object = self._run(
+            "SELECT now, (SELECT max(last_object) FROM rounds) FROM clock"
+        ).fetchone()
+        return float(max(saved, last_object or 0.0))
+
+    def save_time(self, now: float) -> None:
+        self._run("UPDATE clock SET now = max(now, ?)", now)
+
+    # -- rounds
+
+    def find_round(self, study: str) -> Round | None:
+        row = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE study = ? ORDER BY number DESC LIMIT 1", study
+        ).fetchone()
+        return None if row is None else _round(row)
+
+    def add_round(self, new: Round) -> Round:
+        cursor = self._run(
+            f"INSERT INTO rounds ({_ROUND}) VALUES (NULL{', ?' * (len(new) - 1)})",
+            *_row_of_round(new)[1:],
+        )
+        return new._replace(key=cursor.lastrowid or 0)
+
+    def save_round(self, changed: Round) -> None:
+        self._run(
+            f"UPDATE rounds SET ({_ROUND}) = (?{', ?' * (len(changed) - 1)}) WHERE key = ?",
+            *_row_of_round(changed),
+            changed.key,
+        )
+
+    def remove_round(self, key: int) -> None:
+        self._run("DELETE FROM rounds WHERE key = ?", key)
+        self.drop_files(key)
+        self.drop_holds_on(key)
+
+    def get_round(self, key: int) -> Round | None:
+        row = self._run(f"SELECT {_ROUND} FROM rounds WHERE key = ?", key).fetchone()
+        return None if row is None else _round(row)
+
+    def open_rounds(self, most: int = -1) -> list[Round]:
+        return self.rounds_to_check(math.inf, most)
+
+    def rounds_to_check(self, now: float, most: int = -1) -> list[Round]:
+        rows = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE state = 0 AND next_check <= ?"
+            " ORDER BY next_check, key LIMIT ?",
+            now,
+            most,
+        )
+        return [_round(row) for row in rows]
+
+    def check_round(self, key: int, when: float) -> None:
+        self._run("UPDATE rounds SET next_check = ? WHERE key = ?", when, key)
+
+    def check_all_rounds(self) -> None:
+        self._run("UPDATE rounds SET next_check = 0 WHERE state = 0 AND next_check > 0")
+
+    def next_check(self) -> float | None:
+        when: float | None = self._run(
+            "SELECT min(next_check) FROM rounds WHERE state = 0"
+        ).fetchone()[0]
+        return when
+
+    def ending_rounds(self, most: int = -1) -> list[Round]:
+        rows = self._run(
+            f"SELECT {_ROUND} FROM rounds WHERE state = 1 ORDER BY last_object, key LIMIT ?", most
+        )
+        return [_round(row) for row in rows]
+
+    def has_unfinished(self) -> bool:
+        (found,) = self._run(
+            "SELECT EXISTS (SELECT 1 FROM rounds WHERE state = 0)"
+            " OR EXISTS (SELECT 1 FROM rounds WHERE state = 1)"
+        ).fetchone()
+        return bool(found)
+
+    def forget_complete(self, before: float, most: int = -1) -> None:
+        old = self._run(
+            "SELECT key FROM rounds WHERE state = 2 AND last_object < ? LIMIT ?", before, most
+        ).fetchall()
+        for (key,) in old:
+            self.remove_round(key)
+
+    # -- files
+
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+        new = self._run(
+            "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)",
+            round_key,
+            os.fsencode(file.name),
+            file.letters,
+            os.fsencode(file.final),
+            now,
+        ).rowcount
+        open_round = self._run(
+            "UPDATE rounds SET last_object = ?, objects = objects + ?, calling_ae_title = ?,"
+            " called_ae_title = ?, calling_address = ? WHERE key = ? AND state = 0",
+            now,
+            new,
+            peer.calling_ae_title,
+            peer.called_ae_title,
+            peer.calling_address,
+            round_key,
+        ).rowcount
+        if not open_round and new:
+            self._run(
+                "DELETE FROM files WHERE round = ? AND name = ?", round_key, os.fsencode(file.name)
+            )
+        return open_round > 0
+
+    def files(self, round_key: int) -> list[StoredFile]:
+        rows = self._run(
+            "SELECT name, letters, final FROM files WHERE round = ? ORDER BY came, name", round_key
+        )
+        return [
+            StoredFile(os.fsdecode(name), letters, os.fsdecode(final))
+            for name, letters, final in rows
+        ]
+
+    def final_name(self, round_key: int, name: str) -> str:
+        row = self._run(
+            "SELECT final FROM files WHERE round = ? AND name = ?", round_key, os.fsencode(name)
+        ).fetchone()
+        return "" if row is None else os.fsdecode(row[0])
+
+    def name_file(self, round_key: int, name: str, final: str) -> None:
+        self._run(
+            "UPDATE files SET final = ? WHERE round = ? AND name = ?",
+            os.fsencode(final),
+            round_key,
+            os.fsencode(name),
+        )
+
+    def drop_files(self, round_key: int, most: int = -1) -> int:
+        return self._run(
+            "DELETE FROM files WHERE round = ?1 AND name IN"
+            " (SELECT name FROM files WHERE round = ?1 LIMIT ?2)",
+            round_key,
+            most,
+        ).rowcount
+
+    # -- holds
+
+    def hold(self, round_key: int, association: str, owner: str) -> None:
+        self._run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?)", round_key, association, owner)
+
+    def is_held(self, round_key: int) -> bool:
+        return bool(self._run("SELECT 1 FROM holds WHERE round = ? LIMIT 1", round_key).fetchone())
+
+    def drop_holds(
+        self, *, association: str | None = None, owner: str | None = None, most: int = -1
+    ) -> list[int]:
+        select = "SELECT round, association FROM holds"
+        if association is not None:
+            rows = self._run(f"{select} WHERE association = ? LIMIT ?", association, most)
+        elif owner is not None:
+            rows = self._run(f"{select} WHERE owner = ? LIMIT ?", owner, most)
+        else:
+            rows = self._run(f"{select} LIMIT ?", most)
+        dropped = rows.fetchall()
+        for row in dropped:
+            self._run("DELETE FROM holds WHERE round = ? AND association = ?", *row)
+        return [round_key for round_key, _ in dropped]
+
+    def drop_holds_on(self, round_key: int) -> None:
+        self._run("DELETE FROM holds WHERE round = ?", round_key)
+
+    # -- jobs
+
+    def add_job(self, new: Job) -> Job:
+        cursor = self._run(
+            f"INSERT INTO jobs ({_JOB}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", *_row_of_job(new)
+        )
+        return new._replace(place=cursor.lastrowid or 0)
+
+    def find_job(self, key: str) -> Job | None:
+        row = self._run(f"SELECT {_JOB} FROM jobs WHERE key = ?", key).fetchone()
+        return None if row is None else _job(row)
+
+    def save_job(self, changed: Job) -> None:
+        self._run(
+            "UPDATE jobs SET (key, kind, round, details, due, state, attempts)"
+            " = (?, ?, ?, ?, ?, ?, ?) WHERE key = ?",
+            *_row_of_job(changed),
+            changed.key,
+        )
+
+    def remove_job(self, key: str) -> None:
+        self._run("DELETE FROM jobs WHERE key = ?", key)
+
+    def jobs(self, state: JobState, *, after: int = 0, most: int = -1) -> list[Job]:
+        # The state as text: an index of some rows is used only if it is seen that these are all that is asked for.
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE state = {int(state)} AND place > ?"
+            " ORDER BY place LIMIT ?",
+            after,
+            most,
+        )
+        return [_job(row) for row in rows]
+
+    def due_jobs(self, now: float, most: int = -1) -> list[Job]:
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE state = 0 AND due <= ? ORDER BY due, place LIMIT ?",
+            now,
+            most,
+        )
+        return [_job(row) for row in rows]
+
+    def next_due(self) -> float | None:
+        due: float | None = self._run("SELECT min(due) FROM jobs WHERE state = 0").fetchone()[0]
+        return due
+
+    def jobs_of(self, round_key: int, *, after: int = 0, most: int = -1) -> list[Job]:
+        rows = self._run(
+            f"SELECT {_JOB} FROM jobs WHERE round = ? AND place > ? ORDER BY place LIMIT ?",
+            round_key,
+            after,
+            most,
+        )
+        return [_job(row) for row in rows]
+
+    def has_first_attempts(self, round_key: int) -> bool:
+        # In the very words of the index.
+        row = self._run(
+            "SELECT 1 FROM jobs WHERE round = ?"
+            " AND (state = 0 AND attempts = 0 OR state = 1 AND attempts = 1) LIMIT 1",
+            round_key,
+        ).fetchone()
+        return row is not None
+
+    def retry_failed(self) -> int:
+        return self._run(
+            "UPDATE jobs SET state = 0, attempts = 0, due = 0 WHERE state = 2"
+        ).rowcount
+
+
+def _version_of(database: sqlite3.Connection) -> int:
+    """Return the version of a database's schema, 0 if it is new.
+
+    Raises:
+        sqlite3.DatabaseError: it is not known here; nothing was changed.
+    """
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            f"a later version of this program has written it (schema {version}, known here: {VERSION})"
+        )
+    return version
+
+
+def _row_of_round(one: Round) -> tuple[Any, ...]:
+    # Paths are bytes that need not be text.
+    return one._replace(directory=os.fsencode(one.directory))  # type: ignore[arg-type]
+
+
+def _round(row: tuple[Any, ...]) -> Round:
+    one = Round(*row)
+    return one._replace(
+        directory=os.fsdecode(one.directory),
+        state=RoundState(one.state),
+    )
+
+
+def _row_of_job(job: Job) -> tuple[Any, ...]:
+    details = json.dumps([job.template, job.values, job.why])
+    return (job.key, job.kind, job.round_key, details, job.due, int(job.state), job.attempts)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    key, kind, round_key, details, due, state, attempts, place = row
+    try:
+        template, values, why = json.loads(details)
+        pairs = tuple((name, value) for name, value in values)
+    except (ValueError, TypeError):
+        # It is given up like one that always fails; others must not wait for it.
+        template, pairs, why = "", (), _UNREADABLE
+    return Job(key, kind, round_key, template, pairs, due, JobState(state), attempts, why, place)

@@ -1,0 +1,36 @@
+"""Pauses between the attempts of a command, and the time that they go by."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.uptime import UpTime
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    """10, 20, 40 … and at most an hour."""
+    retries = Retries(attempts=12, first_pause=10.0, longest_pause=3600.0)
+
+    pauses = [retries.pause_after(attempts) for attempts in range(1, 13)]
+
+    assert pauses == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, None]
+
+
+@given(st.integers(1, 100_000), st.integers(1, 100_000), st.floats(0, 1e6))
+def test_any_schedule_ends(attempts: int, most: int, pause: float) -> None:
+    """However often: a pause within the limit, or none."""
+    found = Retries(most, pause).pause_after(attempts)
+
+    assert (found is None) == (attempts >= most)
+    assert found is None or 0 <= found <= 3600
+
+
+def test_time_goes_on_from_where_it_was() -> None:
+    """Whatever the clock below says, which starts anew with the machine."""
+    now = 5000.0
+    uptime = UpTime(100.0, lambda: now)
+    assert uptime() == 100.0
+    now = 5002.5
+    assert uptime() == 102.5
+    now = 3.0  # another start of the machine
+    assert UpTime(102.5, lambda: now)() == 102.5
