@@ -10,8 +10,8 @@ from storescp.config.monitor_settings import read_token
 from storescp.config.monitor_settings import settings as settings_of
 from storescp.config.options.table import Stage
 from storescp.errors import ConfigurationError
-from storescp.monitor.monitoring import Monitoring
 from storescp.monitor.progress import Progress
+from storescp.monitor.settings import Monitoring
 from storescp.monitor.surroundings import Whereabouts
 
 

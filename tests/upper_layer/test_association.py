@@ -18,7 +18,6 @@ from storescp.upper_layer.association import (
     State,
     UnexpectedFirstPDU,
 )
-from storescp.upper_layer.known_requests import AcceptedContext
 from storescp.upper_layer.negotiation import negotiate
 from storescp.upper_layer.pdu import (
     PDU,
@@ -31,6 +30,7 @@ from storescp.upper_layer.pdu import (
     ProposedContext,
     UserInformation,
 )
+from storescp.upper_layer.request_cache import AcceptedContext
 from tests.upper_layer.requestor import (
     CT,
     EXPLICIT,

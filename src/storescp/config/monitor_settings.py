@@ -7,8 +7,8 @@ import stat
 
 from storescp.config.choices import CommandLine, HTTPAddress, KeyFormat
 from storescp.errors import ConfigurationError
-from storescp.monitor.monitoring import Monitoring
 from storescp.monitor.progress import Progress
+from storescp.monitor.settings import Monitoring
 from storescp.monitor.status_page import StatusPage
 from storescp.monitor.surroundings import Whereabouts
 

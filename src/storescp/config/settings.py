@@ -29,7 +29,7 @@ from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 if TYPE_CHECKING:
     import socket
 
-    from storescp.monitor.monitoring import Monitoring
+    from storescp.monitor.settings import Monitoring
     from storescp.serve.accept.supervisor import Working
     from storescp.serve.access.host_access import AccessControl
     from storescp.serve.access.peer_admission import Gate

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from storescp.errors import InvalidMessage
-from storescp.upper_layer.notes import ERROR, WARN, Note, application, data, network
+from storescp.upper_layer.log_notes import ERROR, WARN, Note, application, data, network
 
 # PS3.7 E.1: tags of command elements. The group is 0 in all of them, so in little endian order a tag reads as
 # one number: element number << 16.

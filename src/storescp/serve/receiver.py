@@ -41,7 +41,7 @@ from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
-    from storescp.monitor.monitoring import Monitoring
+    from storescp.monitor.settings import Monitoring
     from storescp.monitor.viewer import Viewers
     from storescp.serve.accept.supervisor import Supervisor, Working
     from storescp.serve.access.host_access import AccessControl
@@ -634,7 +634,7 @@ def _viewers(monitoring: "Monitoring | None") -> "Viewers | None":
     """Return the processes that show what happens; they are not started yet."""
     if monitoring is None:
         return None
-    from storescp.monitor.monitoring import viewers
+    from storescp.monitor.settings import viewers
 
     return viewers(monitoring, _certificate_end)
 

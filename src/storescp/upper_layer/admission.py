@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storescp.printable import printable
-from storescp.upper_layer.notes import WARN, Note, application
+from storescp.upper_layer.log_notes import WARN, Note, application
 from storescp.upper_layer.pdu import AAssociateRJ, AAssociateRQ
 
 _PERMANENT, _TRANSIENT = 1, 2

@@ -25,14 +25,13 @@ from enum import Enum
 from typing import ClassVar
 
 from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
-from storescp.upper_layer import known_requests
-from storescp.upper_layer.known_requests import AcceptedContext
+from storescp.upper_layer import request_cache
+from storescp.upper_layer.log_notes import ERROR, Note, network
 from storescp.upper_layer.negotiation import (
     Policy,
     longest_value,
     reported_longest_value,
 )
-from storescp.upper_layer.notes import ERROR, Note, network
 from storescp.upper_layer.pdata import (
     Fragment,
     ReceiveBuffer,
@@ -54,6 +53,7 @@ from storescp.upper_layer.pdu import (
     decode,
     unpack_header,
 )
+from storescp.upper_layer.request_cache import AcceptedContext
 
 RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024
 """Of an association that carries data: at most, as only large objects use all of it. One receive fills it with dozens of PDUs."""
@@ -314,7 +314,7 @@ class Association:
 
     def _answer_request(self) -> Iterator[PDU]:
         """AE-6, AE-7, AE-8: the A-ASSOCIATE-RQ is answered at once."""
-        answered = known_requests.answer(bytes(self._take()), self._policy)
+        answered = request_cache.answer(bytes(self._take()), self._policy)
         self.request, self.answer, encoded, self.contexts = answered
         self._outgoing.append(encoded)
         if isinstance(self.answer, AAssociateAC):

@@ -15,7 +15,7 @@ from storescp.uids import (
     STORAGE_PREFIXES,
     VERIFICATION,
 )
-from storescp.upper_layer.notes import ERROR, INFO, WARN, Note, application, network
+from storescp.upper_layer.log_notes import ERROR, INFO, WARN, Note, application, network
 from storescp.upper_layer.pdu import (
     AAssociateAC,
     AAssociateRJ,

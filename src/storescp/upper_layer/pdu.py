@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from storescp.errors import InvalidPDU
-from storescp.upper_layer.notes import WARN, Note, network
+from storescp.upper_layer.log_notes import WARN, Note, network
 
 MAXIMUM_TRANSFER_SYNTAXES = 128
 """In one presentation context, as the reference counts."""

@@ -29,7 +29,7 @@ from typing import NoReturn, Protocol
 from storescp.serve.accept.acceptor import MOST_WAITING, READABLE, Entrance, Peer, Reception
 from storescp.serve.process.children import Children, fork_flushed
 from storescp.serve.process.signals import Signals, Stopped, die_by
-from storescp.upper_layer.notes import WARN, application
+from storescp.upper_layer.log_notes import WARN, application
 from storescp.upper_layer.pdu import AAssociateRJ
 
 _logger = logging.getLogger("dcmtk.apps.storescp")

@@ -31,8 +31,8 @@ from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
 from storescp.storage.studies.user_commands import Peer, ReceivedObject
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, CannotSend, State
+from storescp.upper_layer.log_notes import Note, network
 from storescp.upper_layer.negotiation import Policy
-from storescp.upper_layer.notes import Note, network
 from storescp.upper_layer.pdu import (
     PDU,
     AAbort,

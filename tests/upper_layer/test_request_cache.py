@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from storescp.upper_layer import known_requests
+from storescp.upper_layer import request_cache
 from storescp.upper_layer.admission import Admission
-from storescp.upper_layer.known_requests import AcceptedContext, answer
 from storescp.upper_layer.negotiation import negotiate
 from storescp.upper_layer.pdu import (
     AAssociateRJ,
@@ -16,12 +15,13 @@ from storescp.upper_layer.pdu import (
     UserIdentity,
     decode_request,
 )
+from storescp.upper_layer.request_cache import AcceptedContext, answer
 from tests.upper_layer.requestor import CT, EXPLICIT, IMPLICIT, POLICY, REQUEST
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_requests, "_known", {})
+    monkeypatch.setattr(request_cache, "_known", {})
 
 
 def field(request: AAssociateRQ) -> bytes:
@@ -70,7 +70,7 @@ def test_secrets_are_not_kept() -> None:
     )
     answered = answer(field(replace(REQUEST, user_information=user)), POLICY)
     assert answered.contexts
-    assert not known_requests._known
+    assert not request_cache._known
 
 
 def test_who_may_associate_is_asked_each_time() -> None:
@@ -94,17 +94,17 @@ def test_what_is_not_accepted_is_not_kept() -> None:
     answer(field(REQUEST), replace(POLICY, admission=Admission(open_associations=1)))
     with pytest.raises(InvalidAssociatePDU):
         answer(field(REQUEST)[:-1], POLICY)
-    assert not known_requests._known
+    assert not request_cache._known
 
 
 def test_the_memory_is_small() -> None:
     """Sixteen requests; the one that came first gives way. Long ones are not kept."""
     answers = [answer(field(numbered(number)), POLICY) for number in range(17)]
-    assert len(known_requests._known) == 16
+    assert len(request_cache._known) == 16
     assert answer(field(numbered(16)), POLICY) is answers[16]
     assert answer(field(numbered(0)), POLICY) is not answers[0]
 
     contexts = tuple(ProposedContext(1, CT, (EXPLICIT,) * 120) for _ in range(20))
-    before = list(known_requests._known)
+    before = list(request_cache._known)
     assert answer(field(replace(REQUEST, contexts=contexts)), POLICY).contexts
-    assert list(known_requests._known) == before
+    assert list(request_cache._known) == before
