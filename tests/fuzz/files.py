@@ -12,11 +12,11 @@ from storescp.config import dictionaries, profile
 from storescp.config.command_line import Evaluation, UsageError, parse
 from storescp.config.options.table import Stage, options
 from storescp.errors import ConfigurationError
+from storescp.log.appender import Appender
+from storescp.log.log4cplus import appender, factory
 from storescp.log.log4cplus import configuration as log_configuration
-from storescp.log.log4cplus import factory
 from storescp.log.log4cplus import properties as log_properties
 from storescp.log.log4cplus.diagnostics import Complaints
-from storescp.log.setup import Appender
 from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
 from storescp.serve.access.rules import Client, FileTooLarge, Surroundings, decide
 from tests.fuzz.scratch import scratch
@@ -70,7 +70,7 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
 
     def _harmless(
         self, class_name: str, properties: log_properties.Properties, complaints: Complaints
-    ) -> factory.ConfiguredAppender | None:
+    ) -> appender.ConfiguredAppender | None:
         elsewhere = log_properties.Properties(
             {
                 **properties.values,

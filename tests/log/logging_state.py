@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from storescp.log import setup
+from storescp.log import levels, setup
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def restored_logging() -> Iterator[None]:
 def event(
     message: str = "Association Received",
     *,
-    level: int = setup.INFO,
+    level: int = levels.INFO,
     logger: str = "dcmtk.apps.storescp",
     created: float | None = None,
 ) -> logging.LogRecord:
@@ -49,7 +49,7 @@ def run_python(code: str, properties: str = "") -> str:
     """
     preamble = f"""
 import os, sys, time
-from storescp.log.log4cplus import factory
+from storescp.log.log4cplus import appender as appenders, factory
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event

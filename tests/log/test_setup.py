@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.log import setup
+from storescp.log import appender, levels, setup
 from tests.log.logging_state import event, restored_logging
 
 
@@ -23,14 +23,14 @@ def _restored() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        (setup.FATAL, "fatal"),
-        (setup.ERROR, "Error"),
-        (setup.WARN, "WARN"),
-        (setup.INFO, "info"),
-        (setup.DEBUG, "debug"),
-        (setup.TRACE, "trace"),
-        (setup.OFF, "off"),
-        (setup.TRACE, "all"),
+        (levels.FATAL, "fatal"),
+        (levels.ERROR, "Error"),
+        (levels.WARN, "WARN"),
+        (levels.INFO, "info"),
+        (levels.DEBUG, "debug"),
+        (levels.TRACE, "trace"),
+        (levels.OFF, "off"),
+        (levels.TRACE, "all"),
         (None, "notset"),
         (None, ""),
         (None, "warning"),
@@ -38,7 +38,7 @@ def _restored() -> Iterator[None]:
 )
 def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
     """The names of `--log-level` are known, `off` and `all` too, and nothing else is."""
-    assert expected == setup.level_named(name)
+    assert expected == levels.level_named(name)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
 )
 def test_level_without_name_counts_as_the_next_lower(expected: str, level: int) -> None:
     """Levels that other packages invent are shown as the next lower level."""
-    assert expected == setup.level_name(level)
+    assert expected == levels.level_name(level)
 
 
 def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Level letter, colon and blank stand before every line; a message that ends with LF has an empty last line."""
-    setup.configure(setup.LogSettings(level=setup.TRACE))
+    setup.configure(setup.LogSettings(level=levels.TRACE))
     logger = logging.getLogger("dcmtk.apps.storescp")
 
-    for level in (setup.FATAL, setup.ERROR, setup.WARN, setup.INFO, setup.DEBUG, setup.TRACE):
+    for level in (levels.FATAL, levels.ERROR, levels.WARN, levels.INFO, levels.DEBUG, levels.TRACE):
         logger.log(level, "one of %d\n", 6)
     logger.info("Parameters:\n  a\n\n  b")
 
@@ -74,20 +74,20 @@ def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        ("F", setup.FATAL),
-        ("FE", setup.ERROR),
-        ("FEW", setup.WARN),
-        ("FEWI", setup.INFO),
-        ("FEWID", setup.DEBUG),
-        ("FEWIDT", setup.TRACE),
-        ("", setup.OFF),
+        ("F", levels.FATAL),
+        ("FE", levels.ERROR),
+        ("FEW", levels.WARN),
+        ("FEWI", levels.INFO),
+        ("FEWID", levels.DEBUG),
+        ("FEWIDT", levels.TRACE),
+        ("", levels.OFF),
     ],
 )
 def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Events at or above the level of the root logger are printed, others are not."""
     setup.configure(setup.LogSettings(level=level))
 
-    for each in (setup.FATAL, setup.ERROR, setup.WARN, setup.INFO, setup.DEBUG, setup.TRACE):
+    for each in (levels.FATAL, levels.ERROR, levels.WARN, levels.INFO, levels.DEBUG, levels.TRACE):
         logging.getLogger("dcmtk.dcmnet").log(each, "x")
 
     assert expected == "".join(line[0] for line in capsys.readouterr().err.splitlines())
@@ -110,12 +110,12 @@ def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture
 
 def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
     """A defective log call costs no association."""
-    record = logging.LogRecord("x", setup.INFO, "x", 1, "%d objects", ("many",), None)
+    record = logging.LogRecord("x", levels.INFO, "x", 1, "%d objects", ("many",), None)
 
-    assert setup.message_of(record) == "%d objects ('many',)"
+    assert appender.message_of(record) == "%d objects ('many',)"
 
 
-@pytest.mark.parametrize("level", [setup.FATAL, setup.OFF, setup.INFO])
+@pytest.mark.parametrize("level", [levels.FATAL, levels.OFF, levels.INFO])
 def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """`--arguments` is printed at level INFO also with `--quiet`."""
     setup.configure(setup.LogSettings(level=level))
@@ -127,7 +127,7 @@ def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(True, setup.OFF), (True, setup.FATAL), (False, setup.ERROR), (False, setup.TRACE)],
+    [(True, levels.OFF), (True, levels.FATAL), (False, levels.ERROR), (False, levels.TRACE)],
 )
 def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> None:
     """Usage errors are silenced by a root level above ERROR."""
@@ -138,7 +138,7 @@ def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> Non
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(False, setup.WARN), (True, setup.INFO), (False, setup.DEBUG)],
+    [(False, levels.WARN), (True, levels.INFO), (False, levels.DEBUG)],
 )
 def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
     """The progress line appears with `--verbose`, not with `--debug`."""
@@ -149,22 +149,22 @@ def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
 
 def test_progress_level_is_inherited_and_can_be_set_apart() -> None:
     """The effective level of the progress logger counts, wherever it comes from."""
-    setup.configure(setup.LogSettings(level=setup.DEBUG))
+    setup.configure(setup.LogSettings(level=levels.DEBUG))
 
-    logging.getLogger("dcmtk.apps").setLevel(setup.INFO)
+    logging.getLogger("dcmtk.apps").setLevel(levels.INFO)
     inherited = setup.progress_enabled()
-    logging.getLogger(setup.PROGRESS).setLevel(setup.WARN)
+    logging.getLogger(levels.PROGRESS).setLevel(levels.WARN)
 
     assert (inherited, setup.progress_enabled()) == (True, False)
 
 
 def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever was configured before does not print a second time, and its levels are forgotten."""
-    setup.configure(setup.LogSettings(level=setup.INFO))
-    logging.getLogger("dcmtk.dcmnet").setLevel(setup.DEBUG)
+    setup.configure(setup.LogSettings(level=levels.INFO))
+    logging.getLogger("dcmtk.dcmnet").setLevel(levels.DEBUG)
     logging.getLogger("dcmtk.dcmnet").propagate = False
 
-    setup.configure(setup.LogSettings(level=setup.INFO))
+    setup.configure(setup.LogSettings(level=levels.INFO))
     logging.getLogger("dcmtk.dcmnet").debug("no")
     logging.getLogger("dcmtk.dcmnet").info("yes")
 
@@ -195,7 +195,7 @@ def test_nothing_is_raised_where_nothing_can_be_written(
 
 def test_appender_without_a_place_to_write_to_drops_events() -> None:
     """The root of all appenders writes nothing and raises nothing."""
-    setup.Appender().handle(event())
+    appender.Appender().handle(event())
 
 
 def test_unusable_configuration_file_leaves_the_default(

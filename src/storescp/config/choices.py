@@ -9,6 +9,7 @@ import sys
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
+from storescp.log.levels import LogMask
 from storescp.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -61,14 +62,6 @@ class LogLevel(IntEnum):
     INFO = 20
     DEBUG = 10
     TRACE = 5
-
-
-class LogMask(Enum):
-    """Identifiers that are masked in a log for machines."""
-
-    PATIENTS = "patients"
-    PEERS = "peers"
-    UIDS = "uids"
 
 
 class IPVersion(Enum):

@@ -13,10 +13,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from storescp.config.choices import LogMask
 from storescp.events import timestamp
+from storescp.log.appender import StandardErrorAppender, message_of
 from storescp.log.context import CURRENT, LogContext
-from storescp.log.setup import StandardErrorAppender, level_name, message_of
+from storescp.log.levels import LogMask, level_name
 
 _REGISTERED = "1.2.840.10008."
 """UIDs of the standard, which identify nobody."""

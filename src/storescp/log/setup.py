@@ -8,35 +8,14 @@ and its rule that a level is tested only where an event enters are those of the 
 import logging
 import os
 import sys
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storescp.best_effort_output import StandardStream
+from storescp.log.appender import Appender, StandardErrorAppender, message_of, remove_appenders
+from storescp.log.levels import ERROR, INFO, PROGRESS, WARN, level_name
 
 if TYPE_CHECKING:
-    from storescp.config.choices import LogMask
-
-OFF = 60
-FATAL = logging.CRITICAL
-ERROR = logging.ERROR
-WARN = logging.WARNING
-INFO = logging.INFO
-DEBUG = logging.DEBUG
-TRACE = 5
-
-NAMES = {
-    FATAL: "FATAL",
-    ERROR: "ERROR",
-    WARN: "WARN",
-    INFO: "INFO",
-    DEBUG: "DEBUG",
-    TRACE: "TRACE",
-}
-_LEVELS = {name.lower(): level for level, name in NAMES.items()} | {"off": OFF, "all": TRACE}
-
-PROGRESS = "dcmtk.apps.storescp.progress"
-"""A logger to which nothing is ever sent; its level alone decides about the progress line."""
+    from storescp.log.levels import LogMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +31,6 @@ class LogSettings:
     """Whether lines of other processes than this one begin with their process IDs."""
     masks: "tuple[LogMask, ...]" = ()
     """What is masked where lines are JSON."""
-
-
-def level_named(name: str) -> int | None:
-    """Return the level of this name, in any case, or None. `off` and `all` are names too."""
-    return _LEVELS.get(name.lower())
-
-
-def level_name(level: int) -> str:
-    """Return the name of a level; one without a name, as other packages may use, counts as the next lower."""
-    return NAMES.get(level) or next((NAMES[known] for known in NAMES if known <= level), "TRACE")
 
 
 def configure(settings: LogSettings) -> None:
@@ -119,14 +88,6 @@ def reset() -> None:
             logger.propagate = True
 
 
-def remove_appenders(logger: logging.Logger) -> "list[Appender]":
-    """Detach the appenders of a logger and return them."""
-    appenders = [handler for handler in logger.handlers if isinstance(handler, Appender)]
-    for appender in appenders:
-        logger.removeHandler(appender)
-    return appenders
-
-
 def announce(text: str) -> None:
     """Log a message at level INFO through the root logger whatever its level is, as `--arguments` wants it."""
     root = logging.getLogger()
@@ -141,55 +102,6 @@ def usage_errors_are_silent() -> bool:
 def progress_enabled() -> bool:
     """Tell whether the progress line is wanted: if the level of its logger is INFO, neither more nor less."""
     return logging.getLogger(PROGRESS).getEffectiveLevel() == INFO
-
-
-def message_of(record: logging.LogRecord) -> str:
-    """Return the message of an event and, if it has one, the traceback."""
-    try:
-        text = record.getMessage()
-    except (
-        TypeError,
-        ValueError,
-        KeyError,
-    ):  # arguments that do not fit are no reason to lose an association
-        text = f"{record.msg} {record.args}"
-    if record.exc_info and record.exc_info[0] is not None:
-        text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-    return text
-
-
-class Appender(logging.Handler):
-    """Where events go: the root of all handlers of this package."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one event. What cannot be written is lost, because receiving matters more."""
-        try:
-            self.append(self.format(record), record)
-        except (OSError, ValueError):  # ValueError: the stream is closed
-            self.handleError(record)
-
-    def append(self, text: str, record: logging.LogRecord) -> None:
-        """Write one event, formatted as `text`; may raise OSError or ValueError."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (named by logging)
-        """Let an event go that could not be written."""
-
-
-class StandardErrorAppender(Appender):
-    """Writes every event to standard error at once, and reports events that were lost there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._stream = StandardStream("stderr", self._make_report)
-
-    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
-        self._stream.write(text)
-
-    def _make_report(self, lost: int) -> str:
-        text = "%d log messages were lost, because standard error did not take them"
-        return self.format(
-            logging.LogRecord("dcmtk.apps.storescp", WARN, "", 0, text, (lost,), None)
-        )
 
 
 class StandardError(StandardErrorAppender):

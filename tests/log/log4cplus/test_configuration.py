@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.log import setup
+from storescp.log import levels, setup
 from storescp.log.log4cplus import configuration
 from storescp.log.log4cplus.diagnostics import Complaints
 from tests.log.logging_state import event, restored_logging, run_python
@@ -39,10 +39,10 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(text: str) -> None:
     Path("log.cfg").write_text(text)
-    setup.configure(setup.LogSettings(level=setup.FATAL, configuration_file="log.cfg"))
+    setup.configure(setup.LogSettings(level=levels.FATAL, configuration_file="log.cfg"))
 
 
-def say(text: str, level: int = setup.INFO, logger: str = "dcmtk.apps.storescp") -> None:
+def say(text: str, level: int = levels.INFO, logger: str = "dcmtk.apps.storescp") -> None:
     logging.getLogger(logger).log(level, text)
 
 
@@ -95,8 +95,8 @@ def test_levels_and_appenders_of_loggers(
     configure(text + CONSOLE)
 
     for logger in ("dcmtk.apps.storescp", "dcmtk.dcmnet"):
-        say("x", setup.DEBUG, logger)
-        say("x", setup.INFO if "apps" in logger else setup.WARN, logger)
+        say("x", levels.DEBUG, logger)
+        say("x", levels.INFO if "apps" in logger else levels.WARN, logger)
 
     assert tuple(capsys.readouterr()) == ("", expected)
 
@@ -138,7 +138,7 @@ def test_empty_root_logger_keeps_the_default(capsys: pytest.CaptureFixture[str])
     configure("log4cplus.rootLogger =")
 
     say("x")
-    say("x", setup.DEBUG)
+    say("x", levels.DEBUG)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()-"
@@ -154,7 +154,7 @@ def test_root_logger_needs_a_level(value: str, capsys: pytest.CaptureFixture[str
             f"log4cplus.rootLogger = {value}\nlog4cplus.appender.f = log4cplus::FileAppender\n"
             "log4cplus.appender.f.File = made"
         )
-    say("x", setup.FATAL)
+    say("x", levels.FATAL)
 
     assert capsys.readouterr().err == "F: x\n"
     assert not Path("made").exists()
@@ -215,7 +215,7 @@ def test_complaints_fall_silent_with_the_root_level(capsys: pytest.CaptureFixtur
         "log4cplus.rootLogger = FATAL, f, nobody\nlog4cplus.appender.f = log4cplus::FileAppender\n"
         "log4cplus.appender.f.File = /dev/full"
     )
-    say("x", setup.FATAL)
+    say("x", levels.FATAL)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()- Invalid appender: nobody\n"
@@ -281,8 +281,8 @@ def test_sample_files_of_the_reference_work(
     text = sample.read_text() if sample.exists() else SAMPLES[name]
 
     configure(text)
-    say("to the file only", setup.DEBUG)
-    say("to both", setup.ERROR)
+    say("to the file only", levels.DEBUG)
+    say("to both", levels.ERROR)
     setup.reset()
 
     out, err = capsys.readouterr()
@@ -300,7 +300,7 @@ def test_sample_files_of_the_reference_work(
 def test_settings_of_the_sample_files(name: str, tmp_path: Path) -> None:
     """What those files set up works, wherever they are from."""
     configure(SAMPLES[name])
-    say("x", setup.DEBUG)
+    say("x", levels.DEBUG)
     setup.reset()
 
     assert (tmp_path / "storescp.log").read_text().endswith("x\n")
@@ -350,9 +350,9 @@ def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str], tmp_pa
     configure(example.replace("/var/log/storescp", str(tmp_path)))
 
     say("Association Received")
-    say("DICOM file already exists", setup.WARN)
-    say("detail", setup.DEBUG, "dcmtk.dcmnet")
-    say("detail", setup.DEBUG, "dcmtk.dcmdata")
+    say("DICOM file already exists", levels.WARN)
+    say("detail", levels.DEBUG, "dcmtk.dcmnet")
+    say("detail", levels.DEBUG, "dcmtk.dcmdata")
     setup.reset()
 
     assert capsys.readouterr().err == "W: DICOM file already exists\n"

@@ -9,21 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from storescp.log import setup
+from storescp.log import appender as log_appender
+from storescp.log import levels
 from storescp.log.log4cplus import factory
+from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
 from storescp.log.log4cplus.diagnostics import Complaints
-from storescp.log.log4cplus.factory import ConfiguredAppender, LockFile
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event, run_python
 
 
-def make(class_name: str, properties: str = "") -> setup.Appender:
+def make(class_name: str, properties: str = "") -> log_appender.Appender:
     appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
     assert appender is not None
     return appender
 
 
-def send(appender: setup.Appender, record: logging.LogRecord) -> None:
+def send(appender: log_appender.Appender, record: logging.LogRecord) -> None:
     """Give an event to an appender as a logger does: if its level is reached."""
     if record.levelno >= appender.level:
         appender.handle(record)
@@ -137,7 +138,7 @@ def test_async_appender_hands_on(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
     appender.handle(event("one"))
-    appender.handle(event("two", level=setup.ERROR))
+    appender.handle(event("two", level=levels.ERROR))
     appender.close()
 
     assert capsys.readouterr().out == "<two>\n"
@@ -233,17 +234,17 @@ def test_lock_held_by_another_process_is_waited_for(tmp_path: Path) -> None:
     """A writer waits for its turn, but not for ever."""
     printed = run_python(
         f"""
-        factory.LOCK_PATIENCE = 0.05
+        appenders.LOCK_PATIENCE = 0.05
         path = {str(tmp_path / "lock")!r}
         ready, done = os.pipe(), os.pipe()
         if not os.fork():
-            with factory.LockFile(path):
+            with appenders.LockFile(path):
                 os.write(ready[1], b"x")
                 os.read(done[0], 1)
             os._exit(0)
         os.read(ready[0], 1)
         begin = time.monotonic()
-        with factory.LockFile(path):
+        with appenders.LockFile(path):
             print(time.monotonic() - begin)
         os.write(done[1], b"x")
         os.wait()

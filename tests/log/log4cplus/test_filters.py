@@ -2,13 +2,19 @@
 
 import pytest
 
-from storescp.log import setup
+from storescp.log import levels
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.filters import chain
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event
 
-LEVELS = {"T": setup.TRACE, "D": setup.DEBUG, "I": setup.INFO, "W": setup.WARN, "E": setup.ERROR}
+LEVELS = {
+    "T": levels.TRACE,
+    "D": levels.DEBUG,
+    "I": levels.INFO,
+    "W": levels.WARN,
+    "E": levels.ERROR,
+}
 
 
 def passing(text: str) -> str:

@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from storescp.log import setup
+from storescp.log import appender as log_appender
+from storescp.log import levels
 from storescp.log.log4cplus import factory, network
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.network import LocalSysLogAppender, SocketAppender, event_bytes
@@ -41,7 +42,7 @@ def server() -> Iterator[socket.socket]:
         yield server
 
 
-def make(class_name: str, properties: str = "") -> setup.Appender:
+def make(class_name: str, properties: str = "") -> log_appender.Appender:
     appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
     assert appender is not None
     return appender
@@ -57,13 +58,13 @@ def address(listener: socket.socket) -> str:
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        (7, setup.TRACE),
-        (7, setup.DEBUG),
-        (6, setup.INFO),
-        (4, setup.WARN),
-        (3, setup.ERROR),
-        (2, setup.FATAL),
-        (1, setup.OFF),
+        (7, levels.TRACE),
+        (7, levels.DEBUG),
+        (6, levels.INFO),
+        (4, levels.WARN),
+        (3, levels.ERROR),
+        (2, levels.FATAL),
+        (1, levels.OFF),
     ],
 )
 def test_severities(expected: int, level: int) -> None:
@@ -113,7 +114,7 @@ def test_local_system_log(tmp_path: Path) -> None:
         appender = LocalSysLogAppender(Complaints(), path, facility=3, ident="storescp")
         appender.setFormatter(logging.Formatter("%(message)s"))
 
-        appender.handle(event("text", level=setup.ERROR))
+        appender.handle(event("text", level=levels.ERROR))
         appender.close()
 
         assert re.fullmatch(
@@ -244,7 +245,7 @@ def test_unknown_host_is_complained_about(
 
 def test_event_as_a_server_reads_it() -> None:
     """Length, version, character size, then names, level, message, thread, time and place."""
-    record = event("text", level=setup.WARN, created=NOON)
+    record = event("text", level=levels.WARN, created=NOON)
 
     def counted(text: str) -> bytes:
         return struct.pack(">I", len(text)) + text.encode()
@@ -268,7 +269,7 @@ def test_event_as_a_server_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "level"), [(0, setup.TRACE), (10000, setup.DEBUG), (60000, setup.OFF)]
+    ("expected", "level"), [(0, levels.TRACE), (10000, levels.DEBUG), (60000, levels.OFF)]
 )
 def test_levels_of_the_library(expected: int, level: int) -> None:
     """A server knows levels by the numbers of its own library."""

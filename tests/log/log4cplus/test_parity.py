@@ -61,12 +61,12 @@ RAW = "%c\x1f%p\x1f%m\x1e%n"
 
 REPLAY = """
 import logging, sys
-from storescp.log import setup
+from storescp.log import levels, setup
 sys.argv[0] = "/usr/bin/storescp"
 setup.configure(setup.LogSettings(configuration_file=sys.argv[1]))
 for message in sys.stdin.read().split("\\x1e\\n")[:-1]:
     logger, level, text = message.split("\\x1f")
-    logging.getLogger(logger).log(setup.level_named(level), "%s", text)
+    logging.getLogger(logger).log(levels.level_named(level), "%s", text)
 """
 
 

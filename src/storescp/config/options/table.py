@@ -19,7 +19,6 @@ from storescp.config.choices import (
     IPVersion,
     KeyFormat,
     LogLevel,
-    LogMask,
     Mode,
     PeerAuthentication,
     Request,
@@ -28,6 +27,7 @@ from storescp.config.choices import (
     SortBy,
     Sorting,
 )
+from storescp.log.levels import LogMask
 from storescp.uids import (
     ACCEPT_ALL,
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,

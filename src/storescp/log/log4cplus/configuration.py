@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 
 from storescp.errors import ConfigurationError
+from storescp.log.appender import Appender, remove_appenders
+from storescp.log.levels import ERROR, level_named
 from storescp.log.log4cplus import factory, layouts
 from storescp.log.log4cplus import properties as log_properties
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import ERROR, Appender, level_named, remove_appenders
 
 
 class NoAppender(logging.Handler):

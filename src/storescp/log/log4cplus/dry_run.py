@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass, field
 
 from storescp.log import setup
+from storescp.log.appender import Appender
 from storescp.log.log4cplus import configuration, factory
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import Appender
 
 _SIDE_EFFECTS = frozenset({"UseLockFile", "LockFile"})
 

@@ -4,19 +4,15 @@ Files are in `log4cplus.file`, what sends to other processes in `log4cplus.netwo
 No appender has a thread: a server that forks must not have any, and none of them makes the receiver wait for long.
 """
 
-import contextlib
-import fcntl
 import logging
-import os
-import time
-import weakref
-from collections.abc import Iterator
 
-from storescp.best_effort_output import StandardStream
+from storescp.log.appender import Appender
+from storescp.log.levels import level_named
 from storescp.log.log4cplus import filters, layouts
+from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
+from storescp.log.log4cplus.console import AsyncAppender, ConsoleAppender, NullAppender
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import Appender, level_named
 
 ASYNC_CLASS = "log4cplus::AsyncAppender"
 FILE_CLASSES = frozenset(
@@ -46,132 +42,6 @@ CLASSES = frozenset(
 
 _DEEPEST = 16
 """Appenders that may hold one another; each takes a few frames of the stack to make and to use."""
-
-_STANDARD_OUTPUT = 1
-_BUFFER_SIZE = 8192
-"""Characters that are collected for standard output without `ImmediateFlush`."""
-
-LOCK_PATIENCE = 1.0
-"""Seconds to wait for other writers; after that an event is rather written out of turn than kept back."""
-
-
-class ConfiguredAppender(Appender):
-    """An appender from a configuration file: complains once about a failure, and takes turns if asked to."""
-
-    def __init__(self, complaints: Complaints) -> None:
-        super().__init__()
-        self._complaints = complaints
-        self._complained = False
-        self.turn: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with self.turn:
-            super().emit(record)
-
-    def complain(self, text: str) -> None:
-        """Complain about a failure unless that was done already."""
-        if not self._complained:
-            self._complained = True
-            self._complaints.error(text)
-
-    def recovered(self) -> None:
-        """Note that it works again, so that the next failure is worth a complaint."""
-        self._complained = False
-
-
-class ConsoleAppender(ConfiguredAppender):
-    """Writes to standard output or standard error."""
-
-    def __init__(self, complaints: Complaints, *, to_stderr: bool, immediate_flush: bool) -> None:
-        super().__init__(complaints)
-        self._stream = StandardStream("stderr" if to_stderr else "stdout")
-        # As the reference's library: standard error is never buffered, nor is a terminal.
-        is_immediate = immediate_flush or to_stderr or os.isatty(_STANDARD_OUTPUT)
-        self._buffer_size = 0 if is_immediate else _BUFFER_SIZE
-        self._buffer = ""
-        flush_before_fork(self)
-
-    def append(self, text: str, record: logging.LogRecord) -> None:  # noqa: ARG002
-        self._buffer += text
-        if len(self._buffer) >= self._buffer_size:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand over what is buffered."""
-        text, self._buffer = self._buffer, ""
-        if text:
-            self._stream.write(text)
-
-    def close(self) -> None:
-        """Hand over what is buffered."""
-        self.flush()
-        super().close()
-
-
-class NullAppender(ConfiguredAppender):
-    """Discards everything."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Do nothing."""
-
-
-class AsyncAppender(ConfiguredAppender):
-    """Hands events to another appender, at once; without one it discards them."""
-
-    def __init__(self, complaints: Complaints, appender: Appender | None) -> None:
-        super().__init__(complaints)
-        self._appender = appender
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._appender is not None and record.levelno >= self._appender.level:
-            self._appender.handle(record)
-
-    def close(self) -> None:
-        """Close the other appender too."""
-        if self._appender is not None:
-            self._appender.close()
-        super().close()
-
-
-class LockFile(contextlib.AbstractContextManager[None]):
-    """A file that writers of several processes lock in turn, record locks as of fcntl(2)."""
-
-    def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    def __enter__(self) -> None:
-        for _ in patience(LOCK_PATIENCE):
-            try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            except OSError:  # not a file system with locks
-                return
-            return
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
-
-
-def patience(seconds: float) -> Iterator[None]:
-    """Yield at once and then every few milliseconds until the time is over."""
-    end = time.monotonic() + seconds
-    yield
-    while time.monotonic() < end:
-        time.sleep(0.002)
-        yield
-
-
-def flush_before_fork(appender: logging.Handler) -> None:
-    """Let no child inherit buffered events, or it would write them a second time."""
-    reference = weakref.ref(appender)
-
-    def flush() -> None:
-        if (target := reference()) is not None:
-            target.flush()
-
-    os.register_at_fork(before=flush)
 
 
 def make(class_name: str, properties: Properties, complaints: Complaints) -> Appender | None:

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from storescp.log.appender import encode
+from storescp.log.log4cplus.appender import ConfiguredAppender, flush_before_fork, patience
 from storescp.log.log4cplus.diagnostics import Complaints, integer
-from storescp.log.log4cplus.factory import ConfiguredAppender, flush_before_fork, patience
 from storescp.log.log4cplus.properties import Properties
 
 LEAST_MAXIMUM_SIZE = 200 * 1024
@@ -310,14 +311,6 @@ def locked_directory(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def encode(text: str) -> bytes:
-    """Return text as UTF-8; bytes of file names that are not UTF-8 come out as they are."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace")
 
 
 def make(class_name: str, properties: Properties, complaints: Complaints) -> FileAppender:

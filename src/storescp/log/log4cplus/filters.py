@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from enum import Enum
 
+from storescp.log.appender import message_of
+from storescp.log.levels import level_named
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import level_named, message_of
 
 
 class Decision(Enum):

@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from storescp.log.appender import message_of
+from storescp.log.levels import level_name
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import level_name, message_of
 
 DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
 

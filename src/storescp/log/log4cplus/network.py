@@ -13,12 +13,12 @@ import struct
 import sys
 import time
 
+from storescp.log.appender import encode, message_of
+from storescp.log.levels import ERROR, FATAL, INFO, TRACE, WARN, level_name
+from storescp.log.log4cplus.appender import ConfiguredAppender
 from storescp.log.log4cplus.diagnostics import Complaints
-from storescp.log.log4cplus.factory import ConfiguredAppender
-from storescp.log.log4cplus.file import encode
 from storescp.log.log4cplus.layouts import fully_qualified_name
 from storescp.log.log4cplus.properties import Properties
-from storescp.log.setup import ERROR, FATAL, INFO, TRACE, WARN, level_name, message_of
 
 Address = str | tuple[object, ...]
 
