@@ -13,7 +13,8 @@ from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
 from storescp.serve.association.connection import Disturbances, Timeouts
-from storescp.serve.receiver import Receiver, Receiving
+from storescp.serve.receiver import Receiver
+from storescp.serve.settings import Receiving
 from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import socket
 
     from storescp.monitor.settings import Monitoring
-    from storescp.serve.accept.supervisor import Working
+    from storescp.serve.accept.settings import Working
     from storescp.serve.access.host_access import AccessControl
     from storescp.serve.access.peer_admission import Gate
     from storescp.serve.process.privileges import User
@@ -235,7 +236,7 @@ def _idle_timeout(command_line: CommandLine) -> int | None:
 def _working(command_line: CommandLine) -> "Working | None":
     if command_line.workers is None and not command_line.fork:
         return None
-    from storescp.serve.accept.supervisor import Working
+    from storescp.serve.accept.settings import Working
 
     if command_line.fork:
         return Working(command_line.max_associations, on_demand=True)

@@ -26,8 +26,8 @@ from storescp.printable import printable
 from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
 from storescp.serve.access.peer_admission import Gate
 from storescp.serve.process.privileges import User
-from storescp.serve.receiver import Receiving
 from storescp.serve.reporting.event_file import STANDARD_OUTPUT
+from storescp.serve.settings import Receiving
 from storescp.serve.studies.state_directory import is_in_use
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, Flat
 from storescp.storage.store_scp import Storing

@@ -24,8 +24,8 @@ from storescp.errors import (
 )
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import IPVersion
-from storescp.serve.receiver import Receiving
 from storescp.serve.reporting.parameter_dump import status_name
+from storescp.serve.settings import Receiving
 from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
 from storescp.storage.store_scp import SUCCESS, Storing

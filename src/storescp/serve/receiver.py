@@ -7,34 +7,30 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
-from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.errors import ConfigurationError
 from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Entrance, Reception
-from storescp.serve.accept.listening_socket import IPVersion, Listening, open_port, prepare
+from storescp.serve.accept.listening_socket import Listening, open_port, prepare
 from storescp.serve.accept.pending_connections import WaitingRoom
 from storescp.serve.accept.sequential_server import Listener
 from storescp.serve.access import host_names
-from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts, explain
-from storescp.serve.process.children import (
-    Children,
-    Commands,
-    run_as_init,
-    signal_name,
-    watch_children,
-)
+from storescp.serve.association.connection import Connection, End, explain
+from storescp.serve.process.children import Children, signal_name, watch_children
+from storescp.serve.process.init import run_as_init
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.serve.reporting import explanations
+from storescp.serve.settings import Receiving
+from storescp.serve.studies.user_command import Commands
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.naming.rules import ByPatientName
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.current_study import Study
 from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import Policy
@@ -43,58 +39,15 @@ from storescp.upper_layer.pdu import AAssociateRJ
 if TYPE_CHECKING:
     from storescp.monitor.settings import Monitoring
     from storescp.monitor.viewer import Viewers
-    from storescp.serve.accept.supervisor import Supervisor, Working
-    from storescp.serve.access.host_access import AccessControl
-    from storescp.serve.access.peer_admission import Gate
-    from storescp.serve.process.privileges import User
+    from storescp.serve.accept.supervisor import Supervisor
     from storescp.serve.reporting.event_emitter import Teller
     from storescp.serve.reporting.event_hub import Hub
-    from storescp.serve.studies.parallel_studies import SideBySide, Studies
+    from storescp.serve.studies.parallel_studies import Studies
     from storescp.serve.tls.context import Reloadable
     from storescp.upper_layer.admission import Admission
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _network_logger = logging.getLogger("dcmtk.dcmnet")
-
-
-@dataclass(frozen=True, slots=True)
-class Receiving:
-    """Everything that steers reception."""
-
-    policy: Policy
-    storing: Storing
-    timeouts: Timeouts
-    disturbances: Disturbances
-    port: int
-    ip_version: IPVersion = IPVersion.IPV4
-    connected: int | None = None
-    """Descriptor of the one connection to serve, from inetd; None: listen."""
-    maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
-    """Of a command set, in bytes."""
-    host_lookup: bool = True
-    access_control: "AccessControl | None" = None
-    """The rules about hosts; None: everybody is let in."""
-    gate: "Gate | None" = None
-    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
-    user: "User | None" = None
-    """Whom to become once the port is open; None: nobody else."""
-    verbose_contexts: bool = False
-    announces: bool = False
-    """Whether to log what DCMTK's storescp does not: that the port is open, and what is resumed."""
-    exec_sync: bool = False
-    events: str | None = None
-    """Where events are written, `-` for standard output; None: nowhere."""
-    monitoring: "Monitoring | None" = None
-    """What is shown to people; None: nothing."""
-    working: "Working | None" = None
-    """Several associations at once, each in a process of its own; None: one, in this process."""
-    side_by_side: "SideBySide | None" = None
-    """Each study ends for itself; None: there is one study at a time, as in the reference."""
-
-    @property
-    def forks(self) -> bool:
-        """Whether each association is a world of its own, as with `--fork`."""
-        return self.working is not None and self.working.on_demand
 
 
 class Receiver:
@@ -419,7 +372,7 @@ class Receiver:
         self._dictionary()
         modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
-            modules += ["storescp.serve.tls.connection", "storescp.serve.tls.transport"]
+            modules.append("storescp.serve.tls.connection")
         if receiving.access_control is not None:
             modules += ["storescp.serve.access.host_access", "storescp.serve.access.rules"]
         if isinstance(receiving.storing.rules.layout, ByPatientName):
@@ -590,8 +543,7 @@ class Receiver:
         """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
         if self._tls is None:
             return TCPTransport(connected)
-        from storescp.serve.tls.connection import HandshakeFailed, handshake
-        from storescp.serve.tls.transport import TLSTransport
+        from storescp.serve.tls.connection import HandshakeFailed, TLSTransport, handshake
 
         try:
             return TLSTransport(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from storescp.serve.process.children import Children, Commands
+from storescp.serve.process.children import Children
+from storescp.serve.studies.user_command import Commands
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -69,7 +70,7 @@ def test_process_1_passes_signals_on_and_reaps_orphans() -> None:
     """In a container the first process ends as its child does, and leaves no zombie."""
     script = """
 import os, sys, time
-from storescp.serve.process.children import run_as_init
+from storescp.serve.process.init import run_as_init
 run_as_init()
 os.system("(sleep 0.1 &)")
 print("up", flush=True)

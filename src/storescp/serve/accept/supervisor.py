@@ -23,10 +23,20 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from storescp.serve.accept.acceptor import MOST_WAITING, READABLE, Entrance, Peer, Reception
+from storescp.serve.accept.settings import Working
+from storescp.serve.accept.worker import (
+    DONE,
+    LINGER,
+    LONGEST_WORD,
+    LOOK,
+    Employer,
+    Worker,
+    end_with_parent,
+    tell,
+)
 from storescp.serve.process.children import Children, fork_flushed
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.upper_layer.log_notes import WARN, application
@@ -40,10 +50,6 @@ _REJECTED_TRANSIENT, _BY_PRESENTATION = (
 )  # PS3.8 9.3.4: UL service-provider (presentation related)
 _TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 1, 2
 
-_DONE, _LINGER, _LOOK = b"d", b"l", b"w"
-"""What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
-
-_LONGEST_WORD = 1 << 20
 
 _SHORTEST_LIFE = 1.0
 """Seconds; a worker that lived shorter is not replaced before that time is over."""
@@ -56,71 +62,6 @@ _FREE_AT_MOST = 16
 """Workers on demand that wait for another association."""
 
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
-
-@dataclass(frozen=True, slots=True)
-class Working:
-    """How many associations are served, and how many peers wait."""
-
-    workers: int | None
-    """Workers at most; None, on demand: as many as there are associations."""
-    on_demand: bool = False
-    """Whether workers come when they are needed, go when they are not, and outlive their supervisor."""
-    queue_limit: int | None = None
-    """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""
-
-
-class Employer(Protocol):
-    """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
-
-    def admit(self, address: str) -> tuple[object, Callable[[], None]]:
-        """A connection is going to be served: return what its worker is told, and what is called at its end."""
-        ...
-
-    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
-        """A peer is sent a rejection."""
-        ...
-
-    def before_fork(self) -> None:
-        """A worker is going to be forked: let go of what it must not have."""
-        ...
-
-    def begin_work(self, look: Callable[[], None]) -> None:
-        """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
-        ...
-
-    def work(self, connected: socket.socket, told: object) -> Reception:
-        """Serve a connection, given what `admit` told; called in a worker."""
-        ...
-
-    def see_off(self, connected: socket.socket) -> None:
-        """Wait for the peer to close; called in a worker that has no supervisor any more."""
-        ...
-
-    def worker_lost(self, pid: int) -> None:
-        """A worker is gone, or going: nobody goes on with what it had."""
-        ...
-
-    def worker_ended(self, pid: int, status: int) -> None:
-        """A worker has ended with a wait status."""
-        ...
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A worker as its supervisor sees it."""
-
-    pid: int
-    control: socket.socket
-    begun: float
-    free_since: float
-    serves: Peer | None = None
-    leave: Callable[[], None] = lambda: None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it has not served anybody."""
-        return self.free_since == self.begun
 
 
 class Supervisor:
@@ -159,7 +100,7 @@ class Supervisor:
         self._next_step = next_step
         self._clock = clock
         self._asking: deque[Peer] = deque()
-        self._workers: dict[int, _Worker] = {}  # by the descriptor of its control socket
+        self._workers: dict[int, Worker] = {}  # by the descriptor of its control socket
         self._start_no_sooner = 0.0
         self._heard = False  # whether a worker has said anything since the last step
 
@@ -257,7 +198,7 @@ class Supervisor:
                     "Maximum number of associations reached, waiting for child process to terminate"
                 )
 
-    def _free_worker(self) -> _Worker | None:
+    def _free_worker(self) -> Worker | None:
         """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand.
 
         Raises:
@@ -268,7 +209,7 @@ class Supervisor:
             return free
         return self._start_worker()
 
-    def _free_workers(self) -> list[_Worker]:
+    def _free_workers(self) -> list[Worker]:
         return [worker for worker in self._workers.values() if worker.serves is None]
 
     def _is_full(self) -> bool:
@@ -298,7 +239,7 @@ class Supervisor:
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         self._heard = True
         try:
             said = worker.control.recv(16)
@@ -306,16 +247,16 @@ class Supervisor:
             said = b""
         if not said:
             self._bury(worker)
-        elif said != _LOOK and worker.serves is not None:
+        elif said != LOOK and worker.serves is not None:
             peer, worker.serves = worker.serves, None
             worker.free_since = self._clock()
             worker.leave()
-            if said == _LINGER:
+            if said == LINGER:
                 self._entrance.linger(peer)
             else:
                 peer.connected.close()
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: Worker) -> None:
         """A worker is gone: close what it had begun to serve, or give that to another one, and let others know."""
         self._dismiss(worker)
         if worker.serves is not None:
@@ -329,7 +270,7 @@ class Supervisor:
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
         self._employer.worker_lost(worker.pid)
 
-    def _dismiss(self, worker: _Worker) -> None:
+    def _dismiss(self, worker: Worker) -> None:
         """Let go of a worker, which ends when it finds that."""
         del self._workers[worker.control.fileno()]
         worker.control.close()
@@ -356,7 +297,7 @@ class Supervisor:
                 self._start_no_sooner = self._clock() + _SHORTEST_LIFE
                 return
 
-    def _start_worker(self) -> _Worker:
+    def _start_worker(self) -> Worker:
         """Return a new worker.
 
         Raises:
@@ -375,7 +316,7 @@ class Supervisor:
                 ours.close()
                 self._become_worker(theirs, parent)
         now = self._clock()
-        worker = self._workers[ours.fileno()] = _Worker(pid, ours, now, now)
+        worker = self._workers[ours.fileno()] = Worker(pid, ours, now, now)
         self._children.add(pid, lambda status: self._employer.worker_ended(pid, status))
         return worker
 
@@ -384,7 +325,7 @@ class Supervisor:
         code = 0
 
         def look() -> None:
-            _tell(control, _LOOK)
+            tell(control, LOOK)
 
         try:
             if not self._working.on_demand:
@@ -396,7 +337,7 @@ class Supervisor:
                 connected, told = given
                 reception = self._employer.work(connected, told)
                 lingers = reception is Reception.LINGER
-                if not _tell(control, _LINGER if lingers else _DONE) and lingers:
+                if not tell(control, LINGER if lingers else DONE) and lingers:
                     self._employer.see_off(connected)
                 connected.close()
         except Stopped as stopped:
@@ -421,31 +362,12 @@ class Supervisor:
 
     def _wait_for_connection(self, control: socket.socket) -> tuple[socket.socket, object] | None:
         with self._signals.waiting():
-            said, descriptors, _, _ = socket.recv_fds(control, _LONGEST_WORD, 1)
+            said, descriptors, _, _ = socket.recv_fds(control, LONGEST_WORD, 1)
         if not said or not descriptors:
             return None
         return socket.socket(fileno=descriptors[0]), pickle.loads(
             said
         )  # our supervisor's, and no other's
-
-
-def end_with_parent(parent: int) -> None:
-    """Have this process asked to stop when the one that forked it ends, however that ends (Linux)."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _tell(control: socket.socket, word: bytes) -> bool:
-    """Tell the supervisor; False if it is gone."""
-    try:
-        control.send(word)
-    except OSError:
-        return False
-    return True
 
 
 def _is_gone(connected: socket.socket) -> bool:

@@ -403,3 +403,19 @@ def _describe(kind: int, errors: list[OpenSSLError]) -> str:
             return "000b:000c TLS write operation did not complete (SSL_ERROR_WANT_WRITE)"
         case _:
             return "000b:0017 OpenSSL I/O error (SSL_ERROR_SYSCALL)"
+
+
+class TLSTransport:
+    """An established TLS connection."""
+
+    def __init__(self, connection: TLSSocket) -> None:
+        self._connection = connection
+        self.receive_into = connection.recv_into
+        self.receive_ready = connection.recv_ready
+        self.send_all = connection.sendall
+        self.set_timeout = connection.settimeout
+        self.fileno = connection.fileno
+        self.part = connection.part
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,15 @@
+"""How many associations are served at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """How many associations are served, and how many peers wait."""
+
+    workers: int | None
+    """Workers at most; None, on demand: as many as there are associations."""
+    on_demand: bool = False
+    """Whether workers come when they are needed, go when they are not, and outlive their supervisor."""
+    queue_limit: int | None = None
+    """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""

@@ -1,0 +1,89 @@
+"""Workers: what their supervisor knows of them, what the two say to each other."""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from storescp.serve.accept.acceptor import Peer, Reception
+from storescp.upper_layer.pdu import AAssociateRJ
+
+DONE, LINGER, LOOK = b"d", b"l", b"w"
+"""What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
+
+LONGEST_WORD = 1 << 20
+
+
+class Employer(Protocol):
+    """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
+
+    def admit(self, address: str) -> tuple[object, Callable[[], None]]:
+        """A connection is going to be served: return what its worker is told, and what is called at its end."""
+        ...
+
+    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+        """A peer is sent a rejection."""
+        ...
+
+    def before_fork(self) -> None:
+        """A worker is going to be forked: let go of what it must not have."""
+        ...
+
+    def begin_work(self, look: Callable[[], None]) -> None:
+        """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
+        ...
+
+    def work(self, connected: socket.socket, told: object) -> Reception:
+        """Serve a connection, given what `admit` told; called in a worker."""
+        ...
+
+    def see_off(self, connected: socket.socket) -> None:
+        """Wait for the peer to close; called in a worker that has no supervisor any more."""
+        ...
+
+    def worker_lost(self, pid: int) -> None:
+        """A worker is gone, or going: nobody goes on with what it had."""
+        ...
+
+    def worker_ended(self, pid: int, status: int) -> None:
+        """A worker has ended with a wait status."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker as its supervisor sees it."""
+
+    pid: int
+    control: socket.socket
+    begun: float
+    free_since: float
+    serves: Peer | None = None
+    leave: Callable[[], None] = lambda: None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not served anybody."""
+        return self.free_since == self.begun
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process asked to stop when the one that forked it ends, however that ends (Linux)."""
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def tell(control: socket.socket, word: bytes) -> bool:
+    """Tell the supervisor; False if it is gone."""
+    try:
+        control.send(word)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""Everything that steers reception."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
+from storescp.serve.accept.listening_socket import IPVersion
+from storescp.serve.association.connection import Disturbances, Timeouts
+from storescp.storage.store_scp import Storing
+from storescp.upper_layer.negotiation import Policy
+
+if TYPE_CHECKING:
+    from storescp.monitor.settings import Monitoring
+    from storescp.serve.accept.settings import Working
+    from storescp.serve.access.host_access import AccessControl
+    from storescp.serve.access.peer_admission import Gate
+    from storescp.serve.process.privileges import User
+    from storescp.serve.studies.parallel_studies import SideBySide
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Everything that steers reception."""
+
+    policy: Policy
+    storing: Storing
+    timeouts: Timeouts
+    disturbances: Disturbances
+    port: int
+    ip_version: IPVersion = IPVersion.IPV4
+    connected: int | None = None
+    """Descriptor of the one connection to serve, from inetd; None: listen."""
+    maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
+    """Of a command set, in bytes."""
+    host_lookup: bool = True
+    access_control: "AccessControl | None" = None
+    """The rules about hosts; None: everybody is let in."""
+    gate: "Gate | None" = None
+    """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
+    user: "User | None" = None
+    """Whom to become once the port is open; None: nobody else."""
+    verbose_contexts: bool = False
+    announces: bool = False
+    """Whether to log what DCMTK's storescp does not: that the port is open, and what is resumed."""
+    exec_sync: bool = False
+    events: str | None = None
+    """Where events are written, `-` for standard output; None: nowhere."""
+    monitoring: "Monitoring | None" = None
+    """What is shown to people; None: nothing."""
+    working: "Working | None" = None
+    """Several associations at once, each in a process of its own; None: one, in this process."""
+    side_by_side: "SideBySide | None" = None
+    """Each study ends for itself; None: there is one study at a time, as in the reference."""
+
+    @property
+    def forks(self) -> bool:
+        """Whether each association is a world of its own, as with `--fork`."""
+        return self.working is not None and self.working.on_demand
