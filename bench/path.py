@@ -19,7 +19,8 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import ByStudyUID, Rules
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
 from tests.peers.requestor import RELEASE_REQUEST, Context, associate_request

@@ -25,7 +25,8 @@ from storescp.storage.naming.rules import (
     Layout,
     Rules,
 )
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Command
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy

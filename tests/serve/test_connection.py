@@ -11,7 +11,8 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import storage_policy
 from tests.end_to_end.conversation import CONTEXTS, data_set

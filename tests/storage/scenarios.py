@@ -10,8 +10,8 @@ from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.naming.rules import FileName, FileNames, Rules, file_name
 from storescp.storage.studies.current_study import StudyFile
 from storescp.storage.studies.final_names import give_final_names
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.renaming import rename_study
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import StoredFile
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import Job, Round, RoundState, StoredFile, StudyStore
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import Job, StoredFile, StudyStore
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker

@@ -13,7 +13,9 @@ import pytest
 from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
-from storescp.storage.store_scp import Outcome, StoreSCP, Storing
+from storescp.storage.reception import Outcome
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Peer
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax

@@ -14,7 +14,9 @@ from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
 from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.naming.rules import Rules
-from storescp.storage.store_scp import Outcome, StoreSCP, Storing
+from storescp.storage.reception import Outcome
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Peer
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax

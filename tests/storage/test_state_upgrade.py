@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import OutOfResources
-from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.sqlite_store import _UPGRADES, VERSION, SQLiteStore
 from storescp.storage.studies.study_store import JobState, RoundState, StoredFile
 from storescp.storage.studies.tracker import EndOfStudy, Tracker

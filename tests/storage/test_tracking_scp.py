@@ -16,10 +16,11 @@ from storescp.storage.naming.rules import (
     Layout,
     Rules,
 )
-from storescp.storage.store_scp import Outcome, Storing
+from storescp.storage.reception import Outcome
+from storescp.storage.settings import Storing
 from storescp.storage.studies import jobs
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.tracker import EndOfStudy, Tracker
 from storescp.storage.studies.user_commands import Peer
 from storescp.storage.tracking_scp import TrackingStoreSCP

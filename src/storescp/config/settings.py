@@ -24,7 +24,7 @@ from storescp.storage.naming.rules import (
     Layout,
     Rules,
 )
-from storescp.storage.store_scp import Storing
+from storescp.storage.settings import Storing
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
         return None
     from storescp.serve.studies.command_pool import Running
     from storescp.serve.studies.parallel_studies import SideBySide
-    from storescp.storage.studies.schedule import Retries
+    from storescp.storage.studies.jobs import Retries
     from storescp.storage.studies.tracker import EndOfStudy
 
     timeout = command_line.eostudy_timeout

@@ -30,7 +30,7 @@ from storescp.serve.reporting.event_file import STANDARD_OUTPUT
 from storescp.serve.settings import Receiving
 from storescp.serve.studies.state_directory import is_in_use
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, Flat
-from storescp.storage.store_scp import Storing
+from storescp.storage.settings import Storing
 from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
 from storescp.upper_layer.negotiation import Policy
 

@@ -28,7 +28,8 @@ from storescp.serve.reporting.parameter_dump import status_name
 from storescp.serve.settings import Receiving
 from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
-from storescp.storage.store_scp import SUCCESS, Storing
+from storescp.storage.reception import SUCCESS
+from storescp.storage.settings import Storing
 from storescp.uid_names import UID_NAMES
 from storescp.uids import (
     APPLICATION_CONTEXT,

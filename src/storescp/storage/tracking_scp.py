@@ -16,7 +16,9 @@ from storescp.dataset.encoding import Attributes
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, OutOfResources
 from storescp.storage.naming.rules import ByStudyUID, Flat, Sorting, study_directory, study_uid
-from storescp.storage.store_scp import Outcome, Reception, StoreSCP, Storing
+from storescp.storage.reception import Outcome, Reception
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.current_study import Study
 from storescp.storage.studies.jobs import object_job
 from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile

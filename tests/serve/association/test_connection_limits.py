@@ -9,7 +9,8 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import Rules
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
 

@@ -14,7 +14,8 @@ from storescp.serve.process.signals import Signals
 from storescp.serve.reporting.event_emitter import Teller
 from storescp.serve.reporting.event_hub import Hub
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
-from storescp.storage.store_scp import StoreSCP, Storing
+from storescp.storage.settings import Storing
+from storescp.storage.store_scp import StoreSCP
 from storescp.upper_layer.negotiation import storage_policy
 from tests.end_to_end.conversation import CONTEXTS, data_set
 from tests.peers.requestor import (

@@ -7,8 +7,8 @@ import pytest
 
 from storescp.storage.studies import final_names
 from storescp.storage.studies.final_names import give_final_names
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.study_store import Round, StoredFile
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
 

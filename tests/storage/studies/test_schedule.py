@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.uptime import UpTime
 
 

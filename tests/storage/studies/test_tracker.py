@@ -2,7 +2,7 @@
 
 import pytest
 
-from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.study_store import (
     Job,
     JobState,

@@ -27,7 +27,8 @@ from storescp.serve.association.minimum_rate import LEAST, Pace
 from storescp.serve.process.signals import Signals, Stopped, pause
 from storescp.serve.reporting import explanations, parameter_dump
 from storescp.serve.transport import Transport
-from storescp.storage.store_scp import SUCCESS, Outcome, Reception, StoreSCP
+from storescp.storage.reception import SUCCESS, Outcome, Reception
+from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Peer, ReceivedObject
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, CannotSend, State

@@ -26,7 +26,7 @@ from storescp.events import (
 )
 from storescp.log.context import CURRENT
 from storescp.serve.reporting.event_hub import Hub
-from storescp.storage.store_scp import Outcome
+from storescp.storage.reception import Outcome
 from storescp.uids import modality_prefix
 from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from storescp.errors import OutOfResources
 from storescp.serve.studies.command_pool import CommandPool, Ended, Running, run_to_its_end
-from storescp.storage.store_scp import Storing
+from storescp.storage.settings import Storing
 from storescp.storage.studies import jobs
 from storescp.storage.studies.final_names import give_final_names
 from storescp.storage.studies.study_store import Job, Round

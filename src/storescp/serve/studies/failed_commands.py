@@ -7,8 +7,7 @@ from contextlib import closing, contextmanager
 from storescp.errors import ConfigurationError, OutOfResources
 from storescp.printable import printable
 from storescp.serve.studies.state_directory import DATABASE
-from storescp.storage.studies.jobs import description
-from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.jobs import Retries, description
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import Job
 from storescp.storage.studies.tracker import EndOfStudy, Tracker

@@ -16,9 +16,9 @@ from storescp.serve.process.children import Children
 from storescp.serve.studies.command_pool import CommandPool, Running
 from storescp.serve.studies.end_of_study import Finisher
 from storescp.serve.studies.state_directory import StateDirectory
-from storescp.storage.store_scp import Storing
+from storescp.storage.settings import Storing
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
-from storescp.storage.studies.schedule import Retries
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.tracker import EndOfStudy, Tracker
 from storescp.storage.studies.uptime import UpTime

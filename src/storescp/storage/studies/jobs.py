@@ -1,5 +1,7 @@
 """Commands of the user as jobs, which can be kept and run later, and again. Pure."""
 
+from dataclasses import dataclass
+
 from storescp.storage.studies.current_study import Study
 from storescp.storage.studies.study_store import Job, Round
 from storescp.storage.studies.user_commands import (
@@ -104,3 +106,21 @@ def _of_peer(peer: Peer) -> dict[str, str | None]:
 
 def _given(values: dict[str, str | None]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in values.items() if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often, and after which pauses."""
+
+    attempts: int = 6
+    """How often a command is started, at most."""
+    first_pause: float = 10.0
+    """Seconds after the first failure; each pause is twice the one before."""
+    longest_pause: float = 3600.0
+
+    def pause_after(self, attempts: int) -> float | None:
+        """Return the seconds to wait after so many attempts have failed; None: not again."""
+        if attempts >= self.attempts:
+            return None
+        doublings = min(attempts - 1, 64)  # beyond that it is longer than any limit
+        return min(self.first_pause * 2.0**doublings, self.longest_pause)

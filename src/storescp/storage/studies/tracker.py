@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storescp.storage.studies.schedule import Retries
+from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.study_store import (
     Job,
     JobState,

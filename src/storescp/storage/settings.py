@@ -1,0 +1,31 @@
+"""What is done with received objects."""
+
+from dataclasses import dataclass
+
+from storescp.dataset.encoding import Encoding
+from storescp.storage.naming.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """What is done with received objects."""
+
+    rules: Rules
+    encoding: Encoding
+    bit_preserving: bool = False
+    """Whether bytes are written as they come."""
+    with_meta: bool = True
+    """Whether preamble and File Meta Information precede the data set, PS3.10 7.1."""
+    ignore: bool = False
+    """Whether objects are received and forgotten."""
+    durable: bool = False
+    """Whether success means that file and directory are on disk."""
+    maximum_size: int | None = None
+    """Of a file, in bytes; larger objects are refused."""
+    reserve: int = 0
+    """Bytes that must be free in the file system; else objects are refused before anything is written."""
+    exec_on_reception: str | None = None
+    exec_on_eostudy: str | None = None
+    rename_on_eostudy: bool = False
+    eostudy_timeout: float | None = None
+    """Seconds after its last object in which a study ends; None: never."""
