@@ -2,16 +2,8 @@
 
 from collections.abc import Iterator
 
-from storescp.config.options.table import (
-    GROUPS,
-    Address,
-    Number,
-    Octal,
-    Option,
-    Text,
-    Word,
-    options,
-)
+from storescp.config.options.rows import Address, Number, Octal, Option, Text, Word
+from storescp.config.options.table import GROUPS, options
 
 FILE, DIRECTORY, COMMAND, TEXT = "file", "directory", "command", "text"
 WORDS = "="

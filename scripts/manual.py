@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from storescp import __version__
-from storescp.config.options.table import GROUPS, Option, Section
+from storescp.config.options.rows import Option, Section
+from storescp.config.options.table import GROUPS
 from storescp.config.usage import IDENTIFICATION, conditions
 
 _HEAD = """\

@@ -14,7 +14,7 @@ from storescp.compilation import form
 from storescp.config import usage as texts
 from storescp.config.choices import CommandLine, Mode, Request
 from storescp.config.command_line import Evaluation, Parsed, UsageError, parse
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.log import setup
 

@@ -28,7 +28,9 @@ from storescp.config.choices import (
     Sorting,
 )
 from storescp.config.command_line import Evaluation, UsageError, parse, scan, split
-from storescp.config.options.table import BY_NAME, Feature, Option, Stage, options
+from storescp.config.options.evaluation import Stage
+from storescp.config.options.rows import Feature, Option
+from storescp.config.options.table import BY_NAME, options
 from tests.peers.tools import require_tool
 
 PORT = "21985"

@@ -8,7 +8,7 @@ from storescp.config.choices import CommandLine, HTTPAddress
 from storescp.config.command_line import Evaluation, UsageError, parse
 from storescp.config.monitor_settings import read_token
 from storescp.config.monitor_settings import settings as settings_of
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from storescp.errors import ConfigurationError
 from storescp.monitor.progress import Progress
 from storescp.monitor.settings import Monitoring

@@ -12,7 +12,8 @@ import pytest
 import storescp
 from storescp.compilation import form
 from storescp.config import usage as texts
-from storescp.config.options.table import Feature, options
+from storescp.config.options.rows import Feature
+from storescp.config.options.table import options
 
 HEADER = """\
 $dcmtk: storescp v3.7.0 2025-12-15 $

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from tests.end_to_end.conversation import CONTEXTS, store, wait_until
 from tests.peers.requestor import ABORT, Requestor
 from tests.peers.servers import free_port, is_listening, our_command, our_environment

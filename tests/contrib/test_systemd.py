@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from tests.end_to_end.conversation import CONTEXTS, store, wait_until
 from tests.peers.another_user import (
     IS_ROOT,

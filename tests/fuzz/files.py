@@ -10,7 +10,8 @@ from pathlib import Path
 
 from storescp.config import dictionaries, profile
 from storescp.config.command_line import Evaluation, UsageError, parse
-from storescp.config.options.table import Stage, options
+from storescp.config.options.evaluation import Stage
+from storescp.config.options.table import options
 from storescp.errors import ConfigurationError
 from storescp.log.appender import Appender
 from storescp.log.log4cplus import appender, factory

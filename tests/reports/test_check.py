@@ -12,7 +12,7 @@ import pytest
 
 from storescp.compilation import Form
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from storescp.reports import check
 from storescp.reports.check import Report, Weight
 from storescp.serve.studies.state_directory import StateDirectory

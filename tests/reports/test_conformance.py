@@ -12,7 +12,7 @@ from storescp import errors
 from storescp.config import settings
 from storescp.config.choices import CommandLine
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import Stage
+from storescp.config.options.evaluation import Stage
 from storescp.errors import ConfigurationError, ProtocolError, StatusError
 from storescp.reports import conformance
 from storescp.serve.association import connection

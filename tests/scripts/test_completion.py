@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.completion import bash, fish, values_of, zsh
-from storescp.config.options.table import BY_NAME, Word, options
+from storescp.config.options.rows import Word
+from storescp.config.options.table import BY_NAME, options
 from tests.peers.tools import require_tool
 
 LEVELS = {"fatal", "error", "warn", "info", "debug", "trace", "off", "all"}

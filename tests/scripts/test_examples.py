@@ -11,7 +11,8 @@ import pytest
 
 from scripts.docs import ROOT, documents
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import Feature, Stage
+from storescp.config.options.evaluation import Stage
+from storescp.config.options.rows import Feature
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE, Context, Requestor, message, store_command
 from tests.peers.servers import ours

@@ -13,11 +13,8 @@ from typing import Any, NamedTuple
 
 from storescp.config.choices import CommandLine, HTTPAddress, Mode, Request
 from storescp.config.features import tls_features
-from storescp.config.options.table import (
-    BLOCKS,
-    BY_NAME,
-    EVALUATION,
-    EXTENSIONS,
+from storescp.config.options.evaluation import EVALUATION, Stage
+from storescp.config.options.rows import (
     VERBOSE_MODE,
     Address,
     Features,
@@ -25,11 +22,10 @@ from storescp.config.options.table import (
     Number,
     Octal,
     Option,
-    Stage,
     Text,
     Word,
-    option_names,
 )
+from storescp.config.options.table import BLOCKS, BY_NAME, EXTENSIONS, option_names
 from storescp.errors import StorescpError
 
 INETD_PORT = 1024

@@ -1,6 +1,6 @@
 """What the OpenSSL library behind Python's `ssl` offers, as far as options depend on it."""
 
-from storescp.config.options.table import Feature
+from storescp.config.options.rows import Feature
 
 _SUITES = {
     Feature.TRIPLE_DES: "DES-CBC3-SHA",

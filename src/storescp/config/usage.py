@@ -11,17 +11,8 @@ from storescp import __version__
 from storescp.compilation import form
 from storescp.config.choices import MEGABYTE, CommandLine, LogLevel
 from storescp.config.features import tls_features
-from storescp.config.options.table import (
-    BLOCKS,
-    GROUPS,
-    Features,
-    Group,
-    Number,
-    Octal,
-    Option,
-    Section,
-    option_names,
-)
+from storescp.config.options.rows import Features, Group, Number, Octal, Option, Section
+from storescp.config.options.table import BLOCKS, GROUPS, option_names
 
 IDENTIFICATION = "$dcmtk: storescp v3.7.0 2025-12-15 $"
 """What scripts look for: the release whose command line and behaviour this program follows."""

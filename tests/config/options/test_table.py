@@ -9,22 +9,9 @@ import pytest
 
 from storescp.config.choices import LITTLE_ENDIAN_FIRST, MEGABYTE, CommandLine
 from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.table import (
-    BLOCKS,
-    BY_NAME,
-    EVALUATION,
-    GROUPS,
-    VERBOSE_MODE,
-    Address,
-    Feature,
-    Number,
-    Octal,
-    Option,
-    Stage,
-    Word,
-    option_names,
-    options,
-)
+from storescp.config.options.evaluation import EVALUATION, Stage
+from storescp.config.options.rows import VERBOSE_MODE, Address, Feature, Number, Octal, Option, Word
+from storescp.config.options.table import BLOCKS, BY_NAME, GROUPS, option_names, options
 from storescp.uids import ACCEPT_ALL
 
 ROWS = tuple(options())
