@@ -94,6 +94,14 @@ class OutOfResources(StatusError):
     status = 0xA700
 
 
+class CannotRecord(OutOfResources):
+    """The object cannot be recorded in the state."""
+
+
+class StateLost(CannotRecord):
+    """The state is gone or damaged: no object can be recorded until the program is started again."""
+
+
 class IdentityMismatch(StatusError):
     """The data set is not of the class or not the instance that the command names."""
 

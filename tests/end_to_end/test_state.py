@@ -8,8 +8,10 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conversation import associated, store, wait_until
-from tests.end_to_end.processes import children, holds_lock
+from tests.end_to_end.processes import children, has_ended, holds_lock
 from tests.peers.servers import Server, free_port, our_command, our_environment, ours
 from tests.storage.old_state import write_old_state
 
@@ -83,3 +85,28 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=30,
         check=False,
     )
+
+
+def test_without_a_state_directory_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state is private, where the service manager says; killed, it is removed by the next start, else at the end."""
+    place = tmp_path / "run"
+    place.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(place))
+    options = ["--workers", "2", "-su", "s"]
+    with ours(tmp_path / "out", options) as server, associated(server) as peer:
+        assert store(peer, "1.1", "1") == "0000"
+        [left] = place.iterdir()
+        assert left.stat().st_mode & 0o777 == 0o700
+        workers = children(server.process.pid)
+        server.process.kill()
+        wait_until(lambda: all(has_ended(worker) for worker in workers))
+    assert left.exists()
+
+    with ours(tmp_path / "again", options) as server, associated(server) as peer:
+        assert store(peer, "1.1", "1") == "0000"
+        assert len(list(place.iterdir())) == 1
+        assert not left.exists()
+        peer.release()
+    assert list(place.iterdir()) == []

@@ -1,6 +1,7 @@
 """Everybody who is refused gets a sentence: what came, what would have been accepted, which option changes it."""
 
 import errno
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from storescp.dataset.encoding import Attributes
 from storescp.dimse import command
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import (
+    CannotRecord,
     CannotUnderstand,
     IdentityMismatch,
     InvalidDataSet,
@@ -18,6 +20,7 @@ from storescp.errors import (
     Limit,
     OutOfResources,
     ProtocolError,
+    StateLost,
     StatusError,
     UnexpectedPDU,
 )
@@ -376,6 +379,13 @@ def caused(error: StatusError, number: int) -> StatusError:
     return error
 
 
+def told(error: StatusError, name: str) -> StatusError:
+    cause = sqlite3.OperationalError("text")
+    cause.sqlite_errorname = name
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -388,6 +398,13 @@ def caused(error: StatusError, number: int) -> StatusError:
         (CannotUnderstand("no UID", limit=Limit.SORTING), "no UID. Have the sender corrected, or do not sort (--sort-on-study"),
         (CannotUnderstand("stray bytes"), "stray bytes. Have it sent again, and if that does not help, the sender corrected;"),
         (CannotUnderstand(HOSTILE), "X\\nE: forged"),
+        (caused(StateLost("no such file"), errno.ENOENT), "no such file. The state directory (--state-directory) or its data"),
+        (caused(CannotRecord("full"), errno.ENOSPC), "full. Make room on the disk."),
+        (caused(CannotRecord("unheard of"), errno.ENOTBLK), "unheard of. Look at the state directory (--state-directory)"),
+        (told(CannotRecord("full"), "SQLITE_FULL"), "full. Make room on the disk of the state directory (--state-directory)."),
+        (told(CannotRecord("locked"), "SQLITE_BUSY"), "locked. Another program has the database in the state directory"),
+        (told(StateLost("damaged"), "SQLITE_CORRUPT"), "damaged. Look at the state directory (--state-directory)"),
+        (CannotRecord("too late"), "too late. Look at the state directory (--state-directory)"),
     ],
 )  # fmt: skip
 def test_refused_objects(error: StatusError, expected: str) -> None:

@@ -1,14 +1,18 @@
 """One suite for every store of studies: what is kept, in which order, and that transactions are whole."""
 
+import errno
 import multiprocessing
 import os
+import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from storescp.errors import OutOfResources
+from storescp.errors import CannotRecord, OutOfResources, StateLost
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import (
     Job,
@@ -433,6 +437,87 @@ def test_a_database_that_cannot_be_used_is_a_lack_of_resources(tmp_path: Path) -
             with pytest.raises(OutOfResources, match="cannot keep record"), store.transaction():
                 pass
             assert os.listdir("/proc/self/fd") == before
+
+
+def _remove(database: Path) -> None:
+    database.unlink()
+
+
+def _remove_all(database: Path) -> None:
+    shutil.rmtree(database.parent)
+
+
+def _replace(database: Path) -> None:
+    another = database.with_name("another")
+    shutil.copy(database, another)
+    another.rename(database)
+
+
+def _refuse(database: Path) -> None:
+    database.unlink()
+    database.symlink_to(database)
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
+@pytest.mark.parametrize("harm", [_remove, _remove_all, _replace, _refuse])
+def test_a_database_that_is_gone_is_lost(
+    tmp_path: Path, harm: Callable[[Path], None], is_open: bool
+) -> None:
+    """For good, and never made anew: records in another one than that of the others would be found by nobody."""
+    path = tmp_path / "directory" / "state"
+    path.parent.mkdir()
+    store = SQLiteStore(str(path))
+    with store.transaction():
+        store.save_time(1.0)
+    if not is_open:
+        store.close()
+    harm(path)
+    before = set(tmp_path.rglob("*"))
+
+    for _ in range(2):
+        with pytest.raises(StateLost, match="cannot keep record"), store.transaction():
+            pass
+    store.close()
+    assert set(tmp_path.rglob("*")) <= before
+
+
+def test_a_database_that_is_damaged_is_lost(tmp_path: Path) -> None:
+    """What is no database any more will not be one at the next object either."""
+    store = SQLiteStore(str(tmp_path / "state"))
+    with store.transaction():
+        store.save_time(1.0)
+    store.close()
+    (tmp_path / "state").write_bytes(b"no database, and never was" * 1000)
+
+    with pytest.raises(StateLost), store.transaction():
+        pass
+
+
+@pytest.mark.parametrize("call", ["open", "connect", "stat"])
+def test_a_lack_that_passes_is_no_loss(tmp_path: Path, call: str) -> None:
+    """Too many open files, say: the next object may be recorded."""
+    store = SQLiteStore(str(tmp_path / "state"))
+    with store.transaction():
+        store.save_time(1.0)
+    store.close()
+    failure = OSError(errno.EMFILE, "Too many open files")
+    if call == "connect":
+        unable = sqlite3.OperationalError("unable to open database file")
+        unable.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        patch = mock.patch("sqlite3.connect", side_effect=unable)
+    else:
+        patch = mock.patch(f"os.{call}", side_effect=failure)
+
+    with (
+        patch,
+        pytest.raises(CannotRecord, match="open") as caught,
+        store.transaction(),
+    ):
+        pass
+    assert not isinstance(caught.value, StateLost)
+    with store.transaction():
+        assert store.time() == 1.0
+    store.close()
 
 
 def test_a_job_whose_record_cannot_be_read_is_a_job_all_the_same(tmp_path: Path) -> None:

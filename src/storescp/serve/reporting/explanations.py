@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from storescp.dataset.encoding import Attributes
 from storescp.dimse.command import CStoreRQ, NotServed
 from storescp.errors import (
+    CannotRecord,
     IdentityMismatch,
     InvalidDataSet,
     InvalidMessage,
@@ -63,6 +64,18 @@ _SYSTEM = {
     errno.ENOENT: "the output directory (--output-directory) is gone",
     errno.EIO: "the disk is failing: look at the system's log",
 }
+
+_STATE = "look at the state directory (--state-directory) and the disk that it is on"
+_STATE_SYSTEM = {
+    **_SYSTEM,
+    errno.ENOENT: "the state directory (--state-directory) or its database is gone: start the receiver again",
+    errno.ESTALE: "the state directory (--state-directory) or its database is gone: start the receiver again",
+}
+_STATE_DATABASE = {
+    "SQLITE_FULL": "make room on the disk of the state directory (--state-directory)",
+    "SQLITE_BUSY": "another program has the database in the state directory (--state-directory) locked: end it",
+}
+"""By the name of SQLite's result code."""
 
 
 def rejected(request: AAssociateRQ, answer: AAssociateRJ, policy: Policy, address: str) -> str:
@@ -323,6 +336,13 @@ def refused_object(error: StatusError, request: CStoreRQ, who: str) -> str:
     if error.limit is not None:
         return f"{what}: {printable(said)}. {_sentence(_LIMITS[error.limit])}"
     cause = error.__cause__
+    if isinstance(error, CannotRecord):
+        advice = _STATE
+        if isinstance(cause, OSError):
+            advice = _STATE_SYSTEM.get(cause.errno or 0, _STATE)
+        elif (name := getattr(cause, "sqlite_errorname", None)) is not None:
+            advice = _STATE_DATABASE.get(name, _STATE)
+        return f"{what}: {printable(said)}. {_sentence(advice)}"
     if isinstance(cause, OSError) and cause.errno in _SYSTEM:
         return f"{what}: {printable(said)}. {_sentence(_SYSTEM[cause.errno])}"
     if isinstance(cause, OSError):

@@ -76,7 +76,7 @@ class Studies:
         self._state: StateDirectory | None = None
         self._store: MemoryStore | SQLiteStore = MemoryStore()
         if settings.shared or settings.state_directory is not None:
-            self._state = StateDirectory(settings.state_directory)
+            self._state = StateDirectory(settings.state_directory, durable=storing.durable)
             self._store = SQLiteStore(self._state.database, durable=storing.durable)
         self._tracker = Tracker(self._store, settings.end_of_study, settings.retries)
         try:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from storescp.storage.due_queue import DueQueue
+from storescp.storage.studies.due_queue import DueQueue
 from storescp.storage.studies.study_store import (
     Job,
     JobState,

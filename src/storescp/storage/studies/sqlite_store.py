@@ -5,6 +5,7 @@ disk then, too, is the caller's choice, as it is for files. Locks of the databas
 a tenth of a second; so transactions queue at a lock of the kernel first, which wakes the next one at once.
 """
 
+import errno
 import fcntl
 import json
 import math
@@ -14,8 +15,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from storescp.errors import OutOfResources
+from storescp.errors import CannotRecord, StateLost
 from storescp.storage.files.directory_lock import close_quietly
+from storescp.storage.files.output_directory import fsync_directory
 from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
 from storescp.storage.studies.user_commands import Peer
 
@@ -77,6 +79,12 @@ _ROUND = (
 )
 _JOB = "key, kind, round, details, due, state, attempts, place"
 
+_FOR_GOOD = frozenset(
+    (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP)
+)
+_DAMAGED = frozenset((sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY))
+"""Failures of the system and of SQLite after which the state is lost to this process."""
+
 _UNREADABLE = "its record cannot be read"
 
 
@@ -102,6 +110,7 @@ class SQLiteStore:
         self._upgrade = upgrade
         self._database: sqlite3.Connection | None = None
         self._process = 0  # that opened it
+        self._file: tuple[int, int] | None = None  # device and inode, once it was opened
         self._lock = -1
 
     def transaction(self) -> Self:
@@ -114,6 +123,7 @@ class SQLiteStore:
             if self._process != os.getpid():
                 raise RuntimeError(f"{self._path} was opened before a fork")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._check_file()
             database.execute("BEGIN IMMEDIATE")
         except (sqlite3.Error, OSError) as error:
             self._unlock()
@@ -143,10 +153,38 @@ class SQLiteStore:
         if self._lock >= 0:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _failure(self, error: Exception) -> OutOfResources:
-        return OutOfResources(f"cannot keep record in {self._path}: {error}")
+    def _failure(self, error: sqlite3.Error | OSError) -> CannotRecord:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        kind = StateLost if self._is_lost(error) else CannotRecord
+        return kind(f"cannot keep record in {self._path}: {reason}")
+
+    def _is_lost(self, error: sqlite3.Error | OSError) -> bool:
+        """Tell whether no later transaction will do better."""
+        if isinstance(error, OSError):
+            return error.errno in _FOR_GOOD
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_CANTOPEN:  # or there are too many open files
+            return not all(
+                os.access(path, os.R_OK | os.W_OK)
+                for path in (self._path, os.path.dirname(self._path) or ".")
+            )
+        return code in _DAMAGED
+
+    def _check_file(self) -> None:
+        """Make sure that the path leads to the database that was opened at first.
+
+        Raises:
+            OSError: it does not.
+        """
+        found = os.stat(self._path)
+        if (found.st_dev, found.st_ino) != self._file:
+            raise OSError(errno.ESTALE, "another database is in its place", self._path)
 
     def _open(self) -> sqlite3.Connection:
+        if (
+            self._file is not None
+        ):  # else SQLite would make an empty one in place of one that is gone
+            self._check_file()
         self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._database = self._connect()
@@ -171,12 +209,21 @@ class SQLiteStore:
                 database.executescript(
                     f"BEGIN IMMEDIATE;{_UPGRADES[version]}PRAGMA user_version = {VERSION};COMMIT"
                 )
-        except sqlite3.Error:
+            self._note_file()
+        except (sqlite3.Error, OSError):
             database.close()
             raise
         finally:
             self._unlock()
         return database
+
+    def _note_file(self) -> None:
+        """Note which file the database is, and bring its name to disk if records are to be there."""
+        if self._file is None:
+            found = os.stat(self._path)
+            if self._durable:
+                fsync_directory(os.path.dirname(self._path) or ".")
+            self._file = found.st_dev, found.st_ino
 
     def _let_go_of_lock(self) -> None:
         close_quietly(self._lock)

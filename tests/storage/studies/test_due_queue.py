@@ -2,7 +2,7 @@
 
 import random
 
-from storescp.storage.due_queue import DueQueue
+from storescp.storage.studies.due_queue import DueQueue
 
 
 def test_keys_come_when_they_are_due() -> None:
