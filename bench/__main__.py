@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import report, start
-from bench.objects import template
-from bench.peers import Peer, available
+from bench.objects import templates
+from bench.peers import DCMTK, OURS, PYNETDICOM, Peer, available
 from bench.runner import Result, Runner
-from bench.workloads import Workload, growth, workloads
+from bench.workload import Workload
+from bench.workloads import growth, workloads
+from storescp import __version__
+from storescp.compilation import form
 from tests.peers.tools import find_tool
 
-GROUPS = ("core", "disk", "modes", "parallel", "growth", "start")
+GROUPS = ("unlike", "core", "disk", "modes", "parallel", "growth", "start")
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = ROOT / "docs" / "benchmarks.svg"
@@ -36,7 +39,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as in_memory,
         tempfile.TemporaryDirectory(dir=_disk()) as on_disk,
     ):
-        peers = available(Path(in_memory))
+        peers = available(Path(in_memory), beside=arguments.beside, dcmtk=arguments.dcmtk)
         chosen = [
             workload
             for workload in [*workloads(_make_certificate(Path(in_memory))), *growth()]
@@ -48,7 +51,7 @@ def main() -> int:
         if "start" in arguments.groups:
             starts = [start.measure(peer, Path(on_disk)) for peer in _starting(peers)]
     run = report.Run(
-        _machine(), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
+        _machine(arguments), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
     )
     print(report.text(run))
     if arguments.write:
@@ -66,11 +69,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
     parser.add_argument(
-        "--quick", action="store_true", help="two rounds of the core workloads, no page"
+        "--quick", action="store_true", help="two rounds of objects that are unlike, no page"
     )
     parser.add_argument(
         "--groups",
-        default="core,disk,modes,parallel,start",
+        default="unlike,core,disk,modes,parallel,start",
         type=lambda value: value.split(","),
         help=f"comma-separated, of {', '.join(GROUPS)} (default: all but growth)",
     )
@@ -78,11 +81,23 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--only", default="", metavar="TEXT", help="workloads with TEXT in their titles"
     )
     parser.add_argument(
+        "--beside",
+        type=lambda path: Path(path).resolve(),
+        metavar="CHECKOUT",
+        help="measure another checkout of this repository, too, in the same rounds",
+    )
+    parser.add_argument(
+        "--dcmtk",
+        default="storescp",
+        metavar="COMMAND",
+        help="DCMTK's server (default: the storescp that comes first in PATH)",
+    )
+    parser.add_argument(
         "--write", action="store_true", default=None, help="write docs/benchmarks.md and .svg"
     )
     parsed = parser.parse_args(arguments)
     if parsed.quick:
-        parsed.rounds, parsed.groups = 2, ["core"]
+        parsed.rounds, parsed.groups = 2, ["unlike"]
     # Only a whole run makes the page, unless asked.
     if parsed.write is None:
         parsed.write = not arguments
@@ -91,13 +106,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(runner: Runner, workload: Workload, rounds: int) -> Result:
     began = time.monotonic()
-    result = runner.run(workload, template(workload.sample()), min(rounds, workload.most_rounds))
+    result = runner.run(workload, templates(workload.samples()), min(rounds, workload.most_rounds))
     print(f"{workload.title}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return result
 
 
 def _starting(peers: dict[str, Peer]) -> list[Peer]:
-    return [peer for name, peer in peers.items() if "as installed" not in name and name != "floor"]
+    return [peer for name, peer in peers.items() if name in (OURS, DCMTK, PYNETDICOM)]
 
 
 def _disk() -> Path:
@@ -120,7 +135,14 @@ def _make_certificate(directory: Path) -> tuple[str, str] | None:
     return key, certificate
 
 
-def _machine() -> list[str]:
+def _commit(checkout: Path) -> str:
+    """Return the commit that a checkout has, or what it is called."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"commit {done.stdout.strip()}" if done.returncode == 0 else checkout.name
+
+
+def _machine(arguments: argparse.Namespace) -> list[str]:
     """Return lines that say what was run on."""
     lines = [f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"]
     try:
@@ -133,7 +155,10 @@ def _machine() -> list[str]:
     except OSError:
         pass
     lines.append(f"{platform.python_implementation()} {platform.python_version()}")
-    if storescp := find_tool("storescp"):
+    lines.append(f"storescp {__version__}: data sets are read by {form().value}")
+    if arguments.beside is not None:
+        lines.append(f"*beside*: storescp as of {_commit(arguments.beside)}")
+    if storescp := find_tool(arguments.dcmtk):
         version = subprocess.run(
             [storescp, "--version"], capture_output=True, text=True, check=False
         )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from bench.objects import FIRST_NUMBER, INSTANCE, Template, template
+from bench.objects import FIRST_NUMBER, INSTANCE, Template, templates
 from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
@@ -128,7 +128,7 @@ def main() -> None:
     """Print all lines."""
     print(f"{'µs an object':30} {'median':>8} {'best':>8}")
     for size, count in OBJECTS.items():
-        prepared = template(ct_slice(EDGES[size], INSTANCE, elements=ELEMENTS[size]))
+        [prepared] = templates([ct_slice(EDGES[size], INSTANCE, elements=ELEMENTS[size])])
         for name, mode in MODES.items():
             run = partial(receive, mode=mode, prepared=prepared, count=count)
             report(f"{size}, {name}", count, run)

@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
-from bench.peers import DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PYNETDICOM
+from bench.peers import BESIDE, DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PURE, PYNETDICOM
 from bench.runner import Result, Series
 from bench.start import GOALS, Start
-from bench.workloads import Goal
+from bench.unlike import SERIES
+from bench.workload import Goal, Measure
 
 TITLES = (
     FLOOR,
     OURS,
     f"{OURS} +B",
+    PURE,
+    BESIDE,
+    f"{BESIDE} +B",
     DCMTK,
     f"{DCMTK} +B",
     DCMTK_AS_INSTALLED,
@@ -61,8 +66,9 @@ def markdown(run: Run, plot: str) -> str:
         "a ratio is the median of the ratios of the rounds, a rate the median of the rates.",
         "DCMTK runs with `TCP_NODELAY=1` in its environment, its best case, but where it says *as installed*.",
         "The floor is a C program (`bench/floor.c`) that takes PDUs apart and writes files, and knows nothing",
-        "else of DICOM. Objects are in explicit VR little endian, in PDUs of 16 KiB; the sender has everything",
-        "prepared. Files are in memory unless the table says *on disk*.",
+        "else of DICOM. CPU is the time in user mode and in the kernel that all processes of a server take for an",
+        "object. Objects come in PDUs of 16 KiB, and the sender has everything prepared. Files are in memory unless",
+        "the table says *on disk*. [bench/README.md](../bench/README.md) describes what is sent.",
         "",
         *(f"- {line}" for line in run.machine),
         "",
@@ -84,25 +90,34 @@ def _lists(run: Run) -> Iterable[tuple[str, list[str]]]:
 
 
 def headline(run: Run) -> str:
-    """Return what the README says of the first of the core workloads; nothing if it was not run."""
-    for result in run.group("core")[:1]:
+    """Return what the README says of the series; nothing if they were not sent."""
+    for result in run.group("unlike"):
         ours = result.series.get(OURS)
-        if ours is None or not ours.rates or not result.workload.title.startswith("CT "):
-            break
+        if result.workload.title != SERIES or ours is None or not ours.rates:
+            continue
         beside = {
             DCMTK: "times DCMTK's storescp at its best (`TCP_NODELAY=1`)",
             DCMTK_AS_INSTALLED: "times as it is installed",
             PYNETDICOM: "times pynetdicom's",
-            FLOOR: "of that C program",
         }
         ratios = [
-            f"{ratio:.0f} {name}" if ratio >= 10 else f"{ratio:.2g} {name}"
+            f"{_two_digits(ratio)} {name}"
             for peer, name in beside.items()
             if (ratio := result.ratio(OURS, peer)) is not None
         ]
-        sentence = f"{ours.rate:.0f} CT slices (512 x 512) a second over one association"
-        return f"{', '.join([sentence, *ratios])}.\n"
+        if (ratio := result.ratio(OURS, FLOOR)) is not None:
+            ratios.append(
+                f"and {ratio * 100:.0f} % of a minimal C receiver (the floor, described below)"
+            )
+        parts = [f"{ours.rate:.0f} objects a second of seven series over one association", *ratios]
+        cost = result.ratio(OURS, DCMTK, Measure.PROCESSOR)
+        processor = f" An object takes {cost:.2f} of DCMTK's processor time." if cost else ""
+        return f"{', '.join(parts)}.{processor}\n"
     return ""
+
+
+def _two_digits(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def _rows(table: Sequence[Sequence[str]]) -> Iterable[str]:
@@ -113,20 +128,75 @@ def _rows(table: Sequence[Sequence[str]]) -> Iterable[str]:
 
 
 def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
+    unlike = run.group("unlike")
+    if unlike:
+        yield "Objects that are unlike", _unlike(unlike)
+        yield "Objects that are unlike: others, objects a second", _others(unlike)
+        yield "Objects that are unlike: targets", _goals(unlike)
     usual = run.group("core", "disk", "modes")
     if usual:
-        yield "Objects a second", _rates(usual)
-        yield "How far", _goals(usual)
-        yield "Greatest resident memory, MB", _memory(usual)
+        yield "One object repeated, objects a second", _rates(usual)
+        yield "One object repeated: targets", _goals(usual)
+    if unlike or usual:
+        yield "Greatest resident memory, MB", _memory([*unlike, *usual])
     parallel = run.group("parallel")
     if parallel:
         yield "In parallel, objects a second", _rates(parallel)
-        yield "In parallel, how far", _goals(parallel)
+        yield "In parallel: targets", _goals(parallel)
     growing = run.group("growth")
     if growing:
         yield "Growing amounts", _growth(growing)
     if run.starts:
         yield "Start", _starts(run.starts)
+
+
+_NOT_ALL = (FLOOR, PURE, DCMTK_AS_INSTALLED, PYNETDICOM)
+"""Who is measured with a few of the workloads only."""
+
+
+def _unlike(results: Sequence[Result]) -> list[list[str]]:
+    """Return rates and CPU beside DCMTK's, and the ratios to the other build, if there is one."""
+    head = ["", f"{OURS}, objects/s", f"{DCMTK}, objects/s", "ratio"]
+    head += [f"{OURS}, CPU µs an object", f"{DCMTK}, CPU µs an object", "ratio"]
+    with_beside = any(BESIDE in result.series for result in results)
+    if with_beside:
+        head += ["rate beside the other build", "CPU beside the other build"]
+    table = [head]
+    for result in results:
+        ours, dcmtk = (result.series.get(title) for title in (OURS, DCMTK))
+        row = [
+            result.workload.title,
+            _rate(ours),
+            _rate(dcmtk),
+            _ratio(result, DCMTK, Measure.RATE),
+        ]
+        row += [_cost(ours), _cost(dcmtk), _ratio(result, DCMTK, Measure.PROCESSOR)]
+        if with_beside:
+            row += [_ratio(result, BESIDE, measure) for measure in Measure]
+        table.append(row)
+    return table
+
+
+def _ratio(result: Result, reference: str, measure: Measure) -> str:
+    ratio = result.ratio(OURS, reference, measure)
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _cost(series: Series | None) -> str:
+    """Return microseconds of processor an object."""
+    return f"{median(series.costs) * 1e6:.0f}" if series is not None and series.costs else ""
+
+
+def _others(results: Sequence[Result]) -> list[list[str]]:
+    titles = [title for title in _NOT_ALL if any(title in result.series for result in results)]
+    return [
+        ["", *titles],
+        *(
+            [result.workload.title, *(_rate(result.series.get(title)) for title in titles)]
+            for result in results
+            if any(title in result.series for title in titles)
+        ),
+    ]
 
 
 def _starts(starts: Sequence[Start]) -> list[list[str]]:
@@ -151,12 +221,13 @@ def _losses(run: Run) -> list[str]:
     lines = []
     for result in run.results:
         for goal in result.workload.goals:
-            ratio = result.ratio(goal.entrant, goal.reference)
-            if ratio is not None and ratio < goal.ratio:
-                lines.append(
-                    f"{result.workload.title}: {goal.entrant} reaches {ratio:.2f} of"
-                    f" {goal.reference}, wanted are {goal.ratio:.2f}"
-                )
+            ratio = result.ratio(goal.entrant, goal.reference, goal.measure)
+            if ratio is not None and not goal.is_reached(ratio):
+                what = {
+                    Measure.RATE: "reaches {:.2f} of {}, wanted are {:.2f}",
+                    Measure.PROCESSOR: "takes {:.2f} of the CPU of {}, wanted are at most {:.2f}",
+                }[goal.measure].format(ratio, goal.reference, goal.ratio)
+                lines.append(f"{result.workload.title}: {goal.entrant} {what}")
     for start in run.starts:
         for wanted in GOALS:
             value = getattr(start, wanted.field)
@@ -209,19 +280,27 @@ def _memory(results: Sequence[Result]) -> list[list[str]]:
 
 
 def _goals(results: Sequence[Result]) -> list[list[str]]:
-    table = [["", "server", "beside", "ratio", "wanted", ""]]
+    """Return a row for each goal, but for those beside a build that was not to be measured."""
+    table = [["", "server", "beside", "", "ratio", "wanted", ""]]
     for result in results:
-        table += [_goal(result, goal) for goal in result.workload.goals]
+        table += [
+            _goal(result, goal)
+            for goal in result.workload.goals
+            if not {goal.entrant, goal.reference} & (_OF_CHOICE - result.series.keys())
+        ]
     return table
 
 
+_OF_CHOICE = frozenset({BESIDE, f"{BESIDE} +B", PURE})
+
+
 def _goal(result: Result, goal: Goal) -> list[str]:
-    ratio = result.ratio(goal.entrant, goal.reference)
-    cells = [result.workload.title, goal.entrant, goal.reference]
+    ratio = result.ratio(goal.entrant, goal.reference, goal.measure)
+    cells = [result.workload.title, goal.entrant, goal.reference, goal.measure.value]
+    wanted = f"{'≥' if goal.measure is Measure.RATE else '≤'} {goal.ratio:.2f}"
     if ratio is None:
-        return [*cells, "-", f"{goal.ratio:.2f}", "not measured"]
-    verdict = "reached" if ratio >= goal.ratio else "missed"
-    return [*cells, f"{ratio:.2f}", f"{goal.ratio:.2f}", verdict]
+        return [*cells, "-", wanted, "not measured"]
+    return [*cells, f"{ratio:.2f}", wanted, "reached" if goal.is_reached(ratio) else "missed"]
 
 
 def _growth(results: Sequence[Result]) -> list[list[str]]:
@@ -255,8 +334,8 @@ _COLOURS = {
 
 
 def svg(run: Run) -> str:
-    """Return bars of the rates relative to the floor, for each of the core workloads."""
-    results = [result for result in run.group("core") if FLOOR in result.series]
+    """Return bars of the rates relative to the floor, for each workload that the floor was measured with in one process."""
+    results = [result for result in run.group("unlike", "core") if FLOOR in result.series]
     bar, gap, left, width = 14, 18, 250, 420
     titles = [title for title in _COLOURS if any(title in result.series for result in results)]
     height = 50 + len(results) * (len(titles) * bar + gap)

@@ -3,17 +3,18 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from json import dumps
 from pathlib import Path
 from statistics import median
 
-from bench.load import Measured, Order, read_measured
+from bench.load import Measured, Order, Prepared, read_measured
 from bench.objects import FIRST_NUMBER, Template
 from bench.peers import Peer
-from bench.workloads import Entrant, Workload
+from bench.processor import processor_seconds
+from bench.workload import Entrant, Measure, Workload
 from tests.peers.servers import Server, ServerFailed, running
 
 _ROUNDS_OF_A_START = 3
@@ -22,11 +23,15 @@ _ROUNDS_OF_A_START = 3
 
 @dataclass(slots=True)
 class Series:
-    """What an entrant reached, round by round: objects and bytes a second; memory at the end, in bytes."""
+    """What an entrant reached, round by round; memory at the end, in bytes.
+
+    Objects a second, bytes a second, and the processors' seconds that the server took for an object.
+    """
 
     entrant: Entrant
     rates: list[float] = field(default_factory=list)
     throughputs: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
     memory: int = 0
     trouble: str = ""
 
@@ -43,16 +48,51 @@ class Result:
     workload: Workload
     series: dict[str, Series]
 
-    def ratio(self, entrant: str, reference: str) -> float | None:
-        """Return the median over the rounds of the ratio of two rates; None if one of them has none.
+    def ratio(self, entrant: str, reference: str, measure: Measure = Measure.RATE) -> float | None:
+        """Return the median over the rounds of the ratio of two rates, or costs; None if one of them has none.
 
         Both of a round were measured within seconds of each other, so what the machine does meanwhile
         weighs on both.
         """
-        mine, other = self.series.get(entrant), self.series.get(reference)
-        if mine is None or other is None or not mine.rates or not other.rates:
+        mine, other = (self._rounds(title, measure) for title in (entrant, reference))
+        if not mine or not other:
             return None
-        return median(a / b for a, b in zip(mine.rates, other.rates, strict=False))
+        return median(a / b for a, b in zip(mine, other, strict=False))
+
+    def _rounds(self, title: str, measure: Measure) -> list[float]:
+        series = self.series.get(title)
+        if series is None:
+            return []
+        return series.rates if measure is Measure.RATE else series.costs
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """The objects of a workload, in a file that the load generators read."""
+
+    file: Path
+    objects: tuple[Prepared, ...]
+
+
+def write_parcel(templates: Sequence[Template], file: Path) -> Parcel:
+    """Write the PDUs of all objects into one file."""
+    objects, start = [], 0
+    with file.open("wb") as stream:
+        for each in templates:
+            stream.write(each.stream)
+            objects.append(
+                Prepared(
+                    start,
+                    start + len(each.stream),
+                    tuple(start + at for at in each.instance_at),
+                    tuple(start + at for at in each.study_at),
+                    each.context,
+                    each.abstract_syntax,
+                    each.transfer_syntax,
+                )
+            )
+            start += len(each.stream)
+    return Parcel(file, tuple(objects))
 
 
 class Runner:
@@ -63,23 +103,22 @@ class Runner:
         self._memory = memory
         self._disk = disk
 
-    def run(self, workload: Workload, template: Template, rounds: int) -> Result:
+    def run(self, workload: Workload, templates: Sequence[Template], rounds: int) -> Result:
         """Send to all entrants of a workload in turn, for a number of rounds; all are started anew every few rounds."""
-        path = self._memory / "template"
-        path.write_bytes(template.stream)
+        parcel = write_parcel(templates, self._memory / "objects")
         present = [entrant for entrant in workload.entrants if entrant.peer in self._peers]
         result = Result(workload, {entrant.title: Series(entrant) for entrant in present})
         for first in range(1, rounds + 1, _ROUNDS_OF_A_START):
             counts = range(first, min(first + _ROUNDS_OF_A_START, rounds + 1))
             with ExitStack() as stack:
                 servers = dict(self._start(result, stack))
-                self._send_rounds(servers, result, template, path, (0, *counts))
+                self._send_rounds(servers, result, parcel, (0, *counts))
                 for title, server in servers.items():
                     series = result.series[title]
                     if server.process.poll() is None:
                         series.memory = max(series.memory, server.peak_memory())
             shutil.rmtree(self._root(workload), ignore_errors=True)
-        path.unlink()
+        parcel.file.unlink()
         return result
 
     def _root(self, workload: Workload) -> Path:
@@ -102,8 +141,7 @@ class Runner:
         self,
         servers: dict[str, Server],
         result: Result,
-        template: Template,
-        path: Path,
+        parcel: Parcel,
         counts: Iterable[int],
     ) -> None:
         """Send to each server in turn, once for each number of a round."""
@@ -111,7 +149,7 @@ class Runner:
             for title in _rotated(list(servers), count):
                 series = result.series[title]
                 if not series.trouble:
-                    _round(series, servers[title], result.workload, template, path, count)
+                    _round(series, servers[title], result.workload, parcel, count)
 
 
 def _rotated(titles: list[str], by: int) -> list[str]:
@@ -120,12 +158,12 @@ def _rotated(titles: list[str], by: int) -> list[str]:
     return titles[start:] + titles[:start]
 
 
-def _round(
-    series: Series, server: Server, workload: Workload, template: Template, path: Path, count: int
-) -> None:
+def _round(series: Series, server: Server, workload: Workload, parcel: Parcel, count: int) -> None:
     """Send to one server; round 0 warms up and does not count."""
     try:
-        measured = send(server.port, workload, template, path, count)
+        before = processor_seconds(server.process.pid)
+        measured = send(server.port, workload, parcel, count)
+        taken = processor_seconds(server.process.pid) - before
         stored = sum(path.is_file() for path in server.directory.rglob("*"))
     except (ConnectionError, OSError, ValueError) as error:
         series.trouble = f"{error} {server.errors()[-300:]}".strip()
@@ -138,12 +176,11 @@ def _round(
     elif count:
         seconds = max(part.end for part in measured) - min(part.start for part in measured)
         series.rates.append(sent / seconds)
+        series.costs.append(taken / sent)
         series.throughputs.append(sum(part.bytes for part in measured) / seconds)
 
 
-def send(
-    port: int, workload: Workload, template: Template, path: Path, count: int
-) -> list[Measured]:
+def send(port: int, workload: Workload, parcel: Parcel, count: int) -> list[Measured]:
     """Let load generators, one for each association, send at the same time.
 
     Raises:
@@ -156,11 +193,9 @@ def send(
             objects = max(1, workload.count // 10) if warm_up else workload.count
             order = Order(
                 port=port,
-                template=str(path),
-                instance_at=template.instance_at,
-                study_at=template.study_at,
-                abstract_syntax=template.abstract_syntax,
-                transfer_syntax=template.transfer_syntax,
+                file=str(parcel.file),
+                objects=parcel.objects,
+                shuffled=workload.shuffled,
                 first=FIRST_NUMBER + (count * workload.associations + number) * 1_000_000,
                 count=objects,
                 limit=workload.limit,

@@ -11,29 +11,36 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench.objects import INSTANCE, Template, template
-from bench.runner import send
-from bench.workloads import Workload
-from tests.peers.samples import ct_slice
+from bench.objects import INSTANCE, templates
+from bench.runner import Parcel, send, write_parcel
+from bench.workload import Workload
+from tests.peers.samples import Sample, ct_slice
 from tests.peers.servers import Server, free_port, our_command, our_environment, running
 
 _PATHS = ("/api/status", "/metrics")
 
+
+def _one(make: Callable[[], Sample]) -> Callable[[], tuple[Sample, ...]]:
+    return lambda: (make(),)
+
+
 _WORKLOADS = [
-    Workload("CT 512 x 512, 0.5 MB", partial(ct_slice, 512, INSTANCE, name="CT"), 1000, (), ()),
-    Workload("128 x 128, 36 kB", partial(ct_slice, 128, INSTANCE, name="M"), 5000, (), ()),
     Workload(
-        "16 x 16, 3 kB", partial(ct_slice, 16, INSTANCE, name="S", elements=100), 8000, (), ()
+        "CT 512 x 512, 0.5 MB", _one(partial(ct_slice, 512, INSTANCE, name="CT")), 1000, (), ()
+    ),
+    Workload("128 x 128, 36 kB", _one(partial(ct_slice, 128, INSTANCE, name="M")), 5000, (), ()),
+    Workload(
+        "16 x 16, 3 kB", _one(partial(ct_slice, 16, INSTANCE, name="S", elements=100)), 8000, (), ()
     ),
     Workload(
         "CT, --fork, 2 associations",
-        partial(ct_slice, 512, INSTANCE, name="CT"),
+        _one(partial(ct_slice, 512, INSTANCE, name="CT")),
         500,
         (),
         (),
@@ -57,9 +64,7 @@ def main() -> int:
 
 
 def _compare(workload: Workload, directory: Path, rounds: int) -> None:
-    made = template(workload.sample())
-    path = directory / "template"
-    path.write_bytes(made.stream)
+    parcel = write_parcel(templates(workload.samples()), directory / "objects")
     options = ["--fork"] if "--fork" in workload.title else []
     pages = {"with": free_port(), "without": 0}
     rates: dict[str, list[float]] = {title: [] for title in pages}
@@ -82,7 +87,7 @@ def _compare(workload: Workload, directory: Path, rounds: int) -> None:
                 viewers = _children(server.process.pid)
                 before = _time(server.process.pid), sum(map(_time, viewers))
                 with _watching(pages[title]):
-                    rate, objects = _send(server, workload, made, path, count)
+                    rate, objects = _send(server, workload, parcel, count)
                 if count:
                     rates[title].append(rate)
                     times[title].append((_time(server.process.pid) - before[0]) / objects)
@@ -112,11 +117,9 @@ def _time(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
 
 
-def _send(
-    server: Server, workload: Workload, made: Template, path: Path, count: int
-) -> tuple[float, int]:
+def _send(server: Server, workload: Workload, parcel: Parcel, count: int) -> tuple[float, int]:
     """Send objects; return how many a second, and how many."""
-    measured = send(server.port, workload, made, path, count)
+    measured = send(server.port, workload, parcel, count)
     for entry in server.directory.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     seconds = max(part.end for part in measured) - min(part.start for part in measured)

@@ -1,56 +1,13 @@
-"""What is measured: objects, options and number of associations, and the numbers to be reached."""
+"""Objects that are repeated: sizes, modes, parallel associations, growing amounts; and the numbers to be reached."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from bench.objects import INSTANCE
-from bench.peers import DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PYNETDICOM
+from bench.peers import BESIDE, DCMTK, DCMTK_AS_INSTALLED, FLOOR, OURS, PYNETDICOM
+from bench.unlike import unlike
+from bench.workload import BIT_PRESERVING, Entrant, Goal, Workload
 from tests.peers.samples import Sample, ct_slice, enhanced_mr, multi_frame
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """A peer with options, under a title of its own in the table."""
-
-    title: str
-    peer: str
-    options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """`entrant` is to reach at least `ratio` times the rate of `reference`."""
-
-    entrant: str
-    reference: str
-    ratio: float
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """Objects sent over a number of associations to each of the entrants in turn."""
-
-    title: str
-    sample: Callable[[], Sample]
-    count: int
-    """Objects an association and round, at most."""
-    entrants: tuple[Entrant, ...]
-    goals: tuple[Goal, ...]
-    associations: int = 1
-    objects_per_study: int = 0
-    objects_per_association: int = 0
-    on_disk: bool = False
-    tls: bool = False
-    late: bool = False
-    """Whether associations begin within the time that is measured."""
-    group: str = "core"
-    limit: float = 0.7
-    """Seconds a round, at most, but for the first object."""
-    most_rounds: int = 1000
-
-
-BIT_PRESERVING = "+B"
 
 
 def _usual_entrants(*options: str) -> tuple[Entrant, ...]:
@@ -58,11 +15,17 @@ def _usual_entrants(*options: str) -> tuple[Entrant, ...]:
         Entrant(FLOOR, FLOOR),
         Entrant(OURS, OURS, options),
         Entrant(f"{OURS} +B", OURS, (BIT_PRESERVING, *options)),
+        Entrant(BESIDE, BESIDE, options),
+        Entrant(f"{BESIDE} +B", BESIDE, (BIT_PRESERVING, *options)),
         Entrant(DCMTK, DCMTK, options),
         Entrant(f"{DCMTK} +B", DCMTK, (BIT_PRESERVING, *options)),
         Entrant(DCMTK_AS_INSTALLED, DCMTK_AS_INSTALLED, options),
         Entrant(PYNETDICOM, PYNETDICOM),
     )
+
+
+def _without_beside(entrants: tuple[Entrant, ...]) -> tuple[Entrant, ...]:
+    return tuple(entrant for entrant in entrants if entrant.peer != BESIDE)
 
 
 def _both(*options: str, floor: tuple[str, ...] = ()) -> tuple[Entrant, ...]:
@@ -77,8 +40,10 @@ def _goals(of_floor: float, of_dcmtk: float, *, preserving: float = 0.9) -> tupl
     return (
         Goal(OURS, FLOOR, of_floor),
         Goal(OURS, DCMTK, of_dcmtk),
+        Goal(OURS, BESIDE, 1.0),
         Goal(f"{OURS} +B", FLOOR, preserving),
         Goal(f"{OURS} +B", f"{DCMTK} +B", 1.1),
+        Goal(f"{OURS} +B", f"{BESIDE} +B", 1.0),
     )
 
 
@@ -86,9 +51,13 @@ def _beside_dcmtk(ratio: float) -> tuple[Goal, ...]:
     return (Goal(OURS, DCMTK, ratio),)
 
 
-_CT = partial(ct_slice, 512, INSTANCE, name="CT 512 x 512")
-_MEDIUM = partial(ct_slice, 128, INSTANCE, name="128 x 128")
-_SMALL = partial(ct_slice, 16, INSTANCE, name="16 x 16", elements=100)
+def _repeated(make: Callable[[], Sample]) -> Callable[[], tuple[Sample, ...]]:
+    return lambda: (make(),)
+
+
+_CT = _repeated(partial(ct_slice, 512, INSTANCE, name="CT 512 x 512"))
+_MEDIUM = _repeated(partial(ct_slice, 128, INSTANCE, name="128 x 128"))
+_SMALL = _repeated(partial(ct_slice, 16, INSTANCE, name="16 x 16", elements=100))
 
 
 _EVENTS = ("--events", "events.jsonl")
@@ -98,21 +67,27 @@ _STUDIES = ("-su", "study", "-rns", "-tos", "3600", "--state-directory", "state"
 def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
     """Return all workloads; those of TLS only where there are a key and a certificate (file names)."""
     found = [
-        Workload("CT 512 x 512, 0.5 MB", _CT, 280, _usual_entrants(), _goals(0.8, 1.3)),
-        Workload("128 x 128, 36 kB", _MEDIUM, 2000, _usual_entrants(), _goals(0.7, 2)),
-        Workload("16 x 16, 3 kB", _SMALL, 3000, _usual_entrants(), _goals(0.7, 2)),
+        *unlike(),
+        Workload("CT 512 x 512, 0.5 MB", _CT, 280, _usual_entrants(), _goals(0.8, 1.4)),
+        Workload("128 x 128, 36 kB", _MEDIUM, 2000, _usual_entrants(), _goals(0.7, 2.4)),
+        Workload("16 x 16, 3 kB", _SMALL, 3000, _usual_entrants(), _goals(0.7, 2.6)),
         Workload(
             "enhanced MR, 6000 frames, 2 MB",
-            partial(enhanced_mr, 6000, INSTANCE),
+            _repeated(partial(enhanced_mr, 6000, INSTANCE)),
             40,
-            (*_usual_entrants()[:5], Entrant(PYNETDICOM, PYNETDICOM)),
-            (Goal(OURS, DCMTK, 8), Goal(f"{OURS} +B", f"{DCMTK} +B", 1.1)),
+            (*_usual_entrants()[:7], Entrant(PYNETDICOM, PYNETDICOM)),
+            (
+                Goal(OURS, DCMTK, 10),
+                Goal(OURS, BESIDE, 1.0),
+                Goal(f"{OURS} +B", f"{DCMTK} +B", 1.1),
+                Goal(f"{OURS} +B", f"{BESIDE} +B", 1.0),
+            ),
         ),
         Workload(
             "one object of 512 MiB",
-            partial(multi_frame, 512, INSTANCE),
+            _repeated(partial(multi_frame, 512, INSTANCE)),
             1,
-            _usual_entrants()[:5],
+            _usual_entrants()[:7],
             _goals(0.8, 5),
             most_rounds=3,
         ),
@@ -120,7 +95,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
             "CT, on disk",
             _CT,
             280,
-            _usual_entrants()[:5],
+            _without_beside(_usual_entrants()[:7]),
             _goals(0.8, 1.3),
             on_disk=True,
             group="disk",
@@ -129,7 +104,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
             "36 kB, on disk",
             _MEDIUM,
             1500,
-            _usual_entrants()[:5],
+            _without_beside(_usual_entrants()[:7]),
             _goals(0.7, 2),
             on_disk=True,
             group="disk",
@@ -140,7 +115,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 _CT,
                 280 // associations,
                 _both("--fork", floor=("--fork",)),
-                _beside_dcmtk(1.2),
+                _beside_dcmtk(1.3 if associations == 16 else 1.2),
                 associations=associations,
                 group="modes",
             )
@@ -152,7 +127,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 _SMALL,
                 500,
                 _both(*options, floor=options),
-                _beside_dcmtk(1.2 if options else 1.0),
+                _beside_dcmtk(1.2),
                 objects_per_association=1,
                 late=True,
                 group="modes",
@@ -195,7 +170,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
             group="modes",
         ),
         Workload(
-            "CT, -xcr true", _CT, 140, _both("-xcr", "true"), _beside_dcmtk(1.2), group="modes"
+            "CT, -xcr true", _CT, 140, _both("-xcr", "true"), _beside_dcmtk(1.6), group="modes"
         ),
         Workload("CT, +ti", _CT, 280, _both("+ti"), _beside_dcmtk(1.0), group="modes"),
         Workload("CT, +tb", _CT, 280, _both("+tb"), _beside_dcmtk(1.0), group="modes"),
@@ -207,7 +182,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 _CT,
                 140,
                 _both("+tls", *key_and_certificate, "-ic")[1:],
-                _beside_dcmtk(1.0),
+                _beside_dcmtk(1.1),
                 tls=True,
                 group="modes",
             )

@@ -1,13 +1,13 @@
 """bench.objects: what the load generator sends differs in its UIDs only, and in all of them."""
 
-from bench.objects import DIGITS, FIRST_NUMBER, INSTANCE, template
+from bench.objects import DIGITS, FIRST_NUMBER, INSTANCE, templates
 from tests.peers.dicom import Syntax, walk
 from tests.peers.samples import STUDY, ct_slice
 
 
 def test_digits_of_the_uids() -> None:
     """The offsets are those of the digits that end the UIDs, in the command set and in the data set."""
-    made = template(ct_slice(16, INSTANCE))
+    [made] = templates([ct_slice(16, INSTANCE)])
 
     digits = str(FIRST_NUMBER).encode()
     assert {made.stream[at : at + DIGITS] for at in made.instance_at + made.study_at} == {digits}

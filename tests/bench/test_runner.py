@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.objects import INSTANCE, template
-from bench.runner import send
-from bench.workloads import Workload
+from bench.objects import INSTANCE, templates
+from bench.runner import send, write_parcel
+from bench.workload import Workload
 from tests.peers.samples import ct_slice
 from tests.peers.servers import ours
 
@@ -16,7 +16,7 @@ def test_all_objects_arrive(associations: int, objects: int, tmp_path: Path) -> 
     """Each load generator sends its objects under UIDs of their own, in one or more associations; each is stored."""
     workload = Workload(
         "test",
-        lambda: ct_slice(16, INSTANCE),
+        lambda: (ct_slice(16, INSTANCE),),
         count=20,
         entrants=(),
         goals=(),
@@ -24,12 +24,10 @@ def test_all_objects_arrive(associations: int, objects: int, tmp_path: Path) -> 
         objects_per_association=objects,
         limit=30,
     )
-    made = template(workload.sample())
-    path = tmp_path / "template"
-    path.write_bytes(made.stream)
+    parcel = write_parcel(templates(workload.samples()), tmp_path / "objects")
 
     with ours(tmp_path / "ours", ["--fork"]) as server:
-        measured = send(server.port, workload, made, path, 1)
+        measured = send(server.port, workload, parcel, 1)
 
         assert [(20, 0)] * associations == [(one.objects, one.failures) for one in measured]
         assert 20 * associations == len(server.files())
