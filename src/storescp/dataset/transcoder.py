@@ -32,7 +32,7 @@ from storescp.dataset.familiar import Memory
 from storescp.dataset.plan import plan_for
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.walk import Walk
-from storescp.errors import CannotUnderstand, OutOfResources
+from storescp.errors import OutOfResources
 from storescp.uids import Kind, TransferSyntax
 
 __all__ = [
@@ -116,10 +116,11 @@ class Transcoder:
             return self._preceding
 
         walk = self._walk
-        if not walk.received:
+        inflater = self._inflater
+        if not (walk.received if inflater is None else inflater.received):
             raise OutOfResources("the data set is empty")
-        if self._inflater is not None and not self._inflater.complete:
-            raise CannotUnderstand("the deflated data set ends before its time")
+        if inflater is not None:
+            inflater.finish()
         attributes = walk.finish(preceding_length)
         self._to_sort = walk.disordered or bool(walk.cuts)
         self._to_deflate = self.written.kind is Kind.DEFLATED
