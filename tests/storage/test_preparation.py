@@ -106,11 +106,11 @@ def test_a_file_just_made_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(InstanceFile, "is_there", property(is_there))
     scp = make(tmp_path)
-    scp.clock = lambda: 5.0
+    scp._supply.clock = lambda: 5.0
     receive_many(scp)
     assert not asked
 
-    scp.clock = lambda: 5.002
+    scp._supply.clock = lambda: 5.002
     receive_many(scp, 1)
     assert len(asked) == 1
     scp.close()

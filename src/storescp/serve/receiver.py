@@ -30,6 +30,7 @@ from storescp.serve.settings import Receiving
 from storescp.serve.studies.user_command import Commands
 from storescp.serve.transport import TCPTransport, Transport
 from storescp.storage.naming.rules import ByPatientName
+from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.current_study import Study
 from storescp.storage.studies.user_commands import Command
@@ -86,7 +87,7 @@ class Receiver:
         self._viewers = _viewers(receiving.monitoring)
         self._hub = _hub(receiving, self._viewers)
         self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
-        self._store = StoreSCP(
+        self._store: StorageSCP = StoreSCP(
             receiving.storing,
             self._run,
             dictionary,

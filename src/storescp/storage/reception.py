@@ -1,6 +1,7 @@
 """One data set on its way into a file."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from storescp.storage.naming.rules import file_name
 from storescp.storage.naming.unique_uid import unique_uid
 from storescp.storage.settings import Storing
 from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.study_store import Job, Round
 from storescp.storage.studies.user_commands import Peer, ReceivedObject
 from storescp.uids import BIT_PRESERVING_VERSION_NAME, IMPLEMENTATION_VERSION_NAME, TransferSyntax
 
@@ -47,6 +49,20 @@ class Outcome(NamedTuple):
     """If nothing was stored: the reason."""
     study_round: int | None = None
     """How often its study has begun, where that is known."""
+    job: Job | None = None
+    """The command that follows it, where commands are jobs."""
+
+
+class Destination(NamedTuple):
+    """Where an object goes."""
+
+    directory: str
+    study: str | None = None
+    """Study Instance UID, where objects are sorted."""
+    ended: Study | None = None
+    """The study that this object of another one ends."""
+    study_round: Round | None = None
+    """What the object belongs to, where studies are received side by side."""
 
 
 class Reception(Protocol):
@@ -81,8 +97,8 @@ class Reception(Protocol):
         ...
 
 
-class Store(Protocol):
-    """What a reception needs of the SCP that it belongs to."""
+class Supply(Protocol):
+    """What receptions are made of; see `instance_supply`."""
 
     @property
     def storing(self) -> Storing:
@@ -115,16 +131,33 @@ class Store(Protocol):
         """
         ...
 
-    def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
-        """Return the directory for an object, its study, and the study that it ended.
+
+class Studies(Protocol):
+    """Knows where objects belong, and what was stored."""
+
+    def place(self, attributes: Attributes) -> Destination:
+        """Return where an object goes.
 
         Raises:
             CannotUnderstand: the object names no study, or its directory cannot be had.
+            OutOfResources: nobody can know of the object.
         """
         ...
 
-    def note_stored(self, name: str, prefix: str) -> None:
-        """Note a file of the study under way."""
+    def record(
+        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: Peer
+    ) -> Outcome:
+        """Note what was stored; return what became of it then.
+
+        Args:
+            outcome: of an object that counts as received.
+            destination: where it is; None: it was received and forgotten.
+            prefix: what its file name says of its modality.
+            peer: who sent it.
+
+        Raises:
+            OutOfResources: it cannot be noted, and counts as not stored.
+        """
         ...
 
 
@@ -144,30 +177,52 @@ class _Discard:
 NOWHERE = _Discard()
 
 
-class _InstanceReception:
-    """What receptions of both modes have in common: a file in the making, and failures."""
+class _InstanceReception(ABC):
+    """What receptions of both modes have in common: a file in the making, failures, and the record at the end."""
 
     def __init__(
-        self, scp: Store, request: CStoreRQ, syntax: TransferSyntax, peer: Peer, header: bytes
+        self,
+        supply: Supply,
+        studies: Studies,
+        request: CStoreRQ,
+        syntax: TransferSyntax,
+        peer: Peer,
+        header: bytes,
     ) -> None:
-        self._scp = scp
-        self._storing = scp.storing
+        self._supply = supply
+        self._studies = studies
+        self._storing = supply.storing
         self._request = request
         self._syntax = syntax
         self._peer = peer
         self._name = file_name(
-            scp.storing.rules,
+            supply.storing.rules,
             request.affected_sop_class_uid,
             request.affected_sop_instance_uid,
-            scp.wall_clock(),
+            supply.wall_clock(),
         )
         self._failure: StatusError | None = None
+        self._destination: Destination | None = None
         self._file: InstanceFile | None = None
-        if not scp.storing.ignore:
+        if not supply.storing.ignore:
             try:
-                self._file = scp.new_file(header)
+                self._file = supply.new_file(header)
             except OutOfResources as error:
                 self._fail(error)
+
+    def finish(self) -> Outcome:
+        outcome = self._finish() if self._failure is None else self._refused(self._failure)
+        if outcome.received is None:
+            return outcome
+        try:
+            return self._studies.record(outcome, self._destination, self._name.prefix, self._peer)
+        except OutOfResources as error:
+            _logger.error("%s", error)
+            return Outcome(error.status, error=error)
+
+    @abstractmethod
+    def _finish(self) -> Outcome:
+        """Store the object."""
 
     def flush(self) -> None:
         if self._file is not None:
@@ -218,9 +273,16 @@ def _cannot_load(error: OSError | ImportError) -> OutOfResources:
 class BitPreservingReception(_InstanceReception):
     """Writes the data set as it comes: nothing is parsed, nothing is checked."""
 
-    def __init__(self, scp: Store, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> None:
+    def __init__(
+        self,
+        supply: Supply,
+        studies: Studies,
+        request: CStoreRQ,
+        syntax: TransferSyntax,
+        peer: Peer,
+    ) -> None:
         header = b""
-        if scp.storing.with_meta:
+        if supply.storing.with_meta:
             header = file_meta.encode(
                 request.affected_sop_class_uid,
                 request.affected_sop_instance_uid,
@@ -228,7 +290,7 @@ class BitPreservingReception(_InstanceReception):
                 peer.calling_ae_title,
                 version_name=BIT_PRESERVING_VERSION_NAME,
             )
-        super().__init__(scp, request, syntax, peer, header)
+        super().__init__(supply, studies, request, syntax, peer, header)
 
     def feed(self, fragment: memoryview) -> None:
         if self._file is not None:
@@ -244,12 +306,11 @@ class BitPreservingReception(_InstanceReception):
             except OutOfResources as error:
                 self._fail(error)
 
-    def finish(self) -> Outcome:
-        if self._failure is not None:
-            return self._refused(self._failure)
+    def _finish(self) -> Outcome:
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
         directory = self._storing.rules.directory
+        self._destination = Destination(directory)
         try:
             stored = self._file.commit(directory, self._name, look=False)
         except OutOfResources as error:
@@ -261,18 +322,25 @@ class BitPreservingReception(_InstanceReception):
 class NormalReception(_InstanceReception):
     """Parses the data set and writes it anew, as far as it is not the same anyhow."""
 
-    def __init__(self, scp: Store, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> None:
-        self._written = scp.storing.encoding.transfer_syntax or syntax.uid
+    def __init__(
+        self,
+        supply: Supply,
+        studies: Studies,
+        request: CStoreRQ,
+        syntax: TransferSyntax,
+        peer: Peer,
+    ) -> None:
+        self._written = supply.storing.encoding.transfer_syntax or syntax.uid
         self._calling_ae_title = peer.calling_ae_title
         # What the command says is right for every object that is what it should be.
         header = self._encode_header(
-            scp.storing, request.affected_sop_class_uid, request.affected_sop_instance_uid
+            supply.storing, request.affected_sop_class_uid, request.affected_sop_instance_uid
         )
-        super().__init__(scp, request, syntax, peer, header)
+        super().__init__(supply, studies, request, syntax, peer, header)
         self._header = header
         self._made_uid = b""
         try:
-            self._transcoder = scp.transcoder(syntax, self._file or NOWHERE)
+            self._transcoder = supply.transcoder(syntax, self._file or NOWHERE)
         except (OSError, ImportError) as error:
             self._fail(_cannot_load(error))
 
@@ -292,9 +360,7 @@ class NormalReception(_InstanceReception):
         except (OSError, ImportError) as error:
             self._fail(_cannot_load(error))
 
-    def finish(self) -> Outcome:
-        if self._failure is not None:
-            return self._refused(self._failure)
+    def _finish(self) -> Outcome:
         try:
             attributes = self._transcoder.finish(self._header_length)
             if self._file is None:
@@ -318,7 +384,8 @@ class NormalReception(_InstanceReception):
         file = self._in_order(file)
         if file.header != self._header:
             file.header = self._header
-        directory, study, ended = self._scp.place(attributes)
+        destination = self._destination = self._studies.place(attributes)
+        directory = destination.directory
         path = f"{directory}/{self._name.text}"
         if not self._name.stem:
             _logger.info("storing DICOM file: %s", path)
@@ -326,7 +393,7 @@ class NormalReception(_InstanceReception):
             stored = file.commit(directory, self._name)
         except OutOfResources as error:
             refused = self._refused(error, directory)
-            return refused._replace(ended=ended)
+            return refused._replace(ended=destination.ended)
         if self._name.stem:  # which name was free is known only now
             path = stored.path
             _logger.info("storing DICOM file: %s", path)
@@ -334,16 +401,14 @@ class NormalReception(_InstanceReception):
             _logger.warning("DICOM file already exists, overwriting: %s", path)
         if status == CannotUnderstand.status:
             _logger.error("bad DICOM file: %s", path)
-        if study is not None:
-            self._scp.note_stored(stored.name, self._name.prefix)
-        received = self._received(status, directory, stored.name, study)
-        return Outcome(status, received, ended, attributes, file.size)
+        received = self._received(status, directory, stored.name, destination.study)
+        return Outcome(status, received, destination.ended, attributes, file.size)
 
     def _in_order(self, file: InstanceFile) -> InstanceFile:
         """Return the file itself, or another one where one pass was not enough."""
         while self._transcoder.needs_second_pass:
             with file:  # which is not the one to keep
-                self._file = another = InstanceFile(self._scp.output, self._header)
+                self._file = another = InstanceFile(self._supply.output, self._header)
                 self._transcoder.rewrite(file, another)
             file = another
         return file

@@ -15,15 +15,15 @@ from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Attributes
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, OutOfResources
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.instance_supply import InstanceSupply
 from storescp.storage.naming.rules import ByStudyUID, Flat, Sorting, study_directory, study_uid
-from storescp.storage.reception import Outcome, Reception
+from storescp.storage.reception import Destination, Outcome, Reception
 from storescp.storage.settings import Storing
-from storescp.storage.store_scp import StoreSCP
-from storescp.storage.studies.current_study import Study
 from storescp.storage.studies.jobs import object_job
 from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
 from storescp.storage.studies.tracker import Sender, Tracker
-from storescp.storage.studies.user_commands import Command, Peer, ReceivedObject
+from storescp.storage.studies.user_commands import Peer, ReceivedObject
 from storescp.uids import TransferSyntax
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -33,7 +33,7 @@ _PATIENCE = 30.0
 _PAUSE = 0.002
 
 
-class TrackingStoreSCP(StoreSCP):
+class TrackingStoreSCP:
     """The storing part of one process; who ends studies and runs commands is another part (`serve.studies.end_of_study`)."""
 
     def __init__(
@@ -65,7 +65,10 @@ class TrackingStoreSCP(StoreSCP):
             clock: seconds, monotonic.
             sleep: waits.
         """
-        super().__init__(storing, _no_command, dictionary, wall_clock=wall_clock, clock=clock)
+        self._storing = storing
+        self._supply = InstanceSupply(storing, dictionary, wall_clock=wall_clock, clock=clock)
+        self._wall_clock = wall_clock
+        self._clock = clock
         self._tracker = tracker
         self._now = now
         self._run_at_once = run_at_once
@@ -74,78 +77,88 @@ class TrackingStoreSCP(StoreSCP):
         self._sleep = sleep
         self._sender = Sender("", "")
         self._entered: dict[str, Round] = {}
-        self._current: Round | None = None
-        self._letters = ""
-        self._job: Job | None = None  # to be run by this process
-        self._has_job = False
+
+    @property
+    def output(self) -> OutputDirectory:
+        """Where files are made."""
+        return self._supply.output
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         if not self._sender.association:
             self._sender = Sender(secrets.token_hex(8), str(os.getpid()), peer)
-        self._current = self._job = None
-        self._has_job = False
-        return _Recorded(self, super().begin(request, syntax, peer), peer)
+        return self._supply.begin(self, request, syntax, peer)
 
-    def place(self, attributes: Attributes) -> tuple[str, str | None, Study | None]:
-        """Return the directory for an object, and its study."""
-        layout = self.storing.rules.layout
+    def prepare(self) -> None:
+        """Make what the next object will need, if it is like the last one. Never raises."""
+        self._supply.prepare()
+
+    def put_away(self) -> None:
+        """Remove what was made for the next object: there will be none. Never raises."""
+        self._supply.put_away()
+
+    def place(self, attributes: Attributes) -> Destination:
+        """Return where an object goes: into the open round of its study.
+
+        Raises:
+            CannotUnderstand: the object names no study, or its directory cannot be had.
+            OutOfResources: its study cannot be entered.
+        """
+        layout = self._storing.rules.layout
         if isinstance(layout, Flat):
-            return self.storing.rules.directory, None, None
+            return Destination(self._storing.rules.directory)
         uid = study_uid(attributes.study_instance_uid)
         entered = self._entered.get(uid)
         if entered is None:
             entered = self._entered[uid] = self._enter(uid, layout, attributes)
-        self._current = entered
-        return entered.directory, uid, None
+        return Destination(entered.directory, uid, study_round=entered)
 
-    def note_stored(self, name: str, prefix: str) -> None:  # noqa: ARG002
-        """Note what a renamed file will begin with; the rest comes with `record`."""
-        self._letters = prefix[:2]
+    def record(
+        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: Peer
+    ) -> Outcome:
+        """Make the record of an object, and have its command follow.
 
-    def record(self, outcome: Outcome, peer: Peer) -> Outcome:
-        """Make the record of a stored object; return what became of it then."""
+        Raises:
+            OutOfResources: the record cannot be made.
+        """
         received = outcome.received
         if received is None:
             return outcome
-        try:
-            if self._current is not None and received.file_name is not None:
-                file = StoredFile(received.file_name, self._letters)
-                current = self._tracker.stored(
-                    self._current, file, self._sender, self._now(), self._job_maker(received, peer)
-                )
-                self._entered[current.study] = current
-                return outcome._replace(study_round=current.number)
-            if (job := self._job_maker(received, peer)(None)) is not None:
+        entered = None if destination is None else destination.study_round
+        if entered is None or received.file_name is None:
+            job = self._job(received, peer, None)
+            if job is not None:
                 self._tracker.add_job(job)
-        except OutOfResources as error:
-            _logger.error("%s", error)
-            return Outcome(error.status, error=error)
-        return outcome
+            return outcome._replace(job=job)
+        jobs = []
 
-    def _job_maker(
-        self, received: ReceivedObject, peer: Peer
-    ) -> Callable[[Round | None], Job | None]:
-        def make(one: Round | None) -> Job | None:
-            template = self.storing.exec_on_reception
-            if template is None:
-                return None
-            now, key = self._now(), secrets.token_hex(16)
-            self._has_job = True
-            if self._run_at_once is None:
-                return object_job(key, template, received, peer, one, now)
-            job = object_job(key, template, received, peer, one, now, self._sender.owner)
-            self._job = job = job._replace(state=JobState.RUNNING, attempts=1)
+        def make_job(current: Round) -> Job | None:
+            job = self._job(received, peer, current)
+            jobs.append(job)
             return job
 
-        return make
+        file = StoredFile(received.file_name, prefix[:2])
+        current = self._tracker.stored(entered, file, self._sender, self._now(), make_job)
+        self._entered[current.study] = current
+        return outcome._replace(study_round=current.number, job=jobs[0])
+
+    def _job(self, received: ReceivedObject, peer: Peer, entered: Round | None) -> Job | None:
+        """Return the command that follows an object."""
+        template = self._storing.exec_on_reception
+        if template is None:
+            return None
+        now, key = self._now(), secrets.token_hex(16)
+        if self._run_at_once is None:
+            return object_job(key, template, received, peer, entered, now)
+        job = object_job(key, template, received, peer, entered, now, self._sender.owner)
+        return job._replace(state=JobState.RUNNING, attempts=1)
 
     def after_response(self, outcome: Outcome, peer: Peer) -> None:  # noqa: ARG002
         """Do what follows an object, once its response was sent."""
-        if self._job is not None and self._run_at_once is not None:
-            self._run_at_once(self._job)
+        if outcome.job is not None and self._run_at_once is not None:
+            self._run_at_once(outcome.job)
         due = self._next_step()
-        if self._has_job or (due is not None and self.clock() >= due):
+        if outcome.job is not None or (due is not None and self._clock() >= due):
             self._step()
 
     def deadline(self) -> float | None:
@@ -158,7 +171,7 @@ class TrackingStoreSCP(StoreSCP):
 
     def end_association(self) -> None:
         """Let the studies of the association go."""
-        super().end_association()
+        self._supply.end_association()
         if self._entered:
             self._entered.clear()
             try:
@@ -166,6 +179,9 @@ class TrackingStoreSCP(StoreSCP):
             except OutOfResources as error:
                 _logger.error("%s", error)
         self._sender = Sender("", "")
+
+    def forget_study(self) -> None:
+        """Do nothing: no study is that of a process."""
 
     def close(self) -> None:
         """Let everything go; studies go on."""
@@ -176,7 +192,7 @@ class TrackingStoreSCP(StoreSCP):
 
     def _enter(self, uid: str, layout: Sorting, attributes: Attributes) -> Round:
         """Return the open round of a study, whose directory is there."""
-        end = self.clock() + _PATIENCE
+        end = self._clock() + _PATIENCE
         while True:
             entered = self._tracker.enter(uid, None, self._sender, self._now())
             if entered is None:
@@ -188,7 +204,7 @@ class TrackingStoreSCP(StoreSCP):
                 self._make_sure_of(entered.directory)
             if entered is not None and entered.state is RoundState.OPEN:
                 return entered
-            if self.clock() >= end:
+            if self._clock() >= end:
                 raise OutOfResources(f"study {uid} does not come to its end")
             self._sleep(_PAUSE)
 
@@ -198,7 +214,7 @@ class TrackingStoreSCP(StoreSCP):
             uid,
             attributes.patient_name,
             attributes.specific_character_set,
-            self.wall_clock(),
+            self._wall_clock(),
         )
         if isinstance(layout, ByStudyUID):
             return self.output.make_study_directory(name)
@@ -227,26 +243,3 @@ class TrackingStoreSCP(StoreSCP):
     def _give_back(self, directory: str) -> None:
         with contextlib.suppress(OSError):  # it is in use
             os.rmdir(directory)
-
-
-class _Recorded:
-    """A reception whose object has its record when it is finished."""
-
-    __slots__ = ("_finish", "_peer", "_scp", "discard", "feed", "feed_all", "flush")
-
-    def __init__(self, scp: TrackingStoreSCP, reception: Reception, peer: Peer) -> None:
-        self._scp = scp
-        self._peer = peer
-        self._finish = reception.finish
-        # What is called most often costs nothing more.
-        self.feed = reception.feed
-        self.feed_all = reception.feed_all
-        self.flush = reception.flush
-        self.discard = reception.discard
-
-    def finish(self) -> Outcome:
-        return self._scp.record(self._finish(), self._peer)
-
-
-def _no_command(command: Command) -> None:
-    raise AssertionError(f"not run here: {command.line}")

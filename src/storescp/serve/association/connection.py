@@ -28,7 +28,7 @@ from storescp.serve.process.signals import Signals, Stopped, pause
 from storescp.serve.reporting import explanations, parameter_dump
 from storescp.serve.transport import Transport
 from storescp.storage.reception import SUCCESS, Outcome, Reception
-from storescp.storage.store_scp import StoreSCP
+from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.studies.user_commands import Peer, ReceivedObject
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, CannotSend, State
@@ -100,7 +100,7 @@ class Connection:
         transport: Transport,
         address: str,
         policy: Policy,
-        store: StoreSCP,
+        store: StorageSCP,
         signals: Signals,
         *,
         timeouts: Timeouts,

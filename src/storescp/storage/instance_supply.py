@@ -1,0 +1,138 @@
+"""What receptions are made of: hidden files and transcoders. Some are made ahead, while the peer is busy."""
+
+import time
+from collections.abc import Callable
+
+from storescp.dataset.dictionary import Dictionary, standard
+from storescp.dataset.encoding import Output
+from storescp.dataset.familiar import Memory
+from storescp.dataset.transcoder import Transcoder
+from storescp.dimse.command import CStoreRQ
+from storescp.errors import OutOfResources
+from storescp.storage.files.instance_file import InstanceFile
+from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.reception import (
+    NOWHERE,
+    BitPreservingReception,
+    NormalReception,
+    Reception,
+    Studies,
+)
+from storescp.storage.settings import Storing
+from storescp.storage.studies.user_commands import Peer
+from storescp.uids import TransferSyntax
+
+_MANY = 8
+"""Objects in an association after which more are expected."""
+
+_FRESH = 0.001
+"""Seconds in which a file made ahead is taken to be there still: to ask takes one twentieth of a small object's time."""
+
+
+class InstanceSupply:
+    """Makes receptions, and what they need, for the associations of one process."""
+
+    def __init__(
+        self,
+        storing: Storing,
+        dictionary: Callable[[], Dictionary] = standard,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare to make them.
+
+        Args:
+            storing: what is done with objects.
+            dictionary: gives the data dictionary.
+            wall_clock: seconds since 1970, for names.
+            clock: seconds, monotonic.
+        """
+        self.storing = storing
+        self.output = OutputDirectory(
+            storing.rules.directory,
+            durable=storing.durable,
+            maximum_size=storing.maximum_size,
+            reserve=storing.reserve,
+        )
+        self.wall_clock = wall_clock
+        self.clock = clock
+        self.dictionary = dictionary
+        self.memory = Memory()
+        self._syntax: TransferSyntax | None = None
+        self._prepared: tuple[TransferSyntax, Transcoder] | None = None
+        self._spare: InstanceFile | None = None
+        self._spare_since = 0.0
+        self._begun = 0  # objects of this association
+
+    def begin(
+        self, studies: Studies, request: CStoreRQ, syntax: TransferSyntax, peer: Peer
+    ) -> Reception:
+        """Return where the data set of a C-STORE-RQ goes."""
+        self._syntax = syntax
+        if self.storing.bit_preserving:
+            return BitPreservingReception(self, studies, request, syntax, peer)
+        return NormalReception(self, studies, request, syntax, peer)
+
+    def prepare(self) -> None:
+        """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
+        if self._syntax is None:
+            return
+        try:  # no `suppress` here: on the hot path a context manager is too dear
+            if self._prepared is None and not self.storing.bit_preserving:
+                self._prepared = self._syntax, self.transcoder(self._syntax, NOWHERE)
+            if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
+                self._spare = InstanceFile(self.output)
+                self._spare_since = self.clock()
+        except (OutOfResources, OSError, ImportError):
+            return  # whoever needs it meets the error again, and has somebody to tell
+
+    def put_away(self) -> None:
+        """Remove the file that was made for the next object: there will be none. Never raises."""
+        if self._spare is not None:
+            self._spare.discard()
+            self._spare = None
+
+    def new_file(self, header: bytes) -> InstanceFile:
+        """Return a file in the making.
+
+        Raises:
+            OutOfResources: it cannot be created.
+        """
+        self._begun += 1
+        if self._spare is not None:
+            file, self._spare = self._spare, None
+            is_fresh = self.clock() - self._spare_since < _FRESH
+            try:
+                usable = (is_fresh or file.is_there) and self.output.has_reserve()
+            except OSError:  # a network file system may say so if it is gone
+                usable = False
+            if usable:
+                file.header = header
+                return file
+            file.discard()
+        return InstanceFile(self.output, header)
+
+    def transcoder(self, syntax: TransferSyntax, output: Output) -> Transcoder:
+        """Return what writes a data set to `output`.
+
+        Raises:
+            OSError, ImportError: a module that it needs cannot be loaded.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared[0] is syntax:
+            prepared[1].redirect(output)
+            return prepared[1]
+        return Transcoder(
+            syntax,
+            self.storing.encoding,
+            output,
+            dictionary=self.dictionary,
+            memory=self.memory,
+        )
+
+    def end_association(self) -> None:
+        """Leave no trace but the stored objects until the next association."""
+        self._begun = 0
+        self.put_away()
+        self.output.tidy()
