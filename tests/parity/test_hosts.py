@@ -85,6 +85,25 @@ def test_ip_versions(option: list[str], reachable: list[str], tmp_path: Path) ->
     assert expected == callers.read_text().split()
 
 
+@pytest.mark.parametrize("option", ["-i4", "-i0"])
+def test_host_rules_by_name(option: str, tmp_path: Path) -> None:
+    """A rule by name lets the same peers over IPv4 in, whichever kind of socket they come through."""
+    allow, deny = tmp_path / "allow", tmp_path / "deny"
+    allow.write_text("storescp: localhost\n")
+    deny.write_text("ALL: ALL\n")
+
+    with (
+        ours(
+            tmp_path / "out",
+            ["+ac", "--hosts-allow", str(allow), "--hosts-deny", str(deny), option],
+        ) as server,
+        calling(server, "127.0.0.1") as peer,
+    ):
+        peer.associate(CONTEXTS)
+
+        assert peer.echo(3).outcome == "0000"
+
+
 @pytest.mark.parametrize("mode", [[], ["--fork"], ["-i0"]], ids=["single", "fork", "-i0"])
 def test_host_rules(mode: list[str], tmp_path: Path) -> None:
     """Who is not let in is cut off without a word, and named in the log; rules are read anew each time."""

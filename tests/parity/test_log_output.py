@@ -15,6 +15,7 @@ from tests.peers.requestor import (
     Context,
     Requestor,
     associate_request,
+    item,
     message,
     p_data,
     pdv,
@@ -264,3 +265,20 @@ def test_explanations_have_the_level_of_what_they_explain(
 
     assert [line[0] for line in lines] == levels
     assert all(line[1:].startswith(": Why: ") for line in lines)
+
+
+@pytest.mark.parametrize("length", [0, 2, 3, 5, 8])
+def test_maximum_length_items_of_a_wrong_length(length: int, tmp_path: Path) -> None:
+    """Both accept the association, with the same warning."""
+    wrong = item(0x51, bytes(length))
+    user = item(0x50, wrong + item(0x52, b"1.2.3") + item(0x55, b"VERSION"))
+    seen = []
+    for name, run in (("reference", dcmtk), ("ours", ours)):
+        with run(tmp_path / name) as server, Requestor(server.port) as requestor:
+            answer = requestor.exchange(associate_request(CONTEXTS, user=user))
+            requestor.release()
+            settle(server)
+            seen.append((answer.kind, normalised(server)["stderr"]))
+
+    assert seen[0] == seen[1]
+    assert f"W: Invalid length ({length}) for maximum length item" in seen[1][1]

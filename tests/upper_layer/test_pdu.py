@@ -306,14 +306,37 @@ def test_number_of_transfer_syntaxes(count: int) -> None:
     assert request_with(context).contexts[1].transfer_syntaxes == ("1.2",) * count
 
 
-def test_longer_maximum_length_item() -> None:
-    """A maximum length item that is too long gives its first four bytes, and a warning."""
-    request = request_with(user=item(0x51, b"\x00\x00\x20\x00\x00\x00"))
+@pytest.mark.parametrize(
+    ("value", "maximum_length"),
+    [
+        (b"", 0),
+        (b"\x40", 0x40),
+        (b"\x40\x00", 0x4000),
+        (b"\x00\x40\x00", 0x4000),
+        (b"\x00\x00\x20\x00\x09", 0x2000),
+        (b"\x00\x00\x20\x00\x00\x00", 0x2000),
+    ],
+)
+@pytest.mark.parametrize("following", [b"", item(0x52, b"1.2.3")])
+def test_maximum_length_item_of_another_length(
+    value: bytes, maximum_length: int, following: bytes
+) -> None:
+    """What it holds counts, as far as there are four bytes, and there is a warning; wherever the item stands."""
+    request = request_with(user=item(0x51, value) + following)
 
-    assert request.user_information.maximum_length == 8192
+    assert request.user_information.maximum_length == maximum_length
     assert [note.text for note in request.notes] == [
-        "Invalid length (6) for maximum length item, must be 4"
+        f"Invalid length ({len(value)}) for maximum length item, must be 4"
     ]
+
+
+def test_warnings_about_maximum_length_items() -> None:
+    """There is one for each, but not thousands."""
+    two = request_with(user=item(0x51, b"") + item(0x51, b"\x01"))
+    many = request_with(user=item(0x51, b"") * 1000)
+
+    assert [note.text[15:18] for note in two.notes] == ["(0)", "(1)"]
+    assert len(many.notes) == 20
 
 
 def test_ignored_sub_items() -> None:
@@ -358,17 +381,22 @@ def test_ignored_sub_items() -> None:
             "illegal subitem length 65",
         ),
         (FIXED + item(0x20, b"\x01\x00\x00\x00" + item(0x30, b"1" * 64 + b"\x00")), "length 65"),
-        (FIXED + item(0x50, item(0x51, b"\x00\x01")), "DUL Illegal Max PDU. Got 6 bytes of data."),
         (FIXED + item(0x50, b"\x51\x00\x00\x64" + bytes(4)), "length field of 100"),
         (FIXED + item(0x50, item(0x52, b"1" * 65)), "illegal subitem length 65"),
         (FIXED + item(0x50, item(0x55, b"1" * 70)), "illegal subitem length 70"),
         (FIXED + item(0x50, item(0x54, b"")), "The minimum allowed size is"),
-        (FIXED + item(0x50, item(0x54, b"\x00\x201.2")), "length field of 32"),
+        (
+            FIXED + item(0x50, item(0x54, b"\x00\x201.2")),
+            "DUL Illegal SCU-SCP role list UID. Got 5 bytes of data with a length field of 32",
+        ),
         (
             FIXED + item(0x50, item(0x54, b"\x00\x03" + b"1.2" + b"\x01")),
             "DUL Illegal SCU-SCP role list.",
         ),
-        (FIXED + item(0x50, item(0x56, b"\x00\x501.2")), "length field of 80"),
+        (
+            FIXED + item(0x50, item(0x56, b"\x00\x501.2")),
+            "DUL Illegal extended negotiation item. Got 5 bytes of data with a length field of 80",
+        ),
         (FIXED + item(0x50, item(0x56, b"\x00")), "The minimum allowed size is"),
         (
             FIXED + item(0x50, item(0x58, b"")),

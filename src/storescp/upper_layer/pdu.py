@@ -27,6 +27,9 @@ _pack_item = struct.Struct(">BxH").pack  # PS3.8 9.3.2.1: item type, item length
 _unpack_item = struct.Struct(">BxH").unpack_from
 _FIXED_FIELDS = struct.Struct(">H2x16s16s32x")  # PS3.8 9.3.2: protocol version, called, calling
 _CONTEXT = struct.Struct(">BxBx")  # PS3.8 9.3.2.2, 9.3.3.2: context ID, result
+_MOST_NOTES = 20
+"""A request has room for thousands of wrong items; nobody reads as many lines."""
+
 _LONG = struct.Struct(">I")
 _SHORT = struct.Struct(">H")
 _TWO_SHORTS = struct.Struct(">HH")
@@ -443,7 +446,8 @@ class _UserInformationReader:
                 case _Item.IMPLEMENTATION_VERSION_NAME:
                     self._version_name = _uid(value)
                 case _Item.EXTENDED_NEGOTIATION:
-                    self._extended.append(ExtendedNegotiation(*_uid_and_rest(value)))
+                    parts = _uid_and_rest(value, "extended negotiation item")
+                    self._extended.append(ExtendedNegotiation(*parts))
                 case _Item.COMMON_EXTENDED_NEGOTIATION:
                     self._common.extend(_common_extended_negotiation(value))
                 case _Item.USER_IDENTITY:
@@ -454,14 +458,11 @@ class _UserInformationReader:
                     pass
 
     def _read_maximum_length(self, value: bytes) -> int:
-        """Return the number in the first four bytes: some peers fill the item up."""
-        if len(value) != _LONG.size:
+        """Return the number in the first four bytes, or in fewer if the item is too short: some peers fill it up."""
+        if len(value) != _LONG.size and len(self.notes) < _MOST_NOTES:
             text = f"Invalid length ({len(value)}) for maximum length item, must be 4"
-            self.notes = (network(WARN, text),)
-        if len(value) < _LONG.size:
-            raise _too_short("Max PDU", len(value), _LONG.size)
-        (maximum_length,) = _LONG.unpack_from(value)
-        return int(maximum_length)
+            self.notes = (*self.notes, network(WARN, text))
+        return int.from_bytes(value[: _LONG.size], "big")
 
 
 def _fixed_fields(variable_field: bytes) -> tuple[int, str, str]:
@@ -523,7 +524,7 @@ def _answered_context(value: bytes) -> AnsweredContext:
 
 
 def _role_selection(value: bytes) -> RoleSelection:
-    uid, roles = _uid_and_rest(value)
+    uid, roles = _uid_and_rest(value, "SCU-SCP role list UID")
     if len(roles) < 2:
         raise _too_short("SCU-SCP role list", len(value), len(value) - len(roles) + 2)
     return RoleSelection(uid, scu=roles[0] != 0, scp=roles[1] != 0)
@@ -561,22 +562,22 @@ def _user_identity(value: bytes) -> UserIdentity:
     return UserIdentity(value[0], value[1] != 0, primary, secondary)
 
 
-def _take_counted(data: bytes) -> tuple[bytes, bytes]:
-    """Return the value behind a two byte length, and what follows it."""
+def _take_counted(data: bytes, what: str = "sub-item") -> tuple[bytes, bytes]:
+    """Return the value behind a two byte length, and what follows it; `what` it is about is for errors."""
     if len(data) < _SHORT.size:
-        raise _too_short("sub-item", len(data), _SHORT.size)
+        raise _too_short(what, len(data), _SHORT.size)
     (length,) = _SHORT.unpack_from(data)
     stop = _SHORT.size + length
     if stop > len(data):
         raise InvalidAssociatePDU(
-            f"0006:0308 DUL Illegal sub-item. Got {len(data)} bytes of data with a length field of"
+            f"0006:0308 DUL Illegal {what}. Got {len(data)} bytes of data with a length field of"
             f" {length} (data before length field is not included in length field)."
         )
     return data[_SHORT.size : stop], data[stop:]
 
 
-def _uid_and_rest(data: bytes) -> tuple[str, bytes]:
-    value, rest = _take_counted(data)
+def _uid_and_rest(data: bytes, what: str = "sub-item") -> tuple[str, bytes]:
+    value, rest = _take_counted(data, what)
     return _uid(value), rest
 
 

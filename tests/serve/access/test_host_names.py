@@ -50,6 +50,31 @@ def test_reverse_lookup(
     assert reverse_lookup("10.1.2.3") == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("::ffff:0:1", "::ffff:0:1"),
+        ("2001:db8::5", "2001:db8::5"),
+    ],
+)
+def test_ipv4_through_a_socket_for_ipv6(
+    monkeypatch: pytest.MonkeyPatch, address: str, asked: str
+) -> None:
+    """With --ip-auto, peers over IPv4 have the names that they have with --ipv4."""
+    questions = []
+
+    def getnameinfo(endpoint: tuple[str, int], _: int) -> tuple[str, str]:
+        questions.append(endpoint[0])
+        return "ct1.example.org", "0"
+
+    monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
+
+    assert reverse_lookup(address) == "ct1.example.org"
+    assert questions == [asked]
+
+
 @pytest.mark.parametrize("address", ["", "junk", "10.1.2.3.4", "a\0b", "fe80::1%no-such-interface"])
 def test_what_is_no_address_has_no_name(address: str) -> None:
     """No text makes the lookup fail with an error."""

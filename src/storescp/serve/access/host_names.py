@@ -18,7 +18,7 @@ _ATTEMPTS = 5  # as the reference, if the name server is busy
 
 def reverse_lookup(address: str) -> str:
     """Return the name of an address, the address if it has none, `unknown` if that is not known."""
-    number, _, scope = address.partition("%")
+    number, _, scope = _without_mapping(address).partition("%")
     for _ in range(_ATTEMPTS):
         try:
             endpoint = (number, 0, 0, socket.if_nametoindex(scope)) if scope else (number, 0)
@@ -31,6 +31,14 @@ def reverse_lookup(address: str) -> str:
         except (OSError, ValueError):
             return UNKNOWN
     return UNKNOWN
+
+
+def _without_mapping(address: str) -> str:
+    """Return the IPv4 address that a socket for IPv6 shows as `::ffff:a.b.c.d`, RFC 4291 2.5.5.2.
+
+    Names are registered for IPv4 addresses: only some resolvers find them for the other form.
+    """
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def presentation_address(name: str, address: str) -> str:
