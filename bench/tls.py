@@ -24,9 +24,10 @@ from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
+from storescp.serve.tls.choices import PeerAuthentication
 from storescp.serve.tls.connection import handshake
 from storescp.serve.tls.context import ServerContext
-from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 
 RECORD = bytes(range(256)) * 64
 

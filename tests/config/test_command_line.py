@@ -11,26 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storescp.config.choices import (
-    MEGABYTE,
-    CommandLine,
-    CRLCheck,
-    FileNames,
-    GroupLength,
-    IPVersion,
-    KeyFormat,
-    LogLevel,
-    PeerAuthentication,
-    Request,
-    SecurityProfile,
-    SequenceLength,
-    SortBy,
-    Sorting,
-)
+from storescp.config.choices import MEGABYTE, CommandLine, Request, SecurityProfile, SortBy, Sorting
 from storescp.config.command_line import Evaluation, UsageError, parse, scan, split
 from storescp.config.options.evaluation import Stage
 from storescp.config.options.rows import Feature, Option
 from storescp.config.options.table import BY_NAME, options
+from storescp.dataset.encoding import GroupLength, SequenceLength
+from storescp.log.levels import LogLevel
+from storescp.serve.accept.settings import IPVersion
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 from tests.peers.tools import require_tool
 
 PORT = "21985"
@@ -440,7 +429,7 @@ def test_invalid_value(line: str, text: str) -> None:
         ("--umask 27", "umask", 0o27),
         ("--umask 0077", "umask", 0o77),
         ("-i4 -i6", "ip_version", IPVersion.IPV6),
-        ("-i6 -i0", "ip_version", IPVersion.DUAL),
+        ("-i6 -i0", "ip_version", IPVersion.BOTH),
         ("-i6 -i4", "ip_version", IPVersion.IPV4),
         ("-dhl", "host_lookup", False),
         ("+ac -ac", "access_control", False),
@@ -462,9 +451,9 @@ def test_invalid_value(line: str, text: str) -> None:
         ("-ss x -su y", "sorting", Sorting(SortBy.STUDY_UID, "y")),
         ("-ss ''", "sorting", Sorting(SortBy.TIMESTAMP)),
         ("-su x -sp", "sorting", Sorting(SortBy.PATIENT_NAME)),
-        ("+uf", "file_names", FileNames.UNIQUE),
-        ("+uf -uf -tn", "file_names", FileNames.TIME),
-        ("-uf", "file_names", FileNames.INSTANCE_UID),
+        ("+uf", "unique_filenames", True),
+        ("+uf -uf -tn", "timenames", True),
+        ("-uf", "unique_filenames", False),
         ("-xcr ''", "exec_on_reception", ""),
         ("-F +F", "write_dataset", False),
         ("+tls k c -tls", "tls", None),
@@ -472,12 +461,12 @@ def test_invalid_value(line: str, text: str) -> None:
         ("+tls k c +pw secret", "key_password", "secret"),
         ("+tls k c +pw secret -pw", "key_password", ""),
         ("+tls k c -pw +ps", "key_password", None),
-        ("+tls k c -der", "key_format", KeyFormat.DER),
+        ("+tls k c -der", "key_format", FileFormat.DER),
         ("+tls k c +cf b +cf a +cf b", "certificate_files", ("b", "a", "b")),
         ("+cd b +tls k c +cd a", "certificate_directories", ("b", "a")),
         ("+tls k c +crl x", "crl_check", None),
-        ("+tls k c +cra +crv", "crl_check", CRLCheck.LEAF),
-        ("+tls k c +cra", "crl_check", CRLCheck.CHAIN),
+        ("+tls k c +cra +crv", "crl_check", CRLChecks.LEAF),
+        ("+tls k c +cra", "crl_check", CRLChecks.CHAIN),
         ("+tls k c +pn +pg", "security_profile", SecurityProfile.RFC_8996),
         ("+tls k c +pg +pa", "security_profile", SecurityProfile.AES),
         ("+tls k c +cs X +pz +py", "ciphers", ("X",)),
@@ -485,7 +474,7 @@ def test_invalid_value(line: str, text: str) -> None:
         ("+tls k c +rs s +ws +wf f", "write_seed", False),
         ("+tls k c +rs s +wf f +ws", "write_seed", True),
         ("+tls k c +rs s +wf f +ws", "write_seed_file", None),
-        ("+tls k c -ic -vc", "peer_authentication", PeerAuthentication.VERIFY),
+        ("+tls k c -ic -vc", "peer_authentication", PeerAuthentication.VERIFIED),
         ("--expect-sni x", "expected_sni", "x"),
         ("--inflate-limit 3", "inflate_limit", 3 * MEGABYTE),
     ],

@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from storescp.log import levels, setup
+from storescp.log import setup
+from storescp.log.levels import LogLevel
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def restored_logging() -> Iterator[None]:
 def event(
     message: str = "Association Received",
     *,
-    level: int = levels.INFO,
+    level: int = LogLevel.INFO,
     logger: str = "dcmtk.apps.storescp",
     created: float | None = None,
 ) -> logging.LogRecord:

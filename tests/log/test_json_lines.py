@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from storescp.events import Party
-from storescp.log import json_lines, levels, setup
+from storescp.log import json_lines, setup
 from storescp.log.context import CURRENT, LogContext
 from storescp.log.json_lines import JSONLayout, Masks
-from storescp.log.levels import LogMask
+from storescp.log.levels import LogLevel, LogMask
 from storescp.log.log4cplus import layouts
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.properties import Properties
@@ -151,7 +151,7 @@ def test_layout_of_configuration_files() -> None:
 
 def test_option(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard error gets objects, and masks are those that were asked for."""
-    setup.configure(setup.LogSettings(levels.INFO, json=True, masks=(LogMask.UIDS,)))
+    setup.configure(setup.LogSettings(LogLevel.INFO, json=True, masks=(LogMask.UIDS,)))
     logging.getLogger("dcmtk.apps.storescp").info("of %s", "1.2.3.4")
     json_lines.MASKS.choose(())
 

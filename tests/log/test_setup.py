@@ -11,6 +11,7 @@ import pytest
 
 from storescp.errors import ConfigurationError
 from storescp.log import appender, levels, setup
+from storescp.log.levels import LogLevel
 from tests.log.logging_state import event, restored_logging
 
 
@@ -23,14 +24,14 @@ def _restored() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        (levels.FATAL, "fatal"),
-        (levels.ERROR, "Error"),
-        (levels.WARN, "WARN"),
-        (levels.INFO, "info"),
-        (levels.DEBUG, "debug"),
-        (levels.TRACE, "trace"),
-        (levels.OFF, "off"),
-        (levels.TRACE, "all"),
+        (LogLevel.FATAL, "fatal"),
+        (LogLevel.ERROR, "Error"),
+        (LogLevel.WARN, "WARN"),
+        (LogLevel.INFO, "info"),
+        (LogLevel.DEBUG, "debug"),
+        (LogLevel.TRACE, "trace"),
+        (LogLevel.OFF, "off"),
+        (LogLevel.TRACE, "all"),
         (None, "notset"),
         (None, ""),
         (None, "warning"),
@@ -60,10 +61,17 @@ def test_level_without_name_counts_as_the_next_lower(expected: str, level: int) 
 
 def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Level letter, colon and blank stand before every line; a message that ends with LF has an empty last line."""
-    setup.configure(setup.LogSettings(level=levels.TRACE))
+    setup.configure(setup.LogSettings(level=LogLevel.TRACE))
     logger = logging.getLogger("dcmtk.apps.storescp")
 
-    for level in (levels.FATAL, levels.ERROR, levels.WARN, levels.INFO, levels.DEBUG, levels.TRACE):
+    for level in (
+        LogLevel.FATAL,
+        LogLevel.ERROR,
+        LogLevel.WARN,
+        LogLevel.INFO,
+        LogLevel.DEBUG,
+        LogLevel.TRACE,
+    ):
         logger.log(level, "one of %d\n", 6)
     logger.info("Parameters:\n  a\n\n  b")
 
@@ -74,20 +82,27 @@ def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        ("F", levels.FATAL),
-        ("FE", levels.ERROR),
-        ("FEW", levels.WARN),
-        ("FEWI", levels.INFO),
-        ("FEWID", levels.DEBUG),
-        ("FEWIDT", levels.TRACE),
-        ("", levels.OFF),
+        ("F", LogLevel.FATAL),
+        ("FE", LogLevel.ERROR),
+        ("FEW", LogLevel.WARN),
+        ("FEWI", LogLevel.INFO),
+        ("FEWID", LogLevel.DEBUG),
+        ("FEWIDT", LogLevel.TRACE),
+        ("", LogLevel.OFF),
     ],
 )
 def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Events at or above the level of the root logger are printed, others are not."""
     setup.configure(setup.LogSettings(level=level))
 
-    for each in (levels.FATAL, levels.ERROR, levels.WARN, levels.INFO, levels.DEBUG, levels.TRACE):
+    for each in (
+        LogLevel.FATAL,
+        LogLevel.ERROR,
+        LogLevel.WARN,
+        LogLevel.INFO,
+        LogLevel.DEBUG,
+        LogLevel.TRACE,
+    ):
         logging.getLogger("dcmtk.dcmnet").log(each, "x")
 
     assert expected == "".join(line[0] for line in capsys.readouterr().err.splitlines())
@@ -110,12 +125,12 @@ def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture
 
 def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
     """A defective log call costs no association."""
-    record = logging.LogRecord("x", levels.INFO, "x", 1, "%d objects", ("many",), None)
+    record = logging.LogRecord("x", LogLevel.INFO, "x", 1, "%d objects", ("many",), None)
 
     assert appender.message_of(record) == "%d objects ('many',)"
 
 
-@pytest.mark.parametrize("level", [levels.FATAL, levels.OFF, levels.INFO])
+@pytest.mark.parametrize("level", [LogLevel.FATAL, LogLevel.OFF, LogLevel.INFO])
 def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[str]) -> None:
     """`--arguments` is printed at level INFO also with `--quiet`."""
     setup.configure(setup.LogSettings(level=level))
@@ -127,7 +142,12 @@ def test_announcement_ignores_levels(level: int, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(True, levels.OFF), (True, levels.FATAL), (False, levels.ERROR), (False, levels.TRACE)],
+    [
+        (True, LogLevel.OFF),
+        (True, LogLevel.FATAL),
+        (False, LogLevel.ERROR),
+        (False, LogLevel.TRACE),
+    ],
 )
 def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> None:
     """Usage errors are silenced by a root level above ERROR."""
@@ -138,7 +158,7 @@ def test_usage_errors_fall_silent_above_error(expected: bool, level: int) -> Non
 
 @pytest.mark.parametrize(
     ("expected", "level"),
-    [(False, levels.WARN), (True, levels.INFO), (False, levels.DEBUG)],
+    [(False, LogLevel.WARN), (True, LogLevel.INFO), (False, LogLevel.DEBUG)],
 )
 def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
     """The progress line appears with `--verbose`, not with `--debug`."""
@@ -149,22 +169,22 @@ def test_progress_wants_exactly_info(expected: bool, level: int) -> None:
 
 def test_progress_level_is_inherited_and_can_be_set_apart() -> None:
     """The effective level of the progress logger counts, wherever it comes from."""
-    setup.configure(setup.LogSettings(level=levels.DEBUG))
+    setup.configure(setup.LogSettings(level=LogLevel.DEBUG))
 
-    logging.getLogger("dcmtk.apps").setLevel(levels.INFO)
+    logging.getLogger("dcmtk.apps").setLevel(LogLevel.INFO)
     inherited = setup.progress_enabled()
-    logging.getLogger(levels.PROGRESS).setLevel(levels.WARN)
+    logging.getLogger(levels.PROGRESS).setLevel(LogLevel.WARN)
 
     assert (inherited, setup.progress_enabled()) == (True, False)
 
 
 def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever was configured before does not print a second time, and its levels are forgotten."""
-    setup.configure(setup.LogSettings(level=levels.INFO))
-    logging.getLogger("dcmtk.dcmnet").setLevel(levels.DEBUG)
+    setup.configure(setup.LogSettings(level=LogLevel.INFO))
+    logging.getLogger("dcmtk.dcmnet").setLevel(LogLevel.DEBUG)
     logging.getLogger("dcmtk.dcmnet").propagate = False
 
-    setup.configure(setup.LogSettings(level=levels.INFO))
+    setup.configure(setup.LogSettings(level=LogLevel.INFO))
     logging.getLogger("dcmtk.dcmnet").debug("no")
     logging.getLogger("dcmtk.dcmnet").info("yes")
 

@@ -17,9 +17,10 @@ from storescp.errors import ConfigurationError, ProtocolError, StatusError
 from storescp.reports import conformance
 from storescp.serve.association import connection
 from storescp.serve.tls import profiles as tls_profiles
+from storescp.serve.tls.choices import PeerAuthentication
 from storescp.serve.tls.context import ServerContext
 from storescp.serve.tls.offer import offered_suites
-from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 from storescp.uid_names import UID_NAMES
 from storescp.uids import TRANSFER_SYNTAXES
 from storescp.upper_layer.negotiation import Policy, negotiate

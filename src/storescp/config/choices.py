@@ -6,10 +6,13 @@ The values here are named tuples rather than dataclasses, because making the cla
 """
 
 import sys
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import NamedTuple
 
-from storescp.log.levels import LogMask
+from storescp.dataset.encoding import GroupLength, SequenceLength
+from storescp.log.levels import LogLevel, LogMask
+from storescp.serve.accept.settings import IPVersion
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 from storescp.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -52,40 +55,6 @@ class Mode(Enum):
     """Tell whether receiving would start."""
 
 
-class LogLevel(IntEnum):
-    """Levels of the root logger, with the values that `logging` gives or would give them."""
-
-    OFF = 60
-    FATAL = 50
-    ERROR = 40
-    WARN = 30
-    INFO = 20
-    DEBUG = 10
-    TRACE = 5
-
-
-class IPVersion(Enum):
-    """Which internet protocol is listened on."""
-
-    IPV4 = "IPv4"
-    IPV6 = "IPv6"
-    DUAL = "dual stack"
-
-
-class KeyFormat(Enum):
-    """How keys and certificates are encoded in their files."""
-
-    PEM = "PEM"
-    DER = "DER"
-
-
-class CRLCheck(Enum):
-    """Which certificates of a chain are looked up in the certificate revocation lists."""
-
-    LEAF = "leaf"
-    CHAIN = "chain"
-
-
 class SecurityProfile(Enum):
     """Secure transport connection profiles, PS3.15 annex B, with the names that lists of them show."""
 
@@ -97,37 +66,6 @@ class SecurityProfile(Enum):
     BASIC = "Basic TLS Secure Transport Connection Profile"
     AES = "AES TLS Secure Transport Connection Profile"
     NULL = "Authenticated unencrypted communication"
-
-
-class PeerAuthentication(Enum):
-    """What is asked of the peer's certificate."""
-
-    REQUIRE = "require"
-    VERIFY = "verify if present"
-    IGNORE = "ignore"
-
-
-class GroupLength(Enum):
-    """What becomes of group length elements (gggg,0000) in data sets, PS3.5 7.2."""
-
-    RECALCULATE = "recalculate"
-    CREATE = "create"
-    REMOVE = "remove"
-
-
-class SequenceLength(Enum):
-    """How the lengths of sequences and items are written, PS3.5 7.5."""
-
-    EXPLICIT = "explicit"
-    UNDEFINED = "undefined"
-
-
-class FileNames(Enum):
-    """Where the names of instance files come from."""
-
-    INSTANCE_UID = "instance UID"
-    UNIQUE = "unique"
-    TIME = "time"
 
 
 class SortBy(Enum):
@@ -196,12 +134,12 @@ class CommandLine(NamedTuple):
     """Names of the private key's and the certificate's file; `None`: plain TCP."""
     key_password: str | None = None
     """`None`: ask on standard input, if the key is encrypted."""
-    key_format: KeyFormat = KeyFormat.PEM
+    key_format: FileFormat = FileFormat.PEM
     certificate_files: tuple[str, ...] = ()
     """These and the following lists are in the order of the command line."""
     certificate_directories: tuple[str, ...] = ()
     crl_files: tuple[str, ...] = ()
-    crl_check: CRLCheck | None = None
+    crl_check: CRLChecks | None = None
     """`None`: leaf certificates, if there is a revocation list."""
     security_profile: SecurityProfile = SecurityProfile.RFC_8996
     ciphers: tuple[str, ...] = ()
@@ -212,7 +150,7 @@ class CommandLine(NamedTuple):
     write_seed: bool = False
     """Write the seed back to its file; excludes the next one."""
     write_seed_file: str | None = None
-    peer_authentication: PeerAuthentication = PeerAuthentication.REQUIRE
+    peer_authentication: PeerAuthentication = PeerAuthentication.REQUIRED
     # output
     output_directory: str = "."
     bit_preserving: bool = False
@@ -293,10 +231,3 @@ class CommandLine(NamedTuple):
     def side_by_side(self) -> bool:
         """Whether each study ends for itself."""
         return self.workers is not None or self.state_directory is not None or self.parallel_studies
-
-    @property
-    def file_names(self) -> FileNames:
-        """Where file names come from, after the options about them were weighed."""
-        if self.timenames:
-            return FileNames.TIME
-        return FileNames.UNIQUE if self.unique_filenames else FileNames.INSTANCE_UID

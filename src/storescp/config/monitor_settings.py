@@ -5,12 +5,13 @@ import logging
 import os
 import stat
 
-from storescp.config.choices import CommandLine, HTTPAddress, KeyFormat
+from storescp.config.choices import CommandLine, HTTPAddress
 from storescp.errors import ConfigurationError
 from storescp.monitor.progress import Progress
 from storescp.monitor.settings import Monitoring
 from storescp.monitor.status_page import StatusPage
 from storescp.monitor.surroundings import Whereabouts
+from storescp.serve.tls.choices import FileFormat
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -51,7 +52,7 @@ def _page(command_line: CommandLine, address: HTTPAddress, database: str | None)
             writes=not command_line.ignore,
             least_free=command_line.min_free_space,
             certificate_file=None if command_line.tls is None else command_line.tls[1],
-            certificate_is_der=command_line.key_format is KeyFormat.DER,
+            certificate_is_der=command_line.key_format is FileFormat.DER,
             database=database,
         ),
         token=token,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from storescp.config import choices, dictionaries
 from storescp.config.choices import CommandLine
 from storescp.dataset.dictionary import Dictionary, standard
-from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
+from storescp.dataset.encoding import Encoding
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.printable import printable
-from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
+from storescp.serve.accept.listening_socket import bind
+from storescp.serve.accept.settings import Listening
 from storescp.serve.association.connection import Disturbances, Timeouts
 from storescp.serve.receiver import Receiver
 from storescp.serve.settings import Receiving
@@ -132,7 +133,7 @@ def receiving(command_line: CommandLine, accepted: Policy, connected: int | None
         policy=accepted,
         storing=_storing(command_line),
         port=command_line.port,
-        ip_version=IP_VERSIONS[command_line.ip_version],
+        ip_version=command_line.ip_version,
         connected=connected,
         timeouts=_timeouts(command_line),
         maximum_command_length=command_line.max_command_size,
@@ -167,7 +168,7 @@ def check_privileges(command_line: CommandLine) -> None:
         return
     try:
         # A capability, or a setting of the system, may allow it to others than root: in containers that is usual.
-        bind(Listening(port, IP_VERSIONS[command_line.ip_version])).close()
+        bind(Listening(port, command_line.ip_version)).close()
     except NetworkUnavailable as error:
         if isinstance(error.__cause__, PermissionError):
             raise ConfigurationError(
@@ -200,19 +201,6 @@ def dictionary() -> Callable[[], Dictionary]:
         return standard
     of_user = _UserDictionary(entries)
     return lambda: of_user
-
-
-IP_VERSIONS = {
-    choices.IPVersion.IPV4: IPVersion.IPV4,
-    choices.IPVersion.IPV6: IPVersion.IPV6,
-    choices.IPVersion.DUAL: IPVersion.BOTH,
-}
-
-_FILE_NAMES = {
-    choices.FileNames.INSTANCE_UID: FileNames.FROM_INSTANCE_UID,
-    choices.FileNames.UNIQUE: FileNames.UNIQUE,
-    choices.FileNames.TIME: FileNames.FROM_TIME,
-}
 
 
 def _timeouts(command_line: CommandLine) -> Timeouts:
@@ -277,13 +265,13 @@ def _storing(command_line: CommandLine) -> Storing:
         rules=Rules(
             directory=_output_directory(command_line),
             layout=_layout(command_line.sorting),
-            file_names=_FILE_NAMES[command_line.file_names],
+            file_names=_file_names(command_line),
             extension=command_line.filename_extension,
         ),
         encoding=Encoding(
             transfer_syntax=command_line.output_transfer_syntax,
-            group_length=GroupLength[command_line.group_length.name],
-            sequence_length=SequenceLength[command_line.sequence_length.name],
+            group_length=command_line.group_length,
+            sequence_length=command_line.sequence_length,
             padding=command_line.padding,
             new_vr=command_line.new_vr,
             convert_un=command_line.convert_un,
@@ -308,6 +296,13 @@ def _output_directory(command_line: CommandLine) -> str:
         return command_line.output_directory
     # It will be remembered, and the next start may be elsewhere.
     return os.path.abspath(command_line.output_directory)
+
+
+def _file_names(command_line: CommandLine) -> FileNames:
+    """Return where file names come from, after the options about them were weighed."""
+    if command_line.timenames:
+        return FileNames.FROM_TIME
+    return FileNames.UNIQUE if command_line.unique_filenames else FileNames.FROM_INSTANCE_UID
 
 
 def _layout(sorting: choices.Sorting | None) -> Layout:
@@ -415,28 +410,22 @@ def tls(command_line: CommandLine) -> "TLSSettings | None":
 
 def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLSSettings":
     from storescp.serve.tls import profiles as tls_profiles
-    from storescp.serve.tls.settings import CRLChecks, FileFormat, PeerAuthentication, TLSSettings
+    from storescp.serve.tls.settings import TLSSettings
 
     profile = next(
         profile
         for profile in tls_profiles.PROFILES
         if profile.title == command_line.security_profile.value
     )
-    checks = {choices.CRLCheck.LEAF: CRLChecks.LEAF, choices.CRLCheck.CHAIN: CRLChecks.CHAIN}
-    authentication = {
-        choices.PeerAuthentication.REQUIRE: PeerAuthentication.REQUIRED,
-        choices.PeerAuthentication.VERIFY: PeerAuthentication.VERIFIED,
-        choices.PeerAuthentication.IGNORE: PeerAuthentication.IGNORED,
-    }
     return TLSSettings(
         key_file=key,
         certificate_file=certificate,
         password=command_line.key_password,
-        file_format=FileFormat[command_line.key_format.name],
+        file_format=command_line.key_format,
         trusted_files=command_line.certificate_files,
         trusted_directories=command_line.certificate_directories,
         crl_files=command_line.crl_files,
-        crl_checks=None if command_line.crl_check is None else checks[command_line.crl_check],
+        crl_checks=command_line.crl_check,
         profile=profile,
         additional_suites=command_line.ciphers,
         dh_parameter_file=command_line.dh_parameters,
@@ -445,5 +434,5 @@ def _tls_settings(command_line: CommandLine, key: str, certificate: str) -> "TLS
         written_seed_file=(
             command_line.seed if command_line.write_seed else command_line.write_seed_file
         ),
-        peer_authentication=authentication[command_line.peer_authentication],
+        peer_authentication=command_line.peer_authentication,
     )

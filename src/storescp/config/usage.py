@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator
 
 from storescp import __version__
 from storescp.compilation import form
-from storescp.config.choices import MEGABYTE, CommandLine, LogLevel
+from storescp.config.choices import MEGABYTE, CommandLine
 from storescp.config.features import tls_features
 from storescp.config.options.rows import Features, Group, Number, Octal, Option, Section
 from storescp.config.options.table import BLOCKS, GROUPS, option_names
+from storescp.log.levels import LogLevel
 
 IDENTIFICATION = "$dcmtk: storescp v3.7.0 2025-12-15 $"
 """What scripts look for: the release whose command line and behaviour this program follows."""

@@ -4,7 +4,7 @@ import logging
 import traceback
 
 from storescp.best_effort_output import StandardStream
-from storescp.log.levels import WARN
+from storescp.log.levels import LogLevel
 
 
 def remove_appenders(logger: logging.Logger) -> "list[Appender]":
@@ -60,7 +60,7 @@ class StandardErrorAppender(Appender):
     def _make_report(self, lost: int) -> str:
         text = "%d log messages were lost, because standard error did not take them"
         return self.format(
-            logging.LogRecord("dcmtk.apps.storescp", WARN, "", 0, text, (lost,), None)
+            logging.LogRecord("dcmtk.apps.storescp", LogLevel.WARN, "", 0, text, (lost,), None)
         )
 
 

@@ -3,25 +3,25 @@
 They are those of `logging`, which this does not import: a usage text has no time for it.
 """
 
-from enum import Enum
+from enum import Enum, IntEnum
 
-OFF = 60
-FATAL = 50
-ERROR = 40
-WARN = 30
-INFO = 20
-DEBUG = 10
-TRACE = 5
 
-NAMES = {
-    FATAL: "FATAL",
-    ERROR: "ERROR",
-    WARN: "WARN",
-    INFO: "INFO",
-    DEBUG: "DEBUG",
-    TRACE: "TRACE",
-}
-_LEVELS = {name.lower(): level for level, name in NAMES.items()} | {"off": OFF, "all": TRACE}
+class LogLevel(IntEnum):
+    """Levels of events, with the values that `logging` gives or would give them."""
+
+    OFF = 60
+    FATAL = 50
+    ERROR = 40
+    WARN = 30
+    INFO = 20
+    DEBUG = 10
+    TRACE = 5
+
+
+NAMES: dict[int, str] = {level: level.name for level in LogLevel if level is not LogLevel.OFF}
+"""Levels that events have, highest first."""
+
+_LEVELS = {level.name.lower(): level for level in LogLevel} | {"all": LogLevel.TRACE}
 
 PROGRESS = "dcmtk.apps.storescp.progress"
 """A logger to which nothing is ever sent; its level alone decides about the progress line."""

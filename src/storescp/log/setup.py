@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.log.appender import Appender, StandardErrorAppender, message_of, remove_appenders
-from storescp.log.levels import ERROR, INFO, PROGRESS, WARN, level_name
+from storescp.log.levels import PROGRESS, LogLevel, level_name
 
 if TYPE_CHECKING:
     from storescp.log.levels import LogMask
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class LogSettings:
     """What is logged, and where to."""
 
-    level: int = WARN
+    level: int = LogLevel.WARN
     configuration_file: str | None = None
     """Decides about everything; `level` does not count then."""
     json: bool = False
@@ -50,9 +50,9 @@ def configure(settings: LogSettings) -> None:
     root.setLevel(settings.level)
     if settings.json:
         # Dots on standard output would stand between the objects once both streams go to one file.
-        logging.getLogger(PROGRESS).setLevel(WARN)
+        logging.getLogger(PROGRESS).setLevel(LogLevel.WARN)
     if settings.configuration_file is not None:
-        root.setLevel(INFO)
+        root.setLevel(LogLevel.INFO)
         # Most servers run without such a file and need not wait for these modules.
         from storescp.log.log4cplus import configuration
 
@@ -91,17 +91,17 @@ def reset() -> None:
 def announce(text: str) -> None:
     """Log a message at level INFO through the root logger whatever its level is, as `--arguments` wants it."""
     root = logging.getLogger()
-    root.handle(root.makeRecord("root", INFO, __file__, 0, text, (), None))
+    root.handle(root.makeRecord("root", LogLevel.INFO, __file__, 0, text, (), None))
 
 
 def usage_errors_are_silent() -> bool:
     """Tell whether the level of the root logger silences usage errors too."""
-    return logging.getLogger().level > ERROR
+    return logging.getLogger().level > LogLevel.ERROR
 
 
 def progress_enabled() -> bool:
     """Tell whether the progress line is wanted: if the level of its logger is INFO, neither more nor less."""
-    return logging.getLogger(PROGRESS).getEffectiveLevel() == INFO
+    return logging.getLogger(PROGRESS).getEffectiveLevel() == LogLevel.INFO
 
 
 class StandardError(StandardErrorAppender):

@@ -23,7 +23,8 @@ from storescp.config.choices import CommandLine
 from storescp.errors import ConfigurationError
 from storescp.log import setup
 from storescp.printable import printable
-from storescp.serve.accept.listening_socket import IPVersion, Listening, bind
+from storescp.serve.accept.listening_socket import bind
+from storescp.serve.accept.settings import IPVersion, Listening
 from storescp.serve.access.peer_admission import Gate
 from storescp.serve.process.privileges import User
 from storescp.serve.reporting.event_file import STANDARD_OUTPUT
@@ -221,7 +222,7 @@ def _examine_port(command_line: CommandLine, findings: _Findings) -> None:
         return
     with findings.trying():
         settings.check_privileges(command_line)
-        version = settings.IP_VERSIONS[command_line.ip_version]
+        version = command_line.ip_version
         bind(Listening(command_line.port, version)).close()
         names = {IPVersion.IPV4: "IPv4", IPVersion.IPV6: "IPv6", IPVersion.BOTH: "IPv6 and IPv4"}
         findings.fine(f"Port {command_line.port} is free ({names[version]}, all interfaces).")

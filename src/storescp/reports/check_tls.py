@@ -7,10 +7,11 @@ from typing import Protocol
 
 from storescp.printable import printable
 from storescp.serve.tls import validity as tls_validity
+from storescp.serve.tls.choices import PeerAuthentication
 from storescp.serve.tls.context import ServerContext
 from storescp.serve.tls.files import Passphrase
 from storescp.serve.tls.openssl import library
-from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 from storescp.serve.tls.validity import Certificate
 
 SOON = 30

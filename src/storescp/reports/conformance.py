@@ -23,10 +23,11 @@ from storescp.errors import (
     UnexpectedPDU,
 )
 from storescp.printable import printable
-from storescp.serve.accept.listening_socket import IPVersion
+from storescp.serve.accept.settings import IPVersion
 from storescp.serve.reporting.parameter_dump import status_name
 from storescp.serve.settings import Receiving
-from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
+from storescp.serve.tls.choices import CRLChecks, PeerAuthentication
+from storescp.serve.tls.settings import TLSSettings
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
 from storescp.storage.reception import SUCCESS
 from storescp.storage.settings import Storing

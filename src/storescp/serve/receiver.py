@@ -17,9 +17,10 @@ from storescp.errors import ConfigurationError
 from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Entrance, Reception
-from storescp.serve.accept.listening_socket import Listening, open_port, prepare
+from storescp.serve.accept.listening_socket import open_port, prepare
 from storescp.serve.accept.pending_connections import WaitingRoom
 from storescp.serve.accept.sequential_server import Listener
+from storescp.serve.accept.settings import Listening
 from storescp.serve.access import host_names
 from storescp.serve.association.connection import Connection, End, explain
 from storescp.serve.process.children import Children, signal_name, watch_children
@@ -595,7 +596,7 @@ def _viewers(monitoring: "Monitoring | None") -> "Viewers | None":
 def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  (of a callable)
     """Return when the first certificate of a file ends, in seconds since 1970; None if it cannot be read."""
     from storescp.serve.tls import validity as tls_validity
-    from storescp.serve.tls.settings import FileFormat
+    from storescp.serve.tls.choices import FileFormat
 
     found = tls_validity.certificates(path, FileFormat.DER if is_der else FileFormat.PEM)
     return found[0].ends.timestamp() if found else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
-from storescp.serve.accept.listening_socket import IPVersion
+from storescp.serve.accept.settings import IPVersion
 from storescp.serve.association.connection import Disturbances, Timeouts
 from storescp.storage.settings import Storing
 from storescp.upper_layer.negotiation import Policy

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.log import levels, setup
+from storescp.log import setup
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import configuration
 from storescp.log.log4cplus.diagnostics import Complaints
 from tests.log.logging_state import event, restored_logging, run_python
@@ -39,10 +40,10 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(text: str) -> None:
     Path("log.cfg").write_text(text)
-    setup.configure(setup.LogSettings(level=levels.FATAL, configuration_file="log.cfg"))
+    setup.configure(setup.LogSettings(level=LogLevel.FATAL, configuration_file="log.cfg"))
 
 
-def say(text: str, level: int = levels.INFO, logger: str = "dcmtk.apps.storescp") -> None:
+def say(text: str, level: int = LogLevel.INFO, logger: str = "dcmtk.apps.storescp") -> None:
     logging.getLogger(logger).log(level, text)
 
 
@@ -95,8 +96,8 @@ def test_levels_and_appenders_of_loggers(
     configure(text + CONSOLE)
 
     for logger in ("dcmtk.apps.storescp", "dcmtk.dcmnet"):
-        say("x", levels.DEBUG, logger)
-        say("x", levels.INFO if "apps" in logger else levels.WARN, logger)
+        say("x", LogLevel.DEBUG, logger)
+        say("x", LogLevel.INFO if "apps" in logger else LogLevel.WARN, logger)
 
     assert tuple(capsys.readouterr()) == ("", expected)
 
@@ -138,7 +139,7 @@ def test_empty_root_logger_keeps_the_default(capsys: pytest.CaptureFixture[str])
     configure("log4cplus.rootLogger =")
 
     say("x")
-    say("x", levels.DEBUG)
+    say("x", LogLevel.DEBUG)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()-"
@@ -154,7 +155,7 @@ def test_root_logger_needs_a_level(value: str, capsys: pytest.CaptureFixture[str
             f"log4cplus.rootLogger = {value}\nlog4cplus.appender.f = log4cplus::FileAppender\n"
             "log4cplus.appender.f.File = made"
         )
-    say("x", levels.FATAL)
+    say("x", LogLevel.FATAL)
 
     assert capsys.readouterr().err == "F: x\n"
     assert not Path("made").exists()
@@ -215,7 +216,7 @@ def test_complaints_fall_silent_with_the_root_level(capsys: pytest.CaptureFixtur
         "log4cplus.rootLogger = FATAL, f, nobody\nlog4cplus.appender.f = log4cplus::FileAppender\n"
         "log4cplus.appender.f.File = /dev/full"
     )
-    say("x", levels.FATAL)
+    say("x", LogLevel.FATAL)
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR PropertyConfigurator::configureLogger()- Invalid appender: nobody\n"
@@ -281,8 +282,8 @@ def test_sample_files_of_the_reference_work(
     text = sample.read_text() if sample.exists() else SAMPLES[name]
 
     configure(text)
-    say("to the file only", levels.DEBUG)
-    say("to both", levels.ERROR)
+    say("to the file only", LogLevel.DEBUG)
+    say("to both", LogLevel.ERROR)
     setup.reset()
 
     out, err = capsys.readouterr()
@@ -300,7 +301,7 @@ def test_sample_files_of_the_reference_work(
 def test_settings_of_the_sample_files(name: str, tmp_path: Path) -> None:
     """What those files set up works, wherever they are from."""
     configure(SAMPLES[name])
-    say("x", levels.DEBUG)
+    say("x", LogLevel.DEBUG)
     setup.reset()
 
     assert (tmp_path / "storescp.log").read_text().endswith("x\n")
@@ -350,9 +351,9 @@ def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str], tmp_pa
     configure(example.replace("/var/log/storescp", str(tmp_path)))
 
     say("Association Received")
-    say("DICOM file already exists", levels.WARN)
-    say("detail", levels.DEBUG, "dcmtk.dcmnet")
-    say("detail", levels.DEBUG, "dcmtk.dcmdata")
+    say("DICOM file already exists", LogLevel.WARN)
+    say("detail", LogLevel.DEBUG, "dcmtk.dcmnet")
+    say("detail", LogLevel.DEBUG, "dcmtk.dcmdata")
     setup.reset()
 
     assert capsys.readouterr().err == "W: DICOM file already exists\n"

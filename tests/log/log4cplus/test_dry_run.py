@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.log import levels, setup
+from storescp.log import setup
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory
 from storescp.log.log4cplus.dry_run import Rehearsal, rehearse
 from tests.log.logging_state import restored_logging
@@ -80,7 +81,7 @@ def test_what_would_stop_the_start(tmp_path: Path) -> None:
 
 def test_nothing_stays(tmp_path: Path) -> None:
     """After a rehearsal the log is what it was without a configuration file."""
-    setup.configure(setup.LogSettings(level=levels.ERROR))
+    setup.configure(setup.LogSettings(level=LogLevel.ERROR))
     last_resort = logging.lastResort
 
     rehearsed(
@@ -89,7 +90,7 @@ def test_nothing_stays(tmp_path: Path) -> None:
         "log4cplus.logger.dcmtk.apps = TRACE\nlog4cplus.additivity.dcmtk.apps = false\n",
     )
 
-    assert logging.getLogger().level == levels.ERROR
+    assert logging.getLogger().level == LogLevel.ERROR
     assert logging.getLogger("dcmtk.apps").level == logging.NOTSET
     assert logging.getLogger("dcmtk.apps").propagate
     assert logging.lastResort is last_resort

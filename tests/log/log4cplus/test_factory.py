@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from storescp.log import appender as log_appender
-from storescp.log import levels
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory
 from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
 from storescp.log.log4cplus.diagnostics import Complaints
@@ -138,7 +138,7 @@ def test_async_appender_hands_on(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
     appender.handle(event("one"))
-    appender.handle(event("two", level=levels.ERROR))
+    appender.handle(event("two", level=LogLevel.ERROR))
     appender.close()
 
     assert capsys.readouterr().out == "<two>\n"

@@ -2,18 +2,18 @@
 
 import pytest
 
-from storescp.log import levels
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.filters import chain
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event
 
 LEVELS = {
-    "T": levels.TRACE,
-    "D": levels.DEBUG,
-    "I": levels.INFO,
-    "W": levels.WARN,
-    "E": levels.ERROR,
+    "T": LogLevel.TRACE,
+    "D": LogLevel.DEBUG,
+    "I": LogLevel.INFO,
+    "W": LogLevel.WARN,
+    "E": LogLevel.ERROR,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.log import levels
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import layouts
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.layouts import InvalidLayout, PatternLayout, SimpleLayout, parse_pattern
@@ -217,7 +217,7 @@ def test_ttcc_layout(expected: str, properties: str) -> None:
     layout = layouts.make("log4cplus::TTCCLayout", parse(properties), Complaints())
 
     assert layout is not None
-    record = event("text", level=levels.WARN, logger="dcmtk.dcmnet", created=NOON)
+    record = event("text", level=LogLevel.WARN, logger="dcmtk.dcmnet", created=NOON)
     assert re.fullmatch(expected, layout.format(record))
 
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from storescp.log import appender as log_appender
-from storescp.log import levels
+from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory, network
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.network import LocalSysLogAppender, SocketAppender, event_bytes
@@ -58,13 +58,13 @@ def address(listener: socket.socket) -> str:
 @pytest.mark.parametrize(
     ("expected", "level"),
     [
-        (7, levels.TRACE),
-        (7, levels.DEBUG),
-        (6, levels.INFO),
-        (4, levels.WARN),
-        (3, levels.ERROR),
-        (2, levels.FATAL),
-        (1, levels.OFF),
+        (7, LogLevel.TRACE),
+        (7, LogLevel.DEBUG),
+        (6, LogLevel.INFO),
+        (4, LogLevel.WARN),
+        (3, LogLevel.ERROR),
+        (2, LogLevel.FATAL),
+        (1, LogLevel.OFF),
     ],
 )
 def test_severities(expected: int, level: int) -> None:
@@ -114,7 +114,7 @@ def test_local_system_log(tmp_path: Path) -> None:
         appender = LocalSysLogAppender(Complaints(), path, facility=3, ident="storescp")
         appender.setFormatter(logging.Formatter("%(message)s"))
 
-        appender.handle(event("text", level=levels.ERROR))
+        appender.handle(event("text", level=LogLevel.ERROR))
         appender.close()
 
         assert re.fullmatch(
@@ -245,7 +245,7 @@ def test_unknown_host_is_complained_about(
 
 def test_event_as_a_server_reads_it() -> None:
     """Length, version, character size, then names, level, message, thread, time and place."""
-    record = event("text", level=levels.WARN, created=NOON)
+    record = event("text", level=LogLevel.WARN, created=NOON)
 
     def counted(text: str) -> bytes:
         return struct.pack(">I", len(text)) + text.encode()
@@ -269,7 +269,7 @@ def test_event_as_a_server_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "level"), [(0, levels.TRACE), (10000, levels.DEBUG), (60000, levels.OFF)]
+    ("expected", "level"), [(0, LogLevel.TRACE), (10000, LogLevel.DEBUG), (60000, LogLevel.OFF)]
 )
 def test_levels_of_the_library(expected: int, level: int) -> None:
     """A server knows levels by the numbers of its own library."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from storescp.serve.tls.choices import CRLChecks, PeerAuthentication
 from storescp.serve.tls.connection import HandshakeFailed, TLSSocket, handshake
 from storescp.serve.tls.context import Reloadable, ServerContext
 from storescp.serve.tls.profiles import (
@@ -21,7 +22,7 @@ from storescp.serve.tls.profiles import (
     BCP_195_NON_DOWNGRADING,
     MODIFIED_BCP_195_RFC_8996,
 )
-from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 from tests.peers.authority import CLIENT, SERVER, Authority, Identity, save
 from tests.peers.s_client import EVERY_SUITE, agreed, s_client
 from tests.peers.tls_client import Session, connect

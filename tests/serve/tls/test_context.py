@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from storescp.errors import ConfigurationError
+from storescp.serve.tls.choices import FileFormat
 from storescp.serve.tls.context import Reloadable, ServerContext
 from storescp.serve.tls.offer import offered_suites
 from storescp.serve.tls.profiles import (
@@ -23,7 +24,7 @@ from storescp.serve.tls.profiles import (
     PROFILES,
     by_strength,
 )
-from storescp.serve.tls.settings import FileFormat, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 from tests.peers.authority import Authority, Identity, save
 from tests.peers.tls_client import connect
 from tests.peers.tls_server import ESTABLISHED, Server
@@ -488,7 +489,7 @@ def shown_serial(port: int) -> int:
 
 
 def open_to_all(settings: TLSSettings) -> TLSSettings:
-    from storescp.serve.tls.settings import PeerAuthentication
+    from storescp.serve.tls.choices import PeerAuthentication
 
     return replace(settings, peer_authentication=PeerAuthentication.IGNORED)
 

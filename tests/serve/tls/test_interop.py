@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from storescp.serve.tls.choices import PeerAuthentication
 from storescp.serve.tls.context import ServerContext
 from storescp.serve.tls.offer import offered_suites
 from storescp.serve.tls.profiles import (
@@ -24,7 +25,7 @@ from storescp.serve.tls.profiles import (
     OPENSSL_NAMES,
     Profile,
 )
-from storescp.serve.tls.settings import PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 from tests.peers import servers
 from tests.peers.authority import Authority, Identity, private_key, save
 from tests.peers.s_client import EVERY_SUITE, agreed, s_client

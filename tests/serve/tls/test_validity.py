@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from storescp.serve.tls.settings import FileFormat
+from storescp.serve.tls.choices import FileFormat
 from storescp.serve.tls.validity import certificates, revocation_lists
 from tests.peers.authority import CLIENT, SERVER, Authority, save
 

@@ -4,8 +4,6 @@ from storescp.config.choices import (
     BIG_ENDIAN_FIRST,
     LITTLE_ENDIAN_FIRST,
     LOCAL_BYTE_ORDER_FIRST,
-    IPVersion,
-    LogLevel,
     Request,
 )
 from storescp.config.options.rows import (
@@ -20,6 +18,8 @@ from storescp.config.options.rows import (
     seconds,
     time_limit,
 )
+from storescp.log.levels import LogLevel
+from storescp.serve.accept.settings import IPVersion
 from storescp.uids import ACCEPT_ALL, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 
@@ -181,7 +181,7 @@ NETWORK_OPTIONS = Group(
                 ),
                 Option(
                     "--ip-auto", "-i0", "use IPv6/IPv4 dual stack",
-                    "ip_version", sets=IPVersion.DUAL,
+                    "ip_version", sets=IPVersion.BOTH,
                 ),
             ),
         ),

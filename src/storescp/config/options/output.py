@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from storescp.config.choices import GroupLength, SequenceLength, SortBy, Sorting
+from storescp.config.choices import SortBy, Sorting
 from storescp.config.options.network import COMPRESSED
 from storescp.config.options.rows import (
     NOT_BIT_PRESERVING,
@@ -16,6 +16,7 @@ from storescp.config.options.rows import (
     Section,
     seconds,
 )
+from storescp.dataset.encoding import GroupLength, SequenceLength
 from storescp.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,

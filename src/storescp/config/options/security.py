@@ -1,13 +1,8 @@
 """Options of transport layer security."""
 
-from storescp.config.choices import (
-    CRLCheck,
-    KeyFormat,
-    PeerAuthentication,
-    Request,
-    SecurityProfile,
-)
+from storescp.config.choices import Request, SecurityProfile
 from storescp.config.options.rows import TEXT, TLS, Feature, Group, Option, Section
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 
 SECURITY_OPTIONS = Group(
     "transport layer security (TLS) options:",
@@ -50,11 +45,11 @@ SECURITY_OPTIONS = Group(
             (
                 Option(
                     "--pem-keys", "-pem", "read keys and certs as PEM file (default)",
-                    "key_format", sets=KeyFormat.PEM, default=True, only_with=TLS,
+                    "key_format", sets=FileFormat.PEM, default=True, only_with=TLS,
                 ),
                 Option(
                     "--der-keys", "-der", "read keys and certificates as DER file",
-                    "key_format", sets=KeyFormat.DER, only_with=TLS,
+                    "key_format", sets=FileFormat.DER, only_with=TLS,
                 ),
             ),
         ),
@@ -79,11 +74,11 @@ SECURITY_OPTIONS = Group(
                 ),
                 Option(
                     "--enable-crl-vfy", "+crv", "enable leaf CRL verification",
-                    "crl_check", sets=CRLCheck.LEAF, only_with=TLS,
+                    "crl_check", sets=CRLChecks.LEAF, only_with=TLS,
                 ),
                 Option(
                     "--enable-crl-all", "+cra", "enable full chain CRL verification",
-                    "crl_check", sets=CRLCheck.CHAIN, only_with=TLS,
+                    "crl_check", sets=CRLChecks.CHAIN, only_with=TLS,
                 ),
             ),
         ),
@@ -191,16 +186,16 @@ SECURITY_OPTIONS = Group(
             (
                 Option(
                     "--require-peer-cert", "-rc", "verify peer cert, fail if absent (default)",
-                    "peer_authentication", sets=PeerAuthentication.REQUIRE, default=True,
+                    "peer_authentication", sets=PeerAuthentication.REQUIRED, default=True,
                     only_with=TLS,
                 ),
                 Option(
                     "--verify-peer-cert", "-vc", "verify peer certificate if present",
-                    "peer_authentication", sets=PeerAuthentication.VERIFY, only_with=TLS,
+                    "peer_authentication", sets=PeerAuthentication.VERIFIED, only_with=TLS,
                 ),
                 Option(
                     "--ignore-peer-cert", "-ic", "don't verify peer certificate",
-                    "peer_authentication", sets=PeerAuthentication.IGNORE, only_with=TLS,
+                    "peer_authentication", sets=PeerAuthentication.IGNORED, only_with=TLS,
                 ),
             ),
         ),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from storescp.errors import ConfigurationError
 from storescp.log.appender import Appender, remove_appenders
-from storescp.log.levels import ERROR, level_named
+from storescp.log.levels import LogLevel, level_named
 from storescp.log.log4cplus import factory, layouts
 from storescp.log.log4cplus import properties as log_properties
 from storescp.log.log4cplus.diagnostics import Complaints
@@ -45,7 +45,7 @@ def configure(path: str, program: str) -> None:
     complaints.debugging = properties.boolean("configDebug", default=complaints.debugging)
     complaints.quiet = properties.boolean("quietMode", default=complaints.quiet)
     apply(properties, complaints)
-    complaints.quiet = logging.getLogger().level > ERROR
+    complaints.quiet = logging.getLogger().level > LogLevel.ERROR
 
 
 def read(path: str, program: str, complaints: Complaints) -> Properties:

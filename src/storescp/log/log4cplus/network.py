@@ -14,7 +14,7 @@ import sys
 import time
 
 from storescp.log.appender import encode, message_of
-from storescp.log.levels import ERROR, FATAL, INFO, TRACE, WARN, level_name
+from storescp.log.levels import LogLevel, level_name
 from storescp.log.log4cplus.appender import ConfiguredAppender
 from storescp.log.log4cplus.diagnostics import Complaints
 from storescp.log.log4cplus.layouts import fully_qualified_name
@@ -231,20 +231,20 @@ def _counted(text: str) -> bytes:
 
 def library_level(level: int) -> int:
     """Return the number that the reference's library has for a level."""
-    return 0 if level <= TRACE else level * 1000
+    return 0 if level <= LogLevel.TRACE else level * 1000
 
 
 def priority(facility: int, level: int) -> int:
     """Return facility and severity of an event as RFC 5424 6.2.1 wants them."""
-    if level > FATAL:
+    if level > LogLevel.FATAL:
         severity = 1  # alert
-    elif level >= FATAL:
+    elif level >= LogLevel.FATAL:
         severity = 2  # critical
-    elif level >= ERROR:
+    elif level >= LogLevel.ERROR:
         severity = 3
-    elif level >= WARN:
+    elif level >= LogLevel.WARN:
         severity = 4
-    elif level >= INFO:
+    elif level >= LogLevel.INFO:
         severity = 6
     else:
         severity = 7  # debug

@@ -4,30 +4,13 @@ import errno
 import logging
 import os
 import socket
-from dataclasses import dataclass
-from enum import Enum
 
 from storescp.errors import NetworkUnavailable
+from storescp.serve.accept.settings import IPVersion, Listening
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 _BACKLOG = 50
-
-
-class IPVersion(Enum):
-    """Which kinds of peers can connect."""
-
-    IPV4 = "4"
-    IPV6 = "6"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where and how to listen."""
-
-    port: int
-    ip_version: IPVersion = IPVersion.IPV4
 
 
 def open_port(listening: Listening) -> socket.socket:

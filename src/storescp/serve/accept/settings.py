@@ -1,6 +1,7 @@
 """How many associations are served at once."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,19 @@ class Working:
     """Whether workers come when they are needed, go when they are not, and outlive their supervisor."""
     queue_limit: int | None = None
     """Peers that wait for a worker at most; more are rejected. None: as many as there is room for."""
+
+
+class IPVersion(Enum):
+    """Which kinds of peers can connect."""
+
+    IPV4 = "4"
+    IPV6 = "6"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where and how to listen."""
+
+    port: int
+    ip_version: IPVersion = IPVersion.IPV4

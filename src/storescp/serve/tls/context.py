@@ -14,6 +14,7 @@ from storescp.errors import ConfigurationError
 from storescp.serve.tls import files as tls_files
 from storescp.serve.tls.callbacks import Callbacks
 from storescp.serve.tls.certificates import check_own
+from storescp.serve.tls.choices import CRLChecks, PeerAuthentication
 from storescp.serve.tls.files import Passphrase
 from storescp.serve.tls.findings import FATAL, Finding
 from storescp.serve.tls.offer import offered_suites, preferred_suites
@@ -41,7 +42,7 @@ from storescp.serve.tls.profiles import (
     TLS_1_2,
     check_addition,
 )
-from storescp.serve.tls.settings import CRLChecks, PeerAuthentication, TLSSettings
+from storescp.serve.tls.settings import TLSSettings
 
 logger = logging.getLogger("dcmtk.dcmtls")
 

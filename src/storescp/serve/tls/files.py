@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from storescp.serve.tls import x509 as tls_x509
 from storescp.serve.tls.certificates import CertificateFacts
+from storescp.serve.tls.choices import FileFormat
 from storescp.serve.tls.openssl import (
     CTRL_SET_TMP_DH,
     FILETYPE_ASN1,
@@ -21,7 +22,6 @@ from storescp.serve.tls.openssl import (
     Library,
     PasswordCallback,
 )
-from storescp.serve.tls.settings import FileFormat
 
 logger = logging.getLogger("dcmtk.dcmtls")
 

@@ -1,32 +1,9 @@
 """What a user can choose about TLS. Cheap to import: nothing here needs the TLS library."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
 
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 from storescp.serve.tls.profiles import BCP_195_RFC_8996, Profile
-
-
-class FileFormat(Enum):
-    """Encoding of all key, certificate and CRL files."""
-
-    PEM = auto()
-    DER = auto()
-
-
-class CRLChecks(Enum):
-    """Whose revocation is looked up."""
-
-    LEAF = auto()
-    CHAIN = auto()
-
-
-class PeerAuthentication(Enum):
-    """What is asked of clients."""
-
-    REQUIRED = auto()
-    VERIFIED = auto()
-    """A certificate is asked for and verified, but may be absent."""
-    IGNORED = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from storescp.serve.tls.choices import FileFormat
 from storescp.serve.tls.openssl import Library, PasswordCallback, library
-from storescp.serve.tls.settings import FileFormat
 from storescp.serve.tls.x509 import one_line
 
 _SERVER = 2  # x509v3.h: X509_PURPOSE_SSL_SERVER
