@@ -399,7 +399,7 @@ def _examine_log(command_line: CommandLine, findings: _Findings) -> None:
     if (complaint := setup.check_file(command_line.log_config)) is not None:
         findings.fail(f"{complaint}: {_path(command_line.log_config)}.")
         return
-    from storescp.log.log4cplus import dry_run
+    from storescp.log import dry_run
 
     with findings.trying():
         rehearsal = dry_run.rehearse(command_line.log_config)

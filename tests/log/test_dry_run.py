@@ -8,9 +8,9 @@ import pytest
 
 from storescp.errors import ConfigurationError
 from storescp.log import setup
+from storescp.log.dry_run import Rehearsal, rehearse
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory
-from storescp.log.log4cplus.dry_run import Rehearsal, rehearse
 from tests.log.logging_state import restored_logging
 
 
