@@ -3,6 +3,7 @@
 StorescpError
 ├── ConfigurationError      start-up fails: a fatal log line and an exit code
 │   └── NetworkUnavailable  the port cannot be had: an error to the log, as the reference has it
+├── HandshakeFailed         no TLS connection came about; an alert was sent, the connection is closed
 ├── ProtocolError           the association ends with an A-ABORT, PS3.8 9.3.8
 │   ├── InvalidPDU          a PDU that cannot be understood
 │   ├── UnexpectedPDU       a PDU that this state does not allow (AA-8)
@@ -48,6 +49,13 @@ class ConfigurationError(StorescpError):
 
 class NetworkUnavailable(ConfigurationError):
     """The port cannot be listened on. Its text is logged as an error; the program ends with 1."""
+
+
+class HandshakeFailed(StorescpError):
+    """No TLS connection came about; the transport connection is to be closed.
+
+    The text has the reference's code and words; a note says plainly what happened and what to do.
+    """
 
 
 class ProtocolError(StorescpError):

@@ -72,7 +72,7 @@ def test_what_has_its_final_name_is_processed(
         assert [one["event"] for one in told if "sop_instance_uid" in one] == ["object-stored"]
         if vanish is reset:
             assert (
-                f"W: object 1.1 is stored as {server.directory}/s_1.9/CT.1.1, but its sender was not"
+                f"object 1.1 is stored as {server.directory}/s_1.9/CT.1.1, but its sender was not"
                 " told, and may send it again: " in server.errors()
             )
 

@@ -6,7 +6,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from storescp.serve.tls.connection import HandshakeFailed, TLSSocket, handshake
+from storescp.errors import HandshakeFailed
+from storescp.serve.tls.connection import TLSSocket, handshake
 from storescp.serve.tls.context import ServerContext
 
 ESTABLISHED = "established"

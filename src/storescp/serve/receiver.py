@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, HandshakeFailed
 from storescp.log.context import CURRENT
 from storescp.printable import printable
-from storescp.serve.accept.acceptor import Entrance, Reception
+from storescp.serve.accept.acceptor import Entrance, Peer, Reception
 from storescp.serve.accept.listening_socket import open_port, prepare
 from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
 from storescp.serve.accept.sequential_server import Listener
 from storescp.serve.accept.settings import Listening
 from storescp.serve.access import host_names
@@ -29,7 +30,7 @@ from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.serve.reporting import explanations
 from storescp.serve.settings import Receiving
 from storescp.serve.studies.user_command import Commands
-from storescp.serve.transport import TCPTransport, Transport
+from storescp.serve.transport import Transport
 from storescp.storage.naming.rules import ByPatientName
 from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP
@@ -166,19 +167,36 @@ class Receiver:
     def _entrance(self, listening: socket.socket) -> Entrance:
         """Return what accepts connections."""
         receiving = self._receiving
-        silent = WaitingRoom(
-            time.monotonic,
-            longest_request=receiving.policy.maximum_request_length,
-            patience=receiving.timeouts.socket,
-        )
+        acse = receiving.timeouts.acse
         return Entrance(
             listening,
             self._signals,
-            acse_timeout=receiving.timeouts.acse,
-            silent=silent,
+            silent=WaitingRoom(
+                time.monotonic, acse_timeout=acse, patience=receiving.timeouts.socket
+            ),
+            lingering=WaitingRoom(time.monotonic, acse_timeout=acse),
+            make_reader=self._make_reader,
             admits=None if receiving.gate is None else self._lets_in,
             on_silent=self._was_silent,
+            on_handshake_failure=self._handshake_failed,
         )
+
+    def _make_reader(self, connected: socket.socket) -> RequestReader:
+        """Return what waits for the request of a connection.
+
+        Raises:
+            HandshakeFailed: OpenSSL is out of memory.
+        """
+        if self._tls is None:
+            return self.reader_of(connected)
+        from storescp.serve.accept.tls_request_reader import TLSRequestReader
+
+        longest = self._receiving.policy.maximum_request_length
+        return TLSRequestReader(connected, self._tls.context, longest)
+
+    def reader_of(self, connected: socket.socket) -> PlainRequestReader:
+        """Return what waits for the request of a plain TCP connection."""
+        return PlainRequestReader(connected, self._receiving.policy.maximum_request_length)
 
     def _listen(self, entrance: Entrance) -> "Listener | Supervisor":
         """Return what has connections served."""
@@ -195,6 +213,8 @@ class Receiver:
             self,
             step=self._store.expire,
             next_step=self._store.deadline,
+            # The state of a TLS connection cannot be passed to a process that is there already.
+            inherits=self._tls is not None,
         )
         return self._supervisor
 
@@ -224,15 +244,24 @@ class Receiver:
         if self._studies is not None:
             self._store = self._studies.in_child(look)
 
-    def work(self, connected: socket.socket, told: object) -> Reception:
-        """Serve a connection in a worker, given what `admit` told."""
+    def work(self, peer: Peer, admission: "Admission | None") -> Reception:
+        """Serve a peer in a worker, given what `admit` told."""
         policy = self._receiving.policy
-        if told is not None:
-            policy = replace(policy, admission=cast("Admission", told))
-        reception = self._serve_here(connected, policy, child_pid=os.getpid())
+        if admission is not None:
+            policy = replace(policy, admission=admission)
+        reception = self._serve_here(peer, policy, child_pid=os.getpid())
         if self._receiving.forks:
             self._store.forget_study()
         return reception
+
+    def name_of(self, address: str) -> str:
+        """Return the name of an address that has been served."""
+        return self._names.name(address) if self._receiving.host_lookup else ""
+
+    def learn_name(self, address: str, name: str) -> None:
+        """A worker has looked up the name of an address."""
+        if self._receiving.host_lookup:
+            self._names.learn(address, name)
 
     def worker_lost(self, pid: int) -> None:
         """A worker is gone: nobody goes on with the studies that it had."""
@@ -295,20 +324,29 @@ class Receiver:
 
         return Teller(self._hub, address, tls=self._tls is not None)
 
-    def _was_silent(self, connected: socket.socket) -> None:
+    def _was_silent(self, address: str) -> None:
         """A connection is closed because its peer said nothing, or too little."""
-        if (address := _address(connected)) is None:
-            return
         explanation = explanations.silent(address, self._receiving.timeouts.acse)
         explain(logging.ERROR, explanation)
         if (teller := self._teller(address)) is not None:
             teller.refused("timeout", explanation)
             CURRENT.clear()
 
-    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+    def _handshake_failed(self, address: str, error: HandshakeFailed) -> None:
+        """A connection is closed because it did not become a TLS connection."""
+        self._tell_of_handshake(error, self._teller(address))
+        CURRENT.clear()
+
+    def _tell_of_handshake(self, error: HandshakeFailed, teller: "Teller | None") -> None:
+        _logger.error("Receiving Association failed: %s", error)
+        notes = getattr(error, "__notes__", ())
+        for note in notes:
+            _logger.error("%s", note)
+        if teller is not None:
+            teller.refused("tls-handshake", " ".join((*notes, str(error))))
+
+    def rejects(self, address: str, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection because there are too many of them."""
-        if (address := _address(connected)) is None:
-            return
         explanation = explanations.busy(address)
         explain(logging.WARNING, explanation)
         if (teller := self._teller(address)) is not None:
@@ -374,7 +412,7 @@ class Receiver:
         self._dictionary()
         modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
-            modules.append("storescp.serve.tls.connection")
+            modules += ["storescp.serve.accept.tls_request_reader"]
         if receiving.access_control is not None:
             modules += ["storescp.serve.access.host_access", "storescp.serve.access.rules"]
         if isinstance(receiving.storing.rules.layout, ByPatientName):
@@ -391,19 +429,19 @@ class Receiver:
 
     # -- one connection ----------------------------------------------------------------------------------------------
 
-    def _serve(self, connected: socket.socket) -> Reception:
-        """Serve a connection whose peer has begun to speak; what goes wrong in our own code ends this one only."""
+    def _serve(self, peer: Peer) -> Reception:
+        """Serve a peer that asks; what goes wrong in our own code ends its association only."""
         try:
-            return self._serve_here(connected, self._policy_for(connected))
+            return self._serve_here(peer, self._policy_for(peer.address))
         except Exception:  # the outermost loop of this process
             _logger.exception("internal error, association dropped")
-            connected.close()
+            peer.reader.close()
             return Reception.DONE
 
-    def _policy_for(self, connected: socket.socket) -> Policy:
+    def _policy_for(self, address: str) -> Policy:
         """Return what is accepted of a requester that is served in this process."""
         policy = self._receiving.policy
-        if self._receiving.gate is None or (address := _address(connected)) is None:
+        if self._receiving.gate is None:
             return policy
         return replace(policy, admission=self._receiving.gate.admission(address))
 
@@ -450,8 +488,9 @@ class Receiver:
             connected.close()
             return 0
         prepare(connected)
+        peer = Peer(connected, address, self._inherited_reader(connected))
         try:
-            if self._serve_here(connected, self._policy_for(connected)) is Reception.LINGER:
+            if self._serve_here(peer, self._policy_for(address)) is Reception.LINGER:
                 self.see_off(connected)
             self._store.close()
         except Stopped as stopped:
@@ -460,6 +499,15 @@ class Receiver:
         finally:
             connected.close()
         return 0
+
+    def _inherited_reader(self, connected: socket.socket) -> RequestReader:
+        """Return the reader of the only connection of this process: nobody else waits meanwhile."""
+        if self._tls is None:
+            return self.reader_of(connected)
+        from storescp.serve.accept.tls_request_reader import BlockingTLSReader
+
+        timeout = self._receiving.timeouts.socket
+        return BlockingTLSReader(connected, self._tls.context, timeout, self._signals.waiting)
 
     def see_off(self, connected: socket.socket) -> None:
         """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
@@ -474,28 +522,33 @@ class Receiver:
                 if not connected.recv(1 << 16):
                     return
 
-    def _serve_here(
-        self, connected: socket.socket, policy: Policy, child_pid: int | None = None
-    ) -> Reception:
-        if (address := _address(connected)) is None:
-            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
-            connected.close()
-            return Reception.DONE
+    def _serve_here(self, peer: Peer, policy: Policy, child_pid: int | None = None) -> Reception:
+        """Serve a peer.
+
+        Args:
+            peer: asks for an association.
+            policy: what is accepted.
+            child_pid: the process id if this is a child made for this association.
+        """
+        address = peer.address
         name = self._names.name(address) if self._receiving.host_lookup else host_names.UNKNOWN
-        peer = host_names.presentation_address(name, address)
-        _network_logger.debug("Association Received: %s", printable(peer))
-        teller = self._teller(peer)
+        presentation_address = host_names.presentation_address(name, address)
+        _network_logger.debug("Association Received: %s", printable(presentation_address))
+        teller = self._teller(presentation_address)
         CURRENT.aliases = (address, name)
-        transport = None
+        transport: Transport | None = None
         if self._is_welcome(name, address, teller):
-            transport = self._secure(connected, teller)
+            try:
+                transport = peer.reader.transport()
+            except HandshakeFailed as error:
+                self._tell_of_handshake(error, teller)
         if transport is None:
             CURRENT.clear()
-            connected.close()
+            peer.reader.close()
             return Reception.DONE
         connection = Connection(
             transport,
-            peer,
+            presentation_address,
             policy,
             self._store,
             self._signals,
@@ -541,30 +594,6 @@ class Receiver:
             teller.refused("host-rules", explanation)
         return False
 
-    def _secure(self, connected: socket.socket, teller: "Teller | None") -> Transport | None:
-        """Return the transport, after the TLS handshake if there is to be one; None: it failed."""
-        if self._tls is None:
-            return TCPTransport(connected)
-        from storescp.serve.tls.connection import HandshakeFailed, TLSTransport, handshake
-
-        try:
-            return TLSTransport(
-                handshake(
-                    connected,
-                    self._tls.context,
-                    self._receiving.timeouts.socket,
-                    self._signals.waiting,
-                )
-            )
-        except HandshakeFailed as error:
-            _logger.error("Receiving Association failed: %s", error)
-            notes = getattr(error, "__notes__", ())
-            for note in notes:
-                _logger.error("%s", note)
-            if teller is not None:
-                teller.refused("tls-handshake", " ".join((*notes, str(error))))
-            return None
-
 
 def _hub(receiving: Receiving, viewers: "Viewers | None") -> "Hub | None":
     """Return where events come together; None if nobody wants to know."""
@@ -600,15 +629,6 @@ def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  
 
     found = tls_validity.certificates(path, FileFormat.DER if is_der else FileFormat.PEM)
     return found[0].ends.timestamp() if found else None
-
-
-def _address(connected: socket.socket) -> str | None:
-    """Return where a connection comes from, None if it has gone."""
-    try:
-        address: str = connected.getpeername()[0]
-    except OSError:
-        return None
-    return address
 
 
 def _nothing() -> None:

@@ -220,6 +220,11 @@ class Association:
         return self._buffer.end > self._buffer.start
 
     @property
+    def header_received(self) -> bool:
+        """Whether a whole PDU header is among the bytes that were not understood yet."""
+        return self._buffer.end - self._buffer.start >= HEADER_LENGTH
+
+    @property
     def max_send_pdv(self) -> int:
         """The longest PDV value for the peer, as the reference states it in its log, in bytes."""
         return reported_longest_value(self._peer_maximum_length)

@@ -188,6 +188,21 @@ def test_memory_is_limited() -> None:
     assert len(names._known) <= 10
 
 
+def test_a_forked_process_knows_what_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that another process has looked up is not looked up again, a failure soon is."""
+    resolver = Resolver()
+    resolver.go.set()
+    names = ClientNames(lookup=resolver)
+    names.learn("a", "name-of-a")
+    names.learn("nowhere", "unknown")
+
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+
+    assert [names.name("a"), names.name("nowhere")] == ["name-of-a", "unknown"]
+    assert resolver.asked == ["nowhere"]
+
+
 def test_a_forked_process_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a child process no lookup is under way, and no lock is held."""
     resolver = Resolver()

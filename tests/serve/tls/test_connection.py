@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from storescp.errors import HandshakeFailed
 from storescp.serve.tls.choices import CRLChecks, PeerAuthentication
-from storescp.serve.tls.connection import HandshakeFailed, TLSSocket, handshake
+from storescp.serve.tls.connection import TLSSocket, handshake
 from storescp.serve.tls.context import Reloadable, ServerContext
 from storescp.serve.tls.profiles import (
     BCP_195,

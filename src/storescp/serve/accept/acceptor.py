@@ -1,6 +1,6 @@
 """The entrance: connections come, wait until their peers ask for an association, and wait to be closed after it.
 
-    system's queue → silent, until the whole A-ASSOCIATE-RQ is there → asking: the business of a listener or supervisor
+    system's queue → silent, until TLS is agreed on and the whole A-ASSOCIATE-RQ is there → asking: the business of a listener or supervisor
                                                  closed by the peer ← lingering, after the association ←┘
 
 Nobody waits here without a limit, in time or in number: where too many wait, who waits longest gives way to who comes.
@@ -15,8 +15,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from storescp.errors import HandshakeFailed
 from storescp.serve.accept.listening_socket import prepare
-from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.accept.pending_connections import READABLE, WaitingRoom, close
+from storescp.serve.accept.request_reader import Progress, RequestReader
 from storescp.serve.process.signals import Signals
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -24,7 +26,6 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 MOST_WAITING = 512
 """Connections that wait at most on either side; more stay in the system's queue, or are closed."""
 
-READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _NOTHING_ELSE: Mapping[int, int] = MappingProxyType({})
 
 
@@ -33,6 +34,8 @@ class Peer(NamedTuple):
 
     connected: socket.socket
     address: str
+    reader: RequestReader
+    """Has its request, and gives its transport to whoever serves it."""
 
 
 class Reception(Enum):
@@ -50,10 +53,12 @@ class Entrance:
         listening: socket.socket,
         signals: Signals,
         *,
-        acse_timeout: float,
         silent: WaitingRoom,
+        lingering: WaitingRoom,
+        make_reader: Callable[[socket.socket], RequestReader],
         admits: Callable[[str, int], bool] | None,
-        on_silent: Callable[[socket.socket], None],
+        on_silent: Callable[[str], None],
+        on_handshake_failure: Callable[[str, HandshakeFailed], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to accept.
@@ -61,20 +66,23 @@ class Entrance:
         Args:
             listening: a socket that listens, not blocking.
             signals: the signals of the process.
-            acse_timeout: seconds that a silent peer, or one that does not close, may stay.
             silent: where connections wait until their peers ask.
+            lingering: where they wait for their peers to close.
+            make_reader: makes what waits for the request of a connection; may raise `HandshakeFailed`.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
-            on_silent: is told of a connection that is closed because its peer said nothing, or too little.
+            on_silent: is told the address of a connection that is closed because its peer said nothing, or too little.
+            on_handshake_failure: is told the address of a connection that did not become a TLS connection, and why.
             clock: seconds, monotonic.
         """
         self._listening = listening
         self._signals = signals
-        self._acse_timeout = acse_timeout
         self._silent = silent
-        self._lingering = WaitingRoom(clock)
+        self._lingering = lingering
+        self._make_reader = make_reader
         self._admits = admits
         self._on_silent = on_silent
+        self._on_handshake_failure = on_handshake_failure
         self._clock = clock
         self._watched: dict[int, Callable[[], None]] = {}
 
@@ -103,8 +111,8 @@ class Entrance:
         if accepting:
             poll.register(self._listening, select.POLLIN)
         for room in (self._silent, self._lingering):
-            for descriptor in room.descriptors():
-                poll.register(descriptor, READABLE)
+            for descriptor, events in room.descriptors():
+                poll.register(descriptor, events)
         for descriptor in self._watched:
             poll.register(descriptor, READABLE)
         for descriptor, events in others.items():
@@ -123,11 +131,10 @@ class Entrance:
         for descriptor in ready:
             if descriptor in self._lingering:
                 if not self._lingering.swallow(descriptor):
-                    self._lingering.take(descriptor).close()
+                    close(self._lingering.take(descriptor))
             elif descriptor in self._silent:
-                if self._silent.is_due(descriptor):
-                    address = self._silent.address(descriptor)
-                    yield Peer(self._silent.take(descriptor), address)
+                if (peer := self._advance(descriptor)) is not None:
+                    yield peer
             elif (action := self._watched.get(descriptor)) is not None:
                 action()
         # Last: a new connection may have the number of one that has just been closed.
@@ -136,14 +143,14 @@ class Entrance:
 
     def asks(self, peer: Peer) -> bool:
         """Tell whether a peer that was handed on still asks: nobody has read of its connection."""
-        return self._silent.asks(peer.connected)
+        return peer.reader.is_unread()
 
     def linger(self, peer: Peer) -> None:
         """Wait for a peer to close: what else it sends is taken and forgotten, PS3.8 9.2.3 Sta13."""
         room = self._lingering
         if len(room) >= MOST_WAITING and (oldest := room.oldest()) is not None:
-            room.take(oldest).close()
-        room.add(peer.connected, self._acse_timeout, peer.address)
+            close(room.take(oldest))
+        room.add(peer.connected, peer.address)
 
     def close(self) -> None:
         """Give up the port and every connection that waits."""
@@ -153,17 +160,45 @@ class Entrance:
 
     def _give_up_late(self, ready: Collection[int]) -> None:
         for silent in self._silent.expired(but=ready):
-            _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-            self._on_silent(silent)
-            silent.close()
-        for connected in self._lingering.expired():
-            connected.close()
+            failure = None
+            if silent.reader is not None and silent.is_handshaking:
+                failure = silent.reader.time_out()
+            if failure is not None:
+                self._on_handshake_failure(silent.address, failure)
+            else:
+                _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
+                self._on_silent(silent.address)
+            close(silent)
+        for waiting in self._lingering.expired():
+            close(waiting)
+
+    def _advance(self, descriptor: int) -> Peer | None:
+        """Look at what a peer has sent; return it if it is to be served."""
+        try:
+            progress = self._silent.advance(descriptor)
+        except HandshakeFailed as error:
+            waiting = self._silent.take(descriptor)
+            self._on_handshake_failure(waiting.address, error)
+            close(waiting)
+            return None
+        if progress not in (Progress.COMPLETE, Progress.CLOSED, Progress.BROKEN_OFF):
+            return None
+        waiting = self._silent.take(descriptor)
+        if progress is Progress.COMPLETE and waiting.reader is not None:
+            return Peer(waiting.connected, waiting.address, waiting.reader)
+        if progress is Progress.BROKEN_OFF:
+            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
+        else:
+            # A probe of the port. What is said of it is what the reference says.
+            _logger.info("Association Received")
+        close(waiting)
+        return None
 
     def _accept(self, ready: Collection[int]) -> None:
         if len(self._silent) >= MOST_WAITING:
             if (oldest := self._silent.oldest(but=ready)) is None:
                 return  # all of them speak, and will be served first
-            self._silent.give_way(oldest).close()
+            close(self._silent.give_way(oldest))
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
@@ -179,11 +214,17 @@ class Entrance:
                 connected.close()
                 return
         prepare(connected)
-        self._silent.add(connected, self._acse_timeout, address)
+        try:
+            reader = self._make_reader(connected)
+        except HandshakeFailed as error:
+            self._on_handshake_failure(address, error)
+            connected.close()
+            return
+        self._silent.add(connected, address, reader)
 
     def _make_room(self) -> None:
         for room in (self._lingering, self._silent):
             if (oldest := room.oldest()) is not None:
-                room.take(oldest).close()
+                close(room.take(oldest))
                 return
         time.sleep(0.1)  # nothing here to give up: another process has it all

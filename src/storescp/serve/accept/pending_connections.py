@@ -2,27 +2,36 @@
 
 A connection is served once its whole A-ASSOCIATE-RQ is there; until then, and after its association while the peer is to
 close, it waits with a deadline. So neither a client that is silent, nor one that sends a byte now and then, nor one
-that never closes keeps the others waiting.
+that stops in the middle of a TLS handshake, nor one that never closes keeps the others waiting.
 """
 
 import logging
+import select
 import socket
-import struct
 from collections.abc import Callable, Collection
-from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from storescp.upper_layer.negotiation import DEFAULT_MAXIMUM_REQUEST_LENGTH
+from storescp.serve.accept.request_reader import Progress, RequestReader
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
-class _Waiting(NamedTuple):
+READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+_CLOSED = select.POLLHUP | select.POLLERR
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A connection that nobody serves."""
+
     connected: socket.socket
     end: float
+    """When it has waited long enough (clock)."""
     address: str
-    needed: int = 1
-    """Bytes that must be there before it is looked at again."""
+    """Where it comes from; the system forgets that when the peer closes."""
+    reader: RequestReader | None
+    """Waits for the request; None: there will be none."""
+    is_handshaking: bool = False
 
 
 class WaitingRoom:
@@ -32,20 +41,21 @@ class WaitingRoom:
         self,
         clock: Callable[[], float],
         *,
-        longest_request: int = DEFAULT_MAXIMUM_REQUEST_LENGTH,
+        acse_timeout: float,
         patience: float | None = None,
     ) -> None:
         """Begin with an empty room.
 
         Args:
             clock: seconds, monotonic.
-            longest_request: bytes of an A-ASSOCIATE-RQ that is read.
-            patience: seconds for what is missing of an A-ASSOCIATE-RQ that has begun; None: those that are left.
+            acse_timeout: seconds that a connection waits: for its request, or for its end.
+            patience: seconds for a TLS handshake, and for what is missing of an A-ASSOCIATE-RQ that has begun; None:
+                as many as `acse_timeout`, and those that are left.
         """
         self._clock = clock
-        self._longest_request = longest_request
+        self._acse_timeout = acse_timeout
         self._patience = patience
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -53,62 +63,54 @@ class WaitingRoom:
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._waiting
 
-    def descriptors(self) -> list[int]:
-        """Return what to poll for."""
-        return list(self._waiting)
+    def descriptors(self) -> list[tuple[int, int]]:
+        """Return what to poll for: descriptors and events, poll(2)."""
+        return [
+            (descriptor, READABLE if waiting.reader is None else waiting.reader.events | _CLOSED)
+            for descriptor, waiting in self._waiting.items()
+        ]
 
-    def add(self, connected: socket.socket, seconds: float, address: str) -> None:
-        """Let a connection from an address wait for at most `seconds`."""
-        self._waiting[connected.fileno()] = _Waiting(connected, self._clock() + seconds, address)
-
-    def address(self, descriptor: int) -> str:
-        """Return where a connection comes from; the system forgets it when the peer closes."""
-        return self._waiting[descriptor].address
+    def add(
+        self, connected: socket.socket, address: str, reader: RequestReader | None = None
+    ) -> None:
+        """Let a connection from an address wait, for its request if there is a reader of it."""
+        end = self._clock() + self._acse_timeout
+        self._waiting[connected.fileno()] = Waiting(connected, end, address, reader)
 
     def count(self, address: str) -> int:
         """Return how many connections come from an address."""
         return sum(1 for waiting in self._waiting.values() if waiting.address == address)
 
-    def take(self, descriptor: int) -> socket.socket:
+    def take(self, descriptor: int) -> Waiting:
         """Remove and return a connection."""
-        waiting = self._waiting.pop(descriptor)
-        if waiting.needed > 1:
-            _wake_at(waiting.connected, 1)
-        return waiting.connected
+        return self._waiting.pop(descriptor)
 
-    def is_due(self, descriptor: int) -> bool:
-        """Tell whether a connection that has become readable is to be served.
+    def advance(self, descriptor: int) -> Progress:
+        """Look at what has come on a connection that waits for its request, and set its time limit.
 
-        That is when the whole A-ASSOCIATE-RQ is there; or when something else is, which will be refused at once; or when
-        the peer has closed. What is missing is left to the kernel to wait for.
+        Raises:
+            HandshakeFailed: there will be no TLS connection.
         """
         waiting = self._waiting[descriptor]
-        needed = _needed(waiting.connected, self._longest_request)
-        # Readable all the same: the peer has closed, or its system holds no more at once.
-        if needed <= waiting.needed:
-            return True
-        _wake_at(waiting.connected, needed)
-        end = waiting.end
-        if self._patience is not None:
-            end = min(end, self._clock() + self._patience)
-        self._waiting[descriptor] = waiting._replace(needed=needed, end=end)
-        return False
-
-    def asks(self, connected: socket.socket) -> bool:
-        """Tell whether the next bytes of a connection are a peer's first ones: nobody has read any of them."""
-        try:
-            first = connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:
-            return False
-        if not first or first[0] != _A_ASSOCIATE_RQ:
-            return first == _TLS_HANDSHAKE
-        return not _needed(connected, self._longest_request)
+        if waiting.reader is None:
+            return Progress.WAITING
+        progress = waiting.reader.advance()
+        match progress:
+            case Progress.HANDSHAKING if not waiting.is_handshaking:
+                waiting.is_handshaking = True
+                patience = self._acse_timeout if self._patience is None else self._patience
+                waiting.end = self._clock() + patience
+            case Progress.SECURED:
+                waiting.end = self._clock() + self._acse_timeout
+            case Progress.BEGUN if self._patience is not None:
+                waiting.end = min(waiting.end, self._clock() + self._patience)
+        return progress
 
     def oldest(self, but: Collection[int] = ()) -> int | None:
         """Return the descriptor of the connection that waits longest, `but` those not; None if there is none."""
         return next((descriptor for descriptor in self._waiting if descriptor not in but), None)
 
-    def give_way(self, descriptor: int) -> socket.socket:
+    def give_way(self, descriptor: int) -> Waiting:
         """Remove a connection because others wait, say so, and return it."""
         waiting = self._waiting.pop(descriptor)
         _logger.warning(
@@ -116,7 +118,7 @@ class WaitingRoom:
             waiting.address,
             len(self._waiting),
         )
-        return waiting.connected
+        return waiting
 
     def swallow(self, descriptor: int) -> bool:
         """Take what came and forget it; False when the peer has closed, or deserves it.
@@ -124,19 +126,20 @@ class WaitingRoom:
         To close with bytes unread would reset the connection, and the peer might never see the A-ABORT or
         A-ASSOCIATE-RJ that it was sent.
         """
-        connected, end, *_ = self._waiting[descriptor]
+        waiting = self._waiting[descriptor]
         try:
-            return bool(connected.recv(1 << 16, socket.MSG_DONTWAIT)) and self._clock() < end
+            received = waiting.connected.recv(1 << 16, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
             return False
+        return bool(received) and self._clock() < waiting.end
 
     def deadline(self) -> float | None:
         """Return when the first of them has waited long enough."""
         return min((waiting.end for waiting in self._waiting.values()), default=None)
 
-    def expired(self, but: Collection[int] = ()) -> list[socket.socket]:
+    def expired(self, but: Collection[int] = ()) -> list[Waiting]:
         """Remove and return the connections whose time is over, `but` those not."""
         now = self._clock()
         over = [
@@ -149,36 +152,13 @@ class WaitingRoom:
     def close_all(self) -> None:
         """Close every connection that waits."""
         for waiting in self._waiting.values():
-            waiting.connected.close()
+            close(waiting)
         self._waiting.clear()
 
 
-# PS3.8 9.3.1: type, length
-_unpack_header = struct.Struct(">BxI").unpack_from
-_HEADER_LENGTH = 6
-_A_ASSOCIATE_RQ = 1
-_TLS_HANDSHAKE = b"\x16"  # RFC 8446 5.1
-
-
-def _needed(connected: socket.socket, longest: int) -> int:
-    """Return how many bytes of a connection must be there before it is served; 0 if those that are there will do."""
-    try:
-        begun = connected.recv(_HEADER_LENGTH, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        if not begun or begun[0] != _A_ASSOCIATE_RQ:
-            return 0
-        if len(begun) < _HEADER_LENGTH:
-            return _HEADER_LENGTH
-        _, length = _unpack_header(begun)
-        if length > longest:
-            return 0
-        whole = _HEADER_LENGTH + int(length)
-        there = connected.recv(whole, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:
-        return 0  # who serves it will find out
-    return 0 if len(there) == whole else whole
-
-
-def _wake_at(connected: socket.socket, count: int) -> None:
-    """Have a connection readable only when so many bytes are there, or when the peer has closed."""
-    with suppress(OSError):
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+def close(waiting: Waiting) -> None:
+    """Close a connection that nobody serves."""
+    if waiting.reader is not None:
+        waiting.reader.close()
+    else:
+        waiting.connected.close()

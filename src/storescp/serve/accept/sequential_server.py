@@ -1,9 +1,8 @@
 """One association at a time, in this process: whoever asks is served to the end before the next one is."""
 
-import socket
 from collections.abc import Callable
 
-from storescp.serve.accept.acceptor import Entrance, Reception
+from storescp.serve.accept.acceptor import Entrance, Peer, Reception
 
 
 class Listener:
@@ -13,7 +12,7 @@ class Listener:
         self,
         entrance: Entrance,
         *,
-        serve: Callable[[socket.socket], Reception],
+        serve: Callable[[Peer], Reception],
         expire: Callable[[], float | None],
     ) -> None:
         """Prepare to serve.
@@ -36,7 +35,7 @@ class Listener:
         while True:
             ready = self._entrance.wait(self._expire())
             for peer in self._entrance.asking(ready):
-                if self._serve(peer.connected) is Reception.LINGER:
+                if self._serve(peer) is Reception.LINGER:
                     self._entrance.linger(peer)
 
     def close(self) -> None:

@@ -5,7 +5,8 @@
 A connection costs a worker only once its peer has begun to speak; before and after, it waits here. So a silent peer
 costs nobody anything, and one that stalls within its association costs one worker. Connections are passed to workers
 as descriptors; the supervisor keeps its own until the worker is done, to wait for the peer's close, or to close it if
-the worker dies. There are two kinds of staff:
+the worker dies. The state of a TLS connection is memory of the supervisor, which has made the handshake: such a connection
+gets a worker that is forked for it, and inherits it. Otherwise there are two kinds of staff:
 
 - `--workers`: so many, from the start. One that dies is replaced. They end with the supervisor, however that ends.
 - `--fork`: as many as there are associations. One that is free stays for a while, for the next association: its caches
@@ -25,20 +26,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
-from storescp.serve.accept.acceptor import MOST_WAITING, READABLE, Entrance, Peer, Reception
+from storescp.serve.accept.acceptor import MOST_WAITING, Entrance, Peer, Reception
+from storescp.serve.accept.pending_connections import READABLE
 from storescp.serve.accept.settings import Working
 from storescp.serve.accept.worker import (
     DONE,
     LINGER,
+    LONGEST_REPLY,
     LONGEST_WORD,
     LOOK,
     Employer,
+    Passed,
     Worker,
     end_with_parent,
     tell,
 )
 from storescp.serve.process.children import Children, fork_flushed
 from storescp.serve.process.signals import Signals, Stopped, die_by
+from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.log_notes import WARN, application
 from storescp.upper_layer.pdu import AAssociateRJ
 
@@ -61,7 +66,8 @@ _FREE_FOR = 30.0
 _FREE_AT_MOST = 16
 """Workers on demand that wait for another association."""
 
-_GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+_GONE = select.POLLHUP | select.POLLERR
+"""Both directions are closed. A peer that has only finished sending may well read what it is answered."""
 
 
 class Supervisor:
@@ -77,6 +83,7 @@ class Supervisor:
         *,
         step: Callable[[], None],
         next_step: Callable[[], float | None],
+        inherits: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to work.
@@ -89,6 +96,7 @@ class Supervisor:
             employer: knows what is to be done.
             step: does what is due besides.
             next_step: returns when that is to be called again (clock); None: only after something has happened.
+            inherits: whether a worker is forked for each connection, which it inherits.
             clock: seconds, monotonic; that of the entrance, too.
         """
         self._entrance = entrance
@@ -98,6 +106,7 @@ class Supervisor:
         self._employer = employer
         self._step = step
         self._next_step = next_step
+        self._inherits = inherits
         self._clock = clock
         self._asking: deque[Peer] = deque()
         self._workers: dict[int, Worker] = {}  # by the descriptor of its control socket
@@ -136,7 +145,7 @@ class Supervisor:
         """Give up the port and all connections that wait; have workers end, but those on demand when they are done."""
         self._entrance.close()
         while self._asking:
-            self._asking.popleft().connected.close()
+            self._asking.popleft().reader.close()
         if self._working.on_demand:
             return
         self.pass_on(signal.SIGTERM)
@@ -160,7 +169,8 @@ class Supervisor:
             deadlines.append(self._start_no_sooner)
         return self._entrance.wait(
             min((when for when in deadlines if when is not None), default=None),
-            accepting=not self._is_full() and len(self._asking) < MOST_WAITING,
+            accepting=not (self._working.on_demand and self._is_full())
+            and len(self._asking) < MOST_WAITING,
             others=dict.fromkeys(self._workers, READABLE)
             | {peer.connected.fileno(): _GONE for peer in self._asking},
         )
@@ -170,33 +180,56 @@ class Supervisor:
             self._hear(self._workers[descriptor])
         self._asking.extend(self._entrance.asking(ready))
         for peer in list(self._asking):
-            if peer.connected.fileno() in ready and _is_gone(peer.connected):
+            if peer.connected.fileno() in ready and _events(peer.connected, _GONE):
                 self._asking.remove(peer)
-                peer.connected.close()
+                peer.reader.close()
 
     def _hand_out(self) -> None:
         """Give peers that ask to workers that are free, first come first served."""
         while self._asking:
-            try:
-                worker = self._free_worker()
-            except OSError as error:
-                _logger.error("Cannot create association sub-process: %s", error.strerror)
-                self._asking.popleft().connected.close()
-                continue
-            if worker is None:
+            if self._inherits:
+                if self._is_full():
+                    return
+                self._fork_for(self._asking.popleft())
+            elif not self._pass_on_first():
                 return
-            worker.serves = peer = self._asking.popleft()
-            told, worker.leave = self._employer.admit(peer.address)
-            try:
-                descriptors = [peer.connected.fileno()]
-                socket.send_fds(worker.control, [pickle.dumps(told)], descriptors)
-            except OSError:  # it is gone
-                self._bury(worker)
-                continue
-            if self._is_full():
+            if self._working.on_demand and self._is_full():
                 _logger.info(
                     "Maximum number of associations reached, waiting for child process to terminate"
                 )
+
+    def _pass_on_first(self) -> bool:
+        """Pass the first peer that asks to a worker; False if none is free."""
+        try:
+            worker = self._free_worker()
+        except OSError as error:
+            self._cannot_fork(self._asking.popleft(), error)
+            return True
+        if worker is None:
+            return False
+        worker.serves = peer = self._asking.popleft()
+        admission, worker.leave = self._employer.admit(peer.address)
+        passed = pickle.dumps(Passed(peer.address, admission))
+        try:
+            socket.send_fds(worker.control, [passed], [peer.connected.fileno()])
+        except OSError:  # it is gone
+            self._bury(worker)
+        return True
+
+    def _fork_for(self, peer: Peer) -> None:
+        """Have a peer served by a worker that is forked for it."""
+        admission, leave = self._employer.admit(peer.address)
+        try:
+            worker = self._start_worker(peer, admission)
+        except OSError as error:
+            leave()
+            self._cannot_fork(peer, error)
+            return
+        worker.serves, worker.leave = peer, leave
+
+    def _cannot_fork(self, peer: Peer, error: OSError) -> None:
+        _logger.error("Cannot create association sub-process: %s", error.strerror)
+        peer.reader.close()
 
     def _free_worker(self) -> Worker | None:
         """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand.
@@ -213,9 +246,9 @@ class Supervisor:
         return [worker for worker in self._workers.values() if worker.serves is None]
 
     def _is_full(self) -> bool:
-        """Tell whether workers on demand serve as many associations as they may; others have a queue for that."""
+        """Tell whether workers that are not there from the start serve as many associations as they may."""
         most = self._working.workers
-        if not self._working.on_demand or most is None:
+        if most is None or not (self._working.on_demand or self._inherits):
             return False
         return len(self._workers) - len(self._free_workers()) >= most
 
@@ -223,7 +256,7 @@ class Supervisor:
         limit = self._working.queue_limit
         most = MOST_WAITING if limit is None else min(limit, MOST_WAITING)
         while len(self._asking) > most:
-            peer = self._asking.pop()
+            peer = self._take_surplus()
             why = f"{len(self._workers)} associations are served and {most} peers wait"
             rejection = AAssociateRJ(
                 _REJECTED_TRANSIENT,
@@ -232,17 +265,24 @@ class Supervisor:
                 notes=(application(WARN, f"Association Rejected: {why}"),),
             )
             _logger.warning("Association Rejected: %s", why)
-            self._employer.rejects(peer.connected, rejection)
-            with contextlib.suppress(OSError):
-                peer.connected.send(rejection.encode(), socket.MSG_DONTWAIT)
+            self._employer.rejects(peer.address, rejection)
+            peer.reader.send_last(rejection.encode())
             self._entrance.linger(peer)
+
+    def _take_surplus(self) -> Peer:
+        """Take who is to be rejected: one that has finished sending, and so may have gone, or else the last that came."""
+        for peer in reversed(self._asking):
+            if _events(peer.connected, select.POLLRDHUP):
+                self._asking.remove(peer)
+                return peer
+        return self._asking.pop()
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
     def _hear(self, worker: Worker) -> None:
         self._heard = True
         try:
-            said = worker.control.recv(16)
+            said = worker.control.recv(LONGEST_REPLY)
         except ConnectionResetError:  # it has not received the last that we sent
             said = b""
         if not said:
@@ -251,10 +291,12 @@ class Supervisor:
             peer, worker.serves = worker.serves, None
             worker.free_since = self._clock()
             worker.leave()
-            if said == LINGER:
+            if name := said[1:]:
+                self._employer.learn_name(peer.address, name.decode("utf-8", "replace"))
+            if said.startswith(LINGER):
                 self._entrance.linger(peer)
             else:
-                peer.connected.close()
+                peer.reader.close()
 
     def _bury(self, worker: Worker) -> None:
         """A worker is gone: close what it had begun to serve, or give that to another one, and let others know."""
@@ -266,7 +308,7 @@ class Supervisor:
             if not in_vain and self._entrance.asks(worker.serves):
                 self._asking.appendleft(worker.serves)
             else:
-                worker.serves.connected.close()
+                worker.serves.reader.close()
         self._start_no_sooner = worker.begun + _SHORTEST_LIFE
         self._employer.worker_lost(worker.pid)
 
@@ -286,7 +328,7 @@ class Supervisor:
 
     def _is_short_of_workers(self) -> bool:
         most = self._working.workers
-        return most is not None and len(self._workers) < most
+        return most is not None and not self._inherits and len(self._workers) < most
 
     def _replace_workers(self) -> None:
         while self._is_short_of_workers() and self._clock() >= self._start_no_sooner:
@@ -297,8 +339,8 @@ class Supervisor:
                 self._start_no_sooner = self._clock() + _SHORTEST_LIFE
                 return
 
-    def _start_worker(self) -> Worker:
-        """Return a new worker.
+    def _start_worker(self, peer: Peer | None = None, admission: Admission | None = None) -> Worker:
+        """Return a new worker, for one peer that it inherits, or for those that are passed to it.
 
         Raises:
             OSError: the system has no room for another process.
@@ -314,14 +356,20 @@ class Supervisor:
                 raise
             if pid == 0:
                 ours.close()
-                self._become_worker(theirs, parent)
+                self._become_worker(theirs, parent, peer, admission)
         now = self._clock()
         worker = self._workers[ours.fileno()] = Worker(pid, ours, now, now)
         self._children.add(pid, lambda status: self._employer.worker_ended(pid, status))
         return worker
 
-    def _become_worker(self, control: socket.socket, parent: int) -> NoReturn:
-        """Serve associations until the supervisor is gone, or asks to stop."""
+    def _become_worker(
+        self,
+        control: socket.socket,
+        parent: int,
+        inherited: Peer | None,
+        admission: Admission | None,
+    ) -> NoReturn:
+        """Serve the peer that was inherited, or associations until the supervisor is gone, or asks to stop."""
         code = 0
 
         def look() -> None:
@@ -333,13 +381,11 @@ class Supervisor:
             self._children.forget()
             self._let_go()
             self._employer.begin_work(look)
-            while (given := self._wait_for_connection(control)) is not None:
-                connected, told = given
-                reception = self._employer.work(connected, told)
-                lingers = reception is Reception.LINGER
-                if not tell(control, LINGER if lingers else DONE) and lingers:
-                    self._employer.see_off(connected)
-                connected.close()
+            if inherited is not None:
+                self._work(control, inherited, admission)
+            else:
+                while (passed := self._wait_for_connection(control)) is not None:
+                    self._work(control, *passed)
         except Stopped as stopped:
             die_by(stopped.number)
         except Exception:  # the outermost loop of this process
@@ -349,31 +395,44 @@ class Supervisor:
             logging.shutdown()
             os._exit(code)
 
+    def _work(self, control: socket.socket, peer: Peer, admission: Admission | None) -> None:
+        """Serve a peer, and tell the supervisor."""
+        lingers = self._employer.work(peer, admission) is Reception.LINGER
+        word = LINGER if lingers else DONE
+        if self._inherits:
+            word += self._employer.name_of(peer.address).encode("utf-8", "replace")[
+                : LONGEST_REPLY - len(word)
+            ]
+        if not tell(control, word) and lingers:
+            self._employer.see_off(peer.connected)
+        peer.connected.close()
+
     def _let_go(self) -> None:
         """Close what belongs to the supervisor; for a worker."""
         self._entrance.close()
         for peer in self._asking:
-            peer.connected.close()
+            peer.reader.close()
         for worker in self._workers.values():
             worker.control.close()
             if worker.serves is not None:
-                worker.serves.connected.close()
+                worker.serves.reader.close()
         self._workers.clear()
 
-    def _wait_for_connection(self, control: socket.socket) -> tuple[socket.socket, object] | None:
+    def _wait_for_connection(self, control: socket.socket) -> tuple[Peer, Admission | None] | None:
         with self._signals.waiting():
             said, descriptors, _, _ = socket.recv_fds(control, LONGEST_WORD, 1)
         if not said or not descriptors:
             return None
-        return socket.socket(fileno=descriptors[0]), pickle.loads(
-            said
-        )  # our supervisor's, and no other's
+        connected = socket.socket(fileno=descriptors[0])
+        passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
+        reader = self._employer.reader_of(connected)
+        return Peer(connected, passed.address, reader), passed.admission
 
 
-def _is_gone(connected: socket.socket) -> bool:
-    """Tell whether a peer that waits has closed its connection."""
+def _events(connected: socket.socket, events: int) -> bool:
+    """Tell whether a connection has events, poll(2), at the moment."""
     poll = select.poll()
-    poll.register(connected, _GONE)
+    poll.register(connected, events)
     return bool(poll.poll(0))
 
 

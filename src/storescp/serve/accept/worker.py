@@ -6,25 +6,40 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from storescp.serve.accept.acceptor import Peer, Reception
+from storescp.serve.accept.request_reader import RequestReader
+from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.pdu import AAssociateRJ
 
 DONE, LINGER, LOOK = b"d", b"l", b"w"
 """What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
 
 LONGEST_WORD = 1 << 20
+LONGEST_REPLY = 2048
+"""Bytes of what a worker says: one of the above, and behind the first two the peer's name."""
+
+
+class Passed(NamedTuple):
+    """What a worker is passed with a connection."""
+
+    address: str
+    admission: Admission | None
 
 
 class Employer(Protocol):
     """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
 
-    def admit(self, address: str) -> tuple[object, Callable[[], None]]:
-        """A connection is going to be served: return what its worker is told, and what is called at its end."""
+    def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
+        """A connection is going to be served: return what is asked of its requester, and what is called at its end."""
         ...
 
-    def rejects(self, connected: socket.socket, rejection: AAssociateRJ) -> None:
+    def reader_of(self, connected: socket.socket) -> RequestReader:
+        """Return what gives the transport of a connection that came as a descriptor."""
+        ...
+
+    def rejects(self, address: str, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection."""
         ...
 
@@ -36,8 +51,16 @@ class Employer(Protocol):
         """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
         ...
 
-    def work(self, connected: socket.socket, told: object) -> Reception:
-        """Serve a connection, given what `admit` told; called in a worker."""
+    def work(self, peer: Peer, admission: Admission | None) -> Reception:
+        """Serve a peer, given what `admit` told; called in a worker."""
+        ...
+
+    def name_of(self, address: str) -> str:
+        """Return the name of an address that has been served; called in a worker."""
+        ...
+
+    def learn_name(self, address: str, name: str) -> None:
+        """A worker has looked up the name of an address: whoever is forked next need not."""
         ...
 
     def see_off(self, connected: socket.socket) -> None:

@@ -77,13 +77,17 @@ class ClientNames:
         self._capacity = capacity
         self._lookup = lookup
         self._clock = clock
+        self._known: dict[str, tuple[str, float]] = {}
+        """Name of an address, and when it is forgotten; guarded by `_changed`, as the next."""
         self._begin()
 
     def _begin(self) -> None:
+        # Names that were known before a fork still are: whoever forks has no threads that could have been changing them.
+        self._known = {
+            address: known for address, known in self._known.items() if known[0] != UNKNOWN
+        }
         self._process = os.getpid()
         self._changed = threading.Condition()
-        self._known: dict[str, tuple[str, float]] = {}
-        """Name of an address, and when it is forgotten; guarded by `_changed`, as the next."""
         self._asked: set[str] = set()
 
     def name(self, address: str) -> str:
@@ -108,6 +112,11 @@ class ClientNames:
                 known = UNKNOWN
                 self._remember(address, known, self._retry_after)
             return known
+
+    def learn(self, address: str, name: str) -> None:
+        """Remember the name of an address that another process has looked up."""
+        with self._changed:
+            self._remember(address, name, self._retry_after if name == UNKNOWN else self._lifetime)
 
     def _ask(self, address: str) -> None:
         name = UNKNOWN

@@ -270,8 +270,11 @@ class Connection:
             self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
             _logger.info("Association Aborted")
             _logger.debug("the connection is lost: %s", reason)
-        else:
+        elif self._association.header_received:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
+        else:
+            # A probe of the port. What is said of it is what the reference says.
+            _logger.info("Association Received")
         self._tell_end("network", f"the connection is lost: {reason}")
         self._association.transport_closed()
 

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
-from storescp.errors import StorescpError
+from storescp.errors import HandshakeFailed
 from storescp.serve.tls import x509 as tls_x509
 from storescp.serve.tls.advice import advise
 from storescp.serve.tls.context import ServerContext
@@ -49,20 +49,13 @@ _RECORDS_AT_ONCE = 1 << 18
 _ROOM_FOR_RECORD = (1 << 14) + 512
 
 
-class HandshakeFailed(StorescpError):
-    """No TLS connection came about; the transport connection is to be closed.
-
-    The text has the reference's code and words; a note says plainly what happened and what to do.
-    """
-
-
 class TLSSocket:
     """An established TLS connection; as much of a socket as receiving and answering need.
 
     Its owner closes it; that closes the socket given to `handshake`, too.
     """
 
-    def __init__(self, transport: socket.socket, connection: "_Connection") -> None:
+    def __init__(self, transport: socket.socket, connection: "TLSHandshake") -> None:
         """Take over after the handshake: from now on bytes come and go through `transport`."""
         self._transport = transport
         self._timeout = transport.gettimeout()
@@ -226,6 +219,11 @@ class TLSSocket:
         with suppress(OSError):
             self._transport.send(self._take_outgoing(), socket.MSG_DONTWAIT)
 
+    def send_last(self, data: bytes) -> None:
+        """Send data that is short, as far as the peer takes it at once. Never waits, never raises."""
+        if self._usable and self._openssl.SSL_write(self.pointer, data, len(data)) > 0:
+            self._send_last_words()
+
     def part(self) -> None:
         """Send close_notify if possible, without waiting for the peer's; the socket stays open."""
         if self._usable:
@@ -249,11 +247,11 @@ class TLSSocket:
         return ConnectionAbortedError(errno.ECONNABORTED, text)
 
 
-class _Connection:
+class TLSHandshake:
     """OpenSSL's part of a connection, from the handshake to its end."""
 
     def __init__(self, transport: socket.socket, context: ServerContext) -> None:
-        """Prepare a handshake over `transport`.
+        """Prepare a handshake over `transport`, which is not blocking.
 
         Raises:
             HandshakeFailed: OpenSSL is out of memory.
@@ -268,8 +266,52 @@ class _Connection:
         self.free = weakref.finalize(self, openssl.SSL_free, self.pointer)
         """Gives everything back; does nothing the second time."""
         self.free.atexit = False
+        openssl.SSL_set_fd(self.pointer, transport.fileno())
         self._poll = select.poll()
         self._awaited: int | None = None
+        self._kind = ERROR_WANT_READ
+
+    def step(self) -> int:
+        """Go on with the handshake; return what to wait for, poll(2), or 0 if it is over. Never waits.
+
+        Raises:
+            HandshakeFailed: there is no connection.
+        """
+        openssl, connection = self.openssl, self.pointer
+        openssl.ERR_clear_error()
+        result = openssl.SSL_accept(connection)
+        if result == 1:
+            if logger.isEnabledFor(logging.DEBUG):
+                self._log_details()
+            return 0
+        self._kind = openssl.SSL_get_error(connection, result)
+        if self._kind not in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+            raise self._refused(self._kind)
+        return select.POLLIN if self._kind == ERROR_WANT_READ else select.POLLOUT
+
+    def time_out(self) -> HandshakeFailed:
+        """The time for the handshake is over: return why there is no connection."""
+        return self._refused(self._kind)
+
+    def read_early(self, room: memoryview) -> int | None:
+        """Read what a client sends first, before a `TLSSocket` takes over; 0: it has closed; None: nothing is there.
+
+        Raises:
+            OSError: the connection broke, or the peer breaks the TLS protocol.
+        """
+        openssl = self.openssl
+        openssl.ERR_clear_error()
+        first = ctypes.c_char.from_buffer(room)
+        count: int = openssl.SSL_read(self.pointer, ctypes.addressof(first), len(room))
+        if count > 0:
+            return count
+        match openssl.SSL_get_error(self.pointer, count):
+            case kind if kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                return None
+            case kind if kind == ERROR_ZERO_RETURN:
+                return 0
+            case kind:
+                raise ConnectionAbortedError(errno.ECONNABORTED, _describe(kind, openssl.errors()))
 
     def accept(self, deadline: float | None, waiting: Waiting) -> None:
         """Make the handshake until the clock `time.monotonic` shows `deadline`.
@@ -277,24 +319,15 @@ class _Connection:
         Raises:
             HandshakeFailed: there is no connection.
         """
-        openssl, connection = self.openssl, self.pointer
-        openssl.SSL_set_fd(connection, self._transport.fileno())
-        openssl.ERR_clear_error()
-        while (result := openssl.SSL_accept(connection)) != 1:
-            kind = openssl.SSL_get_error(connection, result)
-            if kind not in (ERROR_WANT_READ, ERROR_WANT_WRITE):
-                raise self._refused(kind)
+        while awaited := self.step():
             try:
                 with waiting():
-                    self._wait(kind, None if deadline is None else deadline - time.monotonic())
+                    self._wait(awaited, None if deadline is None else deadline - time.monotonic())
             except TimeoutError:
-                raise self._refused(kind) from None
-        if logger.isEnabledFor(logging.DEBUG):
-            self._log_details()
+                raise self.time_out() from None
 
-    def _wait(self, kind: int, seconds: float | None) -> None:
+    def _wait(self, awaited: int, seconds: float | None) -> None:
         """Wait until OpenSSL can read or write."""
-        awaited = select.POLLIN if kind == ERROR_WANT_READ else select.POLLOUT
         if awaited != self._awaited:
             self._poll.register(self._transport, awaited)
             self._awaited = awaited
@@ -371,7 +404,7 @@ def handshake(
     deadline = None if timeout is None else time.monotonic() + timeout
     timeout_then = transport.gettimeout()
     transport.settimeout(0)  # non-blocking
-    connection = _Connection(transport, context)
+    connection = TLSHandshake(transport, context)
     try:
         connection.accept(deadline, waiting)
     except BaseException:
@@ -408,14 +441,26 @@ def _describe(kind: int, errors: list[OpenSSLError]) -> str:
 class TLSTransport:
     """An established TLS connection."""
 
-    def __init__(self, connection: TLSSocket) -> None:
+    def __init__(self, connection: TLSSocket, early: bytes = b"") -> None:
+        """Take over a connection, of which `early` was read already."""
         self._connection = connection
-        self.receive_into = connection.recv_into
-        self.receive_ready = connection.recv_ready
+        self._early = memoryview(early)
+        # Bound once, as these are on the path of every object.
+        self.receive_into = self._receive_early if early else connection.recv_into
+        self.receive_ready = self._receive_early if early else connection.recv_ready
         self.send_all = connection.sendall
         self.set_timeout = connection.settimeout
         self.fileno = connection.fileno
         self.part = connection.part
+
+    def _receive_early(self, room: memoryview) -> int:
+        """Give what was read before, then go on with the connection itself."""
+        count = min(len(room), len(self._early))
+        room[:count], self._early = self._early[:count], self._early[count:]
+        if not self._early:
+            self.receive_into = self._connection.recv_into
+            self.receive_ready = self._connection.recv_ready
+        return count
 
     def close(self) -> None:
         self._connection.close()

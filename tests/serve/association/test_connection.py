@@ -23,7 +23,7 @@ from tests.peers.requestor import (
     store_command,
     user_information,
 )
-from tests.serve.memory_transport import MemoryTransport
+from tests.serve.association.memory_transport import MemoryTransport
 
 LITTLE = "1.2.840.10008.1.2.1"
 
