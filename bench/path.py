@@ -19,7 +19,7 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import ByStudyUID, Rules
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
@@ -30,10 +30,10 @@ ROUNDS = 15
 OBJECTS = {"3 kB": 400, "36 kB": 200, "0.5 MB": 30}
 EDGES = {"3 kB": 16, "36 kB": 128, "0.5 MB": 512}
 ELEMENTS = {"3 kB": 100, "36 kB": 150, "0.5 MB": 150}
-MODES: dict[str, Callable[[str], Storing]] = {
-    "+B": lambda directory: Storing(Rules(directory), Encoding(), bit_preserving=True),
-    "normal": lambda directory: Storing(Rules(directory), Encoding()),
-    "-su": lambda directory: Storing(Rules(directory, ByStudyUID("study")), Encoding()),
+MODES: dict[str, Callable[[str], StorageSettings]] = {
+    "+B": lambda directory: StorageSettings(Rules(directory), Encoding(), bit_preserving=True),
+    "normal": lambda directory: StorageSettings(Rules(directory), Encoding()),
+    "-su": lambda directory: StorageSettings(Rules(directory, ByStudyUID("study")), Encoding()),
 }
 
 
@@ -84,7 +84,9 @@ class PreparedTransport:
         """Nothing to close."""
 
 
-def receive(directory: str, mode: Callable[[str], Storing], prepared: Template, count: int) -> None:
+def receive(
+    directory: str, mode: Callable[[str], StorageSettings], prepared: Template, count: int
+) -> None:
     """Receive `count` objects over one association."""
     transport = PreparedTransport(prepared, count)
     store = StoreSCP(mode(directory), run=lambda _: None)

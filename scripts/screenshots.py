@@ -25,7 +25,7 @@ from storescp.events import (  # noqa: E402
     StudyComplete,
 )
 from storescp.monitor.status_page import StatusPage, status_page  # noqa: E402
-from storescp.monitor.surroundings import Whereabouts  # noqa: E402
+from storescp.monitor.surroundings import HostStatusSettings  # noqa: E402
 from storescp.monitor.viewer import Viewer  # noqa: E402
 from storescp.monitor.wire import pack  # noqa: E402
 from tests.peers.browser import Page, browser  # noqa: E402
@@ -106,7 +106,7 @@ def main() -> int:
     """Write the pictures to docs."""
     now = time.time()
     port = free_port()
-    settings = StatusPage("127.0.0.1", port, Whereabouts("/", certificate_file=__file__))
+    settings = StatusPage("127.0.0.1", port, HostStatusSettings("/", certificate_file=__file__))
     viewer = status_page(settings, lambda *_: now + 200 * 86400)
     viewer.start(lambda: None)
     Story(viewer, now).whole()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.events import (
-    LONGEST_LINE,
+    MAXIMUM_LINE_BYTES,
     NAMES,
     AssociationRejected,
     CommandFailed,
@@ -71,7 +71,7 @@ def test_any_text_makes_one_short_ascii_line(command: str, why: str) -> None:
     """Whatever a peer or a file system puts into a text, the line stays one, and short enough for a pipe."""
     line = encode(Event(1.0, 1, PARTY, CommandFailed("object", command, why)))
 
-    assert len(line) <= LONGEST_LINE
+    assert len(line) <= MAXIMUM_LINE_BYTES
     assert line.isascii()
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1

@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-LONGEST_LINE = 4096
+MAXIMUM_LINE_BYTES = 4096
 """Bytes of a line at most: what a pipe takes whole or not at all (PIPE_BUF)."""
 
-_LONGEST_TEXT = 1024
+_MAXIMUM_TEXT_BYTES = 1024
 _CUT_TEXT = 64
 """Characters of any one text, and where the line would be too long nevertheless."""
 
@@ -254,7 +254,7 @@ class Event(NamedTuple):
 
 
 def encode(event: Event) -> bytes:
-    """Return an event as a line of JSON: ASCII, at most `LONGEST_LINE` bytes, fields without a value left out.
+    """Return an event as a line of JSON: ASCII, at most `MAXIMUM_LINE_BYTES` bytes, fields without a value left out.
 
     Control characters and all that is not ASCII are escaped. Texts are cut to 1024 characters; if the line is too long
     nevertheless, to 64, and the field `truncated` is true.
@@ -262,8 +262,8 @@ def encode(event: Event) -> bytes:
     fact = event.fact
     head = f'{{"event":"{NAMES[type(fact)]}","time":"{timestamp(event.time)}","pid":{event.pid}'
     party = "" if event.party is None else _party(event.party)
-    text = f"{head}{party}{_members(fact, _LONGEST_TEXT)}}}"
-    if len(text) >= LONGEST_LINE:
+    text = f"{head}{party}{_members(fact, _MAXIMUM_TEXT_BYTES)}}}"
+    if len(text) >= MAXIMUM_LINE_BYTES:
         party = "" if event.party is None else _members(event.party, _CUT_TEXT)
         text = f'{head}{party}{_members(fact, _CUT_TEXT)},"truncated":true}}'
     return text.encode("ascii") + b"\n"
@@ -307,7 +307,7 @@ def _text(value: str, longest: int) -> str:
 @lru_cache(maxsize=64)
 def _party(party: Party) -> str:
     """Return the members of an association, which are the same for all of its objects."""
-    return _members(party, _LONGEST_TEXT)
+    return _members(party, _MAXIMUM_TEXT_BYTES)
 
 
 def decode(line: bytes) -> Event:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storescp.config import dictionaries
-from storescp.config.dictionaries import Dictionary, Entry, InvalidLine, Part, parse_line
+from storescp.config.dictionaries import DictionaryFiles, Entry, InvalidLine, Part, parse_line
 from tests.peers.tools import require_tool
 
 LOADED = "DcmDataDictionary: Loading file: {}"
@@ -28,7 +28,7 @@ def write(directory: Path, name: str, *lines: str) -> str:
     return str(path)
 
 
-def dictionary(directory: Path, *lines: str) -> Dictionary:
+def dictionary(directory: Path, *lines: str) -> DictionaryFiles:
     loaded = dictionaries.load([write(directory, "one.dic", *lines)])
     assert loaded is not None
     return loaded
@@ -62,7 +62,7 @@ def test_spellings_of_one_entry(line: str) -> None:
     entry = parse_line(line.encode(), "F", 1)
 
     assert entry is not None
-    found = Dictionary()
+    found = DictionaryFiles()
     found.add(entry)
     assert found.vr(0x00100010) == "PN"
     assert (entry.name, entry.multiplicity, entry.creator) == (b"PatientName", b"1", None)
@@ -354,7 +354,7 @@ LINES = (
 @given(st.binary(max_size=200) | LINES)
 def test_any_line_is_an_entry_or_invalid(data: bytes) -> None:
     """Whatever the bytes, a line is an entry, nothing, or an InvalidLine with messages."""
-    found = Dictionary()
+    found = DictionaryFiles()
     for line in data.split(b"\n"):
         with contextlib.suppress(InvalidLine):
             entry = parse_line(line, "F", 1)
@@ -507,7 +507,7 @@ def test_shipped_files_load_fast() -> None:
     (standard,) = Path("/usr/share").glob("*dcmtk*/dicom.dic")
     paths = [str(standard), str(standard.with_name("private.dic"))]
     best = 1.0
-    loaded: Dictionary | None = None
+    loaded: DictionaryFiles | None = None
     for _ in range(5):
         start = time.perf_counter()
         loaded = dictionaries.load(paths)

@@ -11,15 +11,15 @@ from storescp.config.monitor_settings import settings as settings_of
 from storescp.config.options.evaluation import Stage
 from storescp.errors import ConfigurationError
 from storescp.monitor.progress import Progress
-from storescp.monitor.settings import Monitoring
-from storescp.monitor.surroundings import Whereabouts
+from storescp.monitor.settings import MonitorSettings
+from storescp.monitor.surroundings import HostStatusSettings
 
 
 def command_line(*arguments: str) -> CommandLine:
     return Evaluation(parse([*arguments, "104"])).run(Stage.SECURITY)
 
 
-def settings(given: CommandLine, database: str | None = None) -> Monitoring:
+def settings(given: CommandLine, database: str | None = None) -> MonitorSettings:
     return settings_of(given, database)
 
 
@@ -80,7 +80,7 @@ def test_the_page_knows_what_to_look_at(tmp_path: Path) -> None:
     assert (page.address, page.port, page.token) == ("::1", 8080, "s3cret")
     assert page.names == ("pacs.example",)
     assert not page.identifiers
-    assert page.whereabouts == Whereabouts(
+    assert page.whereabouts == HostStatusSettings(
         "/in",
         least_free=5 << 20,
         certificate_file="cert.pem",

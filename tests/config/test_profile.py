@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storescp.config import profile
-from storescp.config.profile import Profile, Role
+from storescp.config.profile import NegotiationProfile, Role
 from storescp.errors import ConfigurationError
 from tests.peers.requestor import Context, Requestor, associate_request, item, user_information
 from tests.peers.servers import dcmtk, ours
@@ -76,7 +76,7 @@ def error_of(data: bytes, name: str = "Default") -> str:
 @pytest.mark.parametrize("name", ["Default", "default", "D e f a u l t", "\tDEFAULT\n"])
 def test_a_profile_is_put_together(name: str) -> None:
     """A profile holds transfer syntaxes by abstract syntax, roles and extended negotiation."""
-    expected = Profile(
+    expected = NegotiationProfile(
         {VERIFICATION: (EXPLICIT, IMPLICIT), ULTRASOUND: (JPEG, IMPLICIT)},
         {VERIFICATION: Role.SCP, ULTRASOUND: Role.BOTH},
         ((VERIFICATION, b"\x00\xaf\xb1"), (ULTRASOUND, b"\x01")),
@@ -498,7 +498,9 @@ def uid_item(uid: str, rest: bytes) -> bytes:
 GRANTED = {Role.SCU: (1, 0), Role.SCP: (0, 1), Role.BOTH: (1, 1)}
 
 
-def expected_answer(chosen: Profile, proposal: Proposal, proposed_roles: Roles) -> Outcome:
+def expected_answer(
+    chosen: NegotiationProfile, proposal: Proposal, proposed_roles: Roles
+) -> Outcome:
     """Evaluate a profile in the plainest way."""
     contexts: list[tuple[int, str]] = []
     roles = []

@@ -16,7 +16,7 @@ from storescp.config.options.evaluation import Stage
 from storescp.dataset.encoding import GroupLength, SequenceLength
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.serve.association.connection import Disturbances, Timeouts
-from storescp.serve.settings import Receiving
+from storescp.serve.settings import ReceiverSettings
 from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 from storescp.storage.naming.rules import (
     ByPatientName,
@@ -36,7 +36,7 @@ def command_line(text: str) -> CommandLine:
     return evaluation.run(Stage.SECURITY, verbose=True)
 
 
-def receiving(text: str) -> Receiving:
+def receiving(text: str) -> ReceiverSettings:
     chosen = command_line(text)
     return settings.receiving(chosen, settings.policy(chosen), None)
 

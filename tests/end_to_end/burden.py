@@ -59,7 +59,9 @@ def impatient(
     free_at_most: int = 16,
 ) -> AbstractContextManager[Server]:
     """Run the program with `--fork`, with children that wait for work no longer, and no more of them, than told."""
-    change = f"supervisor._FREE_FOR = {free_for}; supervisor._FREE_AT_MOST = {free_at_most}"
+    change = (
+        f"supervisor._IDLE_SECONDS = {free_for}; supervisor._MAXIMUM_IDLE_WORKERS = {free_at_most}"
+    )
     return altered(directory, change, ["--fork", *options])
 
 

@@ -25,7 +25,7 @@ from storescp.storage.naming.rules import (
     Layout,
     Rules,
 )
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Command
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
@@ -134,7 +134,7 @@ def run(data: bytes) -> None:
     choices = Choices(data)
     mode, flags, piece = choices.byte(), choices.byte(), choices.byte()
     directory = scratch() + "/files"
-    storing = Storing(
+    storing = StorageSettings(
         Rules(directory, _LAYOUTS[mode % 5], tuple(FileNames)[mode // 5 % 3]),
         encoding_of(choices),
         bit_preserving=flags & 3 == 3,

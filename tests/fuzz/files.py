@@ -17,9 +17,9 @@ from storescp.log.appender import Appender
 from storescp.log.log4cplus import appender, factory
 from storescp.log.log4cplus import configuration as log_configuration
 from storescp.log.log4cplus import properties as log_properties
-from storescp.log.log4cplus.diagnostics import Complaints
-from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
-from storescp.serve.access.rules import Client, FileTooLarge, Surroundings, decide
+from storescp.log.log4cplus.diagnostics import Diagnostics
+from storescp.serve.access.allow_lists import AllowLists, AllowListSettings, AllowListSource
+from storescp.serve.access.rules import Client, FileTooLarge, RuleEnvironment, decide
 from tests.fuzz.scratch import scratch
 from tests.fuzz.target import Choices, Target, check_log
 from tests.log.logging_state import event, restored_logging
@@ -70,7 +70,7 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
         factory._make = self._make
 
     def _harmless(
-        self, class_name: str, properties: log_properties.Properties, complaints: Complaints
+        self, class_name: str, properties: log_properties.Properties, complaints: Diagnostics
     ) -> appender.ConfiguredAppender | None:
         elsewhere = log_properties.Properties(
             {
@@ -85,7 +85,7 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
 def run_logging(data: bytes) -> None:
     """A logging configuration is put into force, with complaints, or refused; then everything can be logged."""
     text = data.decode("utf-8", "surrogateescape")
-    complaints = Complaints(quiet=True)
+    complaints = Diagnostics(quiet=True)
     known = set(logging.Logger.manager.loggerDict)
     with restored_logging(), _Elsewhere():
         try:
@@ -135,7 +135,7 @@ log4cplus.appender.s.facility = LOCAL0
 
 def run_dictionary(data: bytes) -> None:
     """Lines of a dictionary are entries or told to be wrong; every tag then has a VR or none."""
-    dictionary = dictionaries.Dictionary()
+    dictionary = dictionaries.DictionaryFiles()
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             entry = dictionaries.parse_line(line, "file", number)
@@ -187,7 +187,7 @@ def run_access(data: bytes) -> None:
         return len(command) % 3
 
     decision = decide(
-        client, "allow", "deny", Surroundings(read, execute, lambda group, _: group == b"net")
+        client, "allow", "deny", RuleEnvironment(read, execute, lambda group, _: group == b"net")
     )
     assert isinstance(decision.granted, bool)
     assert len(decision.complaints) <= 2 * len(data) + 4
@@ -228,8 +228,11 @@ def run_allow_list(data: bytes) -> None:
     """A list of those that are allowed is read, or what is wrong is told; it lets nobody in by mistake."""
     name = scratch() + "/allowed"
     Path(name).write_bytes(data)
-    listed = Allowed(files=(name,))
-    for allowing in (Allowing(addresses=listed), Allowing(calling_ae_titles=listed)):
+    listed = AllowListSource(files=(name,))
+    for allowing in (
+        AllowListSettings(addresses=listed),
+        AllowListSettings(calling_ae_titles=listed),
+    ):
         try:
             lists = AllowLists(allowing)
         except ConfigurationError as error:

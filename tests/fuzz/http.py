@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 
 from storescp.monitor.http_answers import Access, Sources, answer, refuse
-from storescp.monitor.http_request import LONGEST_HEAD, Refusal, parse
+from storescp.monitor.http_request import MAXIMUM_HEAD_BYTES, RequestRefused, parse
 from storescp.monitor.report import PARTS
 from tests.fuzz.target import Choices, Target
 
@@ -38,7 +38,7 @@ def _answer(received: bytes) -> bytes | None:
     try:
         request = parse(received)
         return None if request is None else answer(request, access, _SOURCES)
-    except Refusal as refusal:
+    except RequestRefused as refusal:
         return refuse(refusal)
 
 
@@ -68,14 +68,14 @@ def _seeds() -> Iterable[bytes]:
     yield b"\xffHEAD /api/status HTTP/1.1\r\nHost: [::1]\r\nAuthorization: Bearer t0ken\r\n\r\n"
     yield b"\0POST /api HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello"
     yield b"\x40GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + bytes(100) + b"\r\n\r\n"
-    yield b"\xffGET /" + b"a" * (LONGEST_HEAD + 10)
+    yield b"\xffGET /" + b"a" * (MAXIMUM_HEAD_BYTES + 10)
 
 
 HTTP = Target(
     "http",
     run,
     _seeds,
-    largest=LONGEST_HEAD + 100,
+    largest=MAXIMUM_HEAD_BYTES + 100,
     words=(
         b"\r\n",
         b"\r\n\r\n",

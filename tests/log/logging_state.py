@@ -51,7 +51,7 @@ def run_python(code: str, properties: str = "") -> str:
     preamble = f"""
 import os, sys, time
 from storescp.log.log4cplus import appender as appenders, factory
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event
 properties = parse({properties!r})

@@ -8,7 +8,7 @@ import pytest
 
 from storescp.errors import ConfigurationError
 from storescp.log import setup
-from storescp.log.dry_run import Rehearsal, rehearse
+from storescp.log.dry_run import DryRun, rehearse
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory
 from tests.log.logging_state import restored_logging
@@ -21,7 +21,7 @@ def _clean() -> Iterator[None]:
         yield
 
 
-def rehearsed(tmp_path: Path, text: str) -> Rehearsal:
+def rehearsed(tmp_path: Path, text: str) -> DryRun:
     path = tmp_path / "log.cfg"
     path.write_text(text)
     return rehearse(str(path))
@@ -98,11 +98,11 @@ def test_nothing_stays(tmp_path: Path) -> None:
 
 def test_all_classes_can_be_made(tmp_path: Path) -> None:
     """The list of classes is that of the appenders that there are."""
-    from storescp.log.log4cplus.diagnostics import Complaints
+    from storescp.log.log4cplus.diagnostics import Diagnostics
     from storescp.log.log4cplus.properties import Properties
 
     for name in factory.CLASSES:
         properties = Properties({"File": str(tmp_path / "f"), "host": "127.0.0.1", "port": "9"})
-        appender = factory.make(name, properties, Complaints(quiet=True))
+        appender = factory.make(name, properties, Diagnostics(quiet=True))
         assert appender is not None
         appender.close()

@@ -15,7 +15,7 @@ from storescp.log.context import CURRENT, LogContext
 from storescp.log.json_lines import JSONLayout, Masks
 from storescp.log.levels import LogLevel, LogMask
 from storescp.log.log4cplus import layouts
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 from tests.log.logging_state import event, restored_logging
 from tests.peers.dicom import Syntax
@@ -143,7 +143,7 @@ def test_pseudonyms_cannot_be_looked_up() -> None:
 
 def test_layout_of_configuration_files() -> None:
     """Any appender can have it."""
-    layout = layouts.make("storescp::JSONLayout", Properties({}), Complaints())
+    layout = layouts.make("storescp::JSONLayout", Properties({}), Diagnostics())
 
     assert isinstance(layout, JSONLayout)
     assert CURRENT.wanted

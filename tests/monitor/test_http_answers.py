@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from storescp.monitor.http_answers import Access, Sources, answer, own_names, refuse
-from storescp.monitor.http_request import Refusal, Request
+from storescp.monitor.http_request import HTTPRequest, RequestRefused
 from storescp.monitor.report import PARTS
 
 FACTS = {part: [part] for part in PARTS}
@@ -28,7 +28,7 @@ def ask(
         obstacles=lambda: list(obstacles),
     )
     head, _, body = answer(
-        Request(method, path, host, dict(fields or {})), access, sources
+        HTTPRequest(method, path, host, dict(fields or {})), access, sources
     ).partition(b"\r\n\r\n")
     first, *lines = head.decode("ascii").split("\r\n")
     return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
@@ -149,7 +149,7 @@ def test_readiness_says_what_is_in_the_way() -> None:
 
 def test_refusals_say_what_would_be_served() -> None:
     """A method that is not served comes with those that are, RFC 9110 15.5.6."""
-    assert b"\r\nAllow: GET, HEAD\r\n" in refuse(Refusal(405, "only GET"))
-    assert refuse(Refusal(431, "too large")).startswith(
+    assert b"\r\nAllow: GET, HEAD\r\n" in refuse(RequestRefused(405, "only GET"))
+    assert refuse(RequestRefused(431, "too large")).startswith(
         b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     )

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.monitor.http_request import LONGEST_HEAD, Refusal, Request, parse
+from storescp.monitor.http_request import MAXIMUM_HEAD_BYTES, HTTPRequest, RequestRefused, parse
 
 HOST = b"Host: localhost:8080\r\n"
 PLAIN = b"GET /api/status?now HTTP/1.1\r\n" + HOST + b"Accept:\t*/* \r\n\r\n"
 
 
 def refusal(data: bytes) -> int:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RequestRefused) as caught:
         parse(data)
     return caught.value.status
 
 
 def test_a_request_has_method_path_host_and_fields() -> None:
     """The query is left out, names of fields are in lower case, values without blanks around."""
-    expected = Request(
+    expected = HTTPRequest(
         "GET", "/api/status", "localhost:8080", {"host": "localhost:8080", "accept": "*/*"}
     )
 
@@ -73,8 +73,8 @@ def test_http_1_0_needs_no_host() -> None:
         (413, b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"),
         (413, b"GET / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"),
         (431, b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n" * 64 + b"\r\n"),
-        (431, b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * LONGEST_HEAD + b"\r\n\r\n"),
-        (431, b"x" * LONGEST_HEAD),
+        (431, b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * MAXIMUM_HEAD_BYTES + b"\r\n\r\n"),
+        (431, b"x" * MAXIMUM_HEAD_BYTES),
         (505, b"GET / HTTP/2.0\r\n" + HOST + b"\r\n"),
     ],
 )
@@ -86,5 +86,5 @@ def test_what_is_not_served_is_refused(status: int, data: bytes) -> None:
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: PLAIN[:-2] + tail))
 def test_whatever_the_bytes_only_refusals_come_out(data: bytes) -> None:
     """No other exception, whatever a client sends."""
-    with suppress(Refusal):
+    with suppress(RequestRefused):
         assert parse(data + b"\r\n\r\n") is not None

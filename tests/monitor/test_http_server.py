@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from storescp.monitor import http_server
-from storescp.monitor.http_request import LONGEST_HEAD, Request
+from storescp.monitor.http_request import MAXIMUM_HEAD_BYTES, HTTPRequest
 from storescp.monitor.http_server import (
-    MOST_CONNECTIONS,
-    TIME_TO_ASK,
-    TIME_TO_TAKE,
+    MAXIMUM_CONNECTIONS,
+    REQUEST_SECONDS,
+    RESPONSE_SECONDS,
     HTTPServer,
     listen,
 )
@@ -27,7 +27,7 @@ class Served:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.asked: list[Request] = []
+        self.asked: list[HTTPRequest] = []
         self._listening = listen("127.0.0.1", 0)
         self.port: int = self._listening.getsockname()[1]
         self._selector = selectors.DefaultSelector()
@@ -40,7 +40,7 @@ class Served:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def _respond(self, request: Request) -> bytes:
+    def _respond(self, request: HTTPRequest) -> bytes:
         self.asked.append(request)
         if request.path == "/large":
             return LARGE
@@ -115,7 +115,7 @@ def test_who_does_not_take_the_answer_is_cut_off(served: Served) -> None:
     with Client(served.port) as idle:
         idle.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         assert idle.socket.recv(1) == b"H"
-        served.pass_time(TIME_TO_TAKE + 0.1)
+        served.pass_time(RESPONSE_SECONDS + 0.1)
         assert get(served.port, "/") == (200, b"ok")
 
         received = 1
@@ -132,7 +132,7 @@ def test_who_asks_too_slowly_is_cut_off(served: Served) -> None:
     with Client(served.port) as slow:
         slow.send(b"GET / HTTP/1.1\r\n")
         assert get(served.port, "/") == (200, b"ok")  # who came first has been let in first
-        served.pass_time(TIME_TO_ASK - 0.1)
+        served.pass_time(REQUEST_SECONDS - 0.1)
         slow.send(b"Host: ")
         assert get(served.port, "/") == (200, b"ok")
         served.pass_time(0.2)
@@ -143,7 +143,7 @@ def test_who_asks_too_slowly_is_cut_off(served: Served) -> None:
 def test_a_head_without_end_is_refused_before_it_is_large(served: Served) -> None:
     """No more than the limit is ever kept."""
     with Client(served.port) as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * LONGEST_HEAD)
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * MAXIMUM_HEAD_BYTES)
 
         assert client.answer()[0] == 431
 
@@ -159,10 +159,10 @@ def test_who_never_stops_sending_is_cut_off(served: Served) -> None:
 def test_many_silent_clients_do_not_keep_others_out(served: Served) -> None:
     """Those who have been here longest without a request make room."""
     with ExitStack() as stack:
-        silent = [stack.enter_context(Client(served.port)) for _ in range(3 * MOST_CONNECTIONS)]
+        silent = [stack.enter_context(Client(served.port)) for _ in range(3 * MAXIMUM_CONNECTIONS)]
 
         assert get(served.port, "/") == (200, b"ok")
-        assert len(served.server) <= MOST_CONNECTIONS
+        assert len(served.server) <= MAXIMUM_CONNECTIONS
         assert silent[0].is_closed()
 
 

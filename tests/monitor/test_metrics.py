@@ -17,14 +17,14 @@ from storescp.events import (
 )
 from storescp.monitor.metrics import Metrics
 from storescp.monitor.model import DURATIONS, OTHER, Limits, Model
-from storescp.monitor.surroundings import Surroundings
+from storescp.monitor.surroundings import HostStatus
 from tests.monitor.events import ACCEPTED, CT, LITTLE, LOST, START, event, party, stored
 
-SURROUNDINGS = Surroundings(10**9, 10**10, "", 1.9e9, "")
+SURROUNDINGS = HostStatus(10**9, 10**10, "", 1.9e9, "")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def samples(model: Model, surroundings: Surroundings = SURROUNDINGS) -> Samples:
+def samples(model: Model, surroundings: HostStatus = SURROUNDINGS) -> Samples:
     """Return values by name and labels."""
     kind, text = Metrics(model, lambda: surroundings)()
     assert kind.startswith("text/plain; version=0.0.4")
@@ -139,7 +139,7 @@ def test_the_number_of_time_series_is_bounded() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     """No certificate, no disk, no version: no sample that says 0."""
-    found = samples(Model(START), Surroundings(None, None, "gone", None, ""))
+    found = samples(Model(START), HostStatus(None, None, "gone", None, ""))
 
     names = {name for name, _ in found}
     assert not names & {

@@ -11,7 +11,7 @@ from storescp.events import (
     StudyComplete,
 )
 from storescp.monitor.model import Model
-from storescp.monitor.plain_lines import EVERY, PlainLines
+from storescp.monitor.plain_lines import INTERVAL_SECONDS, PlainLines
 from tests.monitor.events import ACCEPTED, CT, LITTLE, LOST, RELEASED, START, event, party, stored
 
 
@@ -93,16 +93,16 @@ def test_an_association_that_goes_on_is_told_of_now_and_then() -> None:
     told = Told()
     told(event(ACCEPTED, party()))
     told(event(stored(), party(), after=1))
-    assert told.later(EVERY - 1) == []
+    assert told.later(INTERVAL_SECONDS - 1) == []
 
-    (line,) = told.later(EVERY)
+    (line,) = told.later(INTERVAL_SECONDS)
     assert line.startswith("CT1 (10.0.0.7): receiving, 1 object, 1.0 kB, ")
-    assert told.later(2 * EVERY) == []
+    assert told.later(2 * INTERVAL_SECONDS) == []
 
-    told(event(stored(), party(), after=2 * EVERY))
-    assert len(told.later(2 * EVERY)) == 1
-    told(event(RELEASED, party(), after=3 * EVERY))
-    assert told.later(4 * EVERY) == []
+    told(event(stored(), party(), after=2 * INTERVAL_SECONDS))
+    assert len(told.later(2 * INTERVAL_SECONDS)) == 1
+    told(event(RELEASED, party(), after=3 * INTERVAL_SECONDS))
+    assert told.later(4 * INTERVAL_SECONDS) == []
 
 
 def test_peers_texts_steer_nothing() -> None:

@@ -15,10 +15,10 @@ from storescp.events import (
 )
 from storescp.monitor.model import Model
 from storescp.monitor.report import PARTS, obstacles, report
-from storescp.monitor.surroundings import Surroundings
+from storescp.monitor.surroundings import HostStatus
 from tests.monitor.events import ACCEPTED, CT, LITTLE, LOST, START, event, party, stored
 
-FINE = Surroundings(10**9, 10**10, "", None, "")
+FINE = HostStatus(10**9, 10**10, "", None, "")
 UID = "1.3.12.2.1107.5.1.4.99"
 
 
@@ -152,7 +152,7 @@ def test_obstacles_are_what_keeps_objects_from_being_taken(
     disk: str, database: str, expected: list[str]
 ) -> None:
     """Disk and database, and a receiver that does not listen."""
-    surroundings = Surroundings(1, 1, disk, None, database)
+    surroundings = HostStatus(1, 1, disk, None, database)
     model = Model(START)
     assert obstacles(model, surroundings) == ["the receiver does not listen yet", *expected]
 

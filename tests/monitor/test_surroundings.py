@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from storescp.monitor.surroundings import Look, Whereabouts
+from storescp.monitor.surroundings import HostProbe, HostStatusSettings
 
 
-def look(whereabouts: Whereabouts, **more: object) -> Look:
-    return Look(whereabouts, expiry=lambda *_: None, **more)  # type: ignore[arg-type]
+def look(whereabouts: HostStatusSettings, **more: object) -> HostProbe:
+    return HostProbe(whereabouts, expiry=lambda *_: None, **more)  # type: ignore[arg-type]
 
 
 def test_a_directory_with_room_is_no_obstacle(tmp_path: Path) -> None:
     """Free and whole size are told."""
-    seen = look(Whereabouts(str(tmp_path)))()
+    seen = look(HostStatusSettings(str(tmp_path)))()
 
     assert seen.disk_problem == ""
     assert 0 < (seen.disk_free or 0) <= (seen.disk_size or 0)
@@ -24,7 +24,7 @@ def test_a_directory_with_room_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_directory_that_is_gone_is_an_obstacle(tmp_path: Path) -> None:
     """So it is if it comes back, until somebody looks again."""
     now = 0.0
-    seeing = look(Whereabouts(str(tmp_path / "gone")), clock=lambda: now)
+    seeing = look(HostStatusSettings(str(tmp_path / "gone")), clock=lambda: now)
     assert (
         seeing().disk_problem
         == "the output directory cannot be looked at: No such file or directory"
@@ -41,8 +41,8 @@ def test_less_room_than_the_receiver_needs_is_an_obstacle(tmp_path: Path) -> Non
     """It refuses objects then; unless it ignores them anyhow."""
     everything = 1 << 62
 
-    full = look(Whereabouts(str(tmp_path), least_free=everything))()
-    ignoring = look(Whereabouts(str(tmp_path), least_free=everything, writes=False))()
+    full = look(HostStatusSettings(str(tmp_path), least_free=everything))()
+    ignoring = look(HostStatusSettings(str(tmp_path), least_free=everything, writes=False))()
 
     assert full.disk_problem.startswith("the disk is full: ")
     assert ignoring.disk_problem == ""
@@ -54,7 +54,7 @@ def test_a_directory_that_may_not_be_written_is_an_obstacle(
     """The receiver could not store anything."""
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
 
-    seen = look(Whereabouts(str(tmp_path)))()
+    seen = look(HostStatusSettings(str(tmp_path)))()
     assert seen.disk_problem == "the output directory cannot be written to"
 
 
@@ -68,8 +68,10 @@ def test_a_certificate_is_read_when_its_file_changes(tmp_path: Path) -> None:
         return 100.0 * len(read)
 
     path = tmp_path / "cert.pem"
-    whereabouts = Whereabouts(str(tmp_path), certificate_file=str(path), certificate_is_der=True)
-    seeing = Look(whereabouts, expiry=expiry, clock=lambda: now)
+    whereabouts = HostStatusSettings(
+        str(tmp_path), certificate_file=str(path), certificate_is_der=True
+    )
+    seeing = HostProbe(whereabouts, expiry=expiry, clock=lambda: now)
     assert seeing().certificate_expiry is None
 
     path.write_text("one")
@@ -87,13 +89,13 @@ def test_a_certificate_is_read_when_its_file_changes(tmp_path: Path) -> None:
 def test_a_database_must_be_readable(tmp_path: Path) -> None:
     """One that is not there or none at all is an obstacle."""
     path = tmp_path / "a state? 100%.db"
-    assert look(Whereabouts(str(tmp_path), database=str(path)))().database_problem != ""
+    assert look(HostStatusSettings(str(tmp_path), database=str(path)))().database_problem != ""
 
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE studies (uid)")
     connection.commit()
     connection.close()
-    assert look(Whereabouts(str(tmp_path), database=str(path)))().database_problem == ""
+    assert look(HostStatusSettings(str(tmp_path), database=str(path)))().database_problem == ""
 
     path.write_bytes(b"x" * 5000)
-    assert look(Whereabouts(str(tmp_path), database=str(path)))().database_problem != ""
+    assert look(HostStatusSettings(str(tmp_path), database=str(path)))().database_problem != ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storescp.monitor.throughput import SLOT, SLOTS, Rate, Slot, Throughput
+from storescp.monitor.throughput import SLOT_SECONDS, SLOTS, Rate, Slot, Throughput
 
 NOW = 1_800_000_005.0
 
@@ -13,13 +13,16 @@ def test_objects_are_counted_in_the_slot_that_they_fall_into() -> None:
 
     throughput.add(100, NOW)
     throughput.add(50, NOW + 1)
-    throughput.add(7, NOW + SLOT)
+    throughput.add(7, NOW + SLOT_SECONDS)
 
-    slots = throughput.slots(NOW + SLOT)
+    slots = throughput.slots(NOW + SLOT_SECONDS)
     assert slots[-2:] == [Slot(2, 150), Slot(1, 7)]
     assert sum(slot.objects for slot in slots) == 3
     assert len(slots) == SLOTS
-    assert throughput.start(NOW + SLOT) == 1_800_000_000 + SLOT - (SLOTS - 1) * SLOT
+    assert (
+        throughput.start(NOW + SLOT_SECONDS)
+        == 1_800_000_000 + SLOT_SECONDS - (SLOTS - 1) * SLOT_SECONDS
+    )
 
 
 def test_slots_move_on_without_objects() -> None:
@@ -27,10 +30,10 @@ def test_slots_move_on_without_objects() -> None:
     throughput = Throughput()
     throughput.add(100, NOW)
 
-    assert throughput.slots(NOW + 3 * SLOT)[-4] == Slot(1, 100)
-    assert throughput.slots(NOW + (SLOTS - 1) * SLOT)[0] == Slot(1, 100)
-    assert throughput.slots(NOW + SLOTS * SLOT) == [Slot(0, 0)] * SLOTS
-    assert throughput.slots(NOW + 10 * SLOTS * SLOT) == [Slot(0, 0)] * SLOTS
+    assert throughput.slots(NOW + 3 * SLOT_SECONDS)[-4] == Slot(1, 100)
+    assert throughput.slots(NOW + (SLOTS - 1) * SLOT_SECONDS)[0] == Slot(1, 100)
+    assert throughput.slots(NOW + SLOTS * SLOT_SECONDS) == [Slot(0, 0)] * SLOTS
+    assert throughput.slots(NOW + 10 * SLOTS * SLOT_SECONDS) == [Slot(0, 0)] * SLOTS
 
 
 def test_a_clock_that_is_put_back_loses_nothing_that_is_of_the_last_hour() -> None:
@@ -38,12 +41,12 @@ def test_a_clock_that_is_put_back_loses_nothing_that_is_of_the_last_hour() -> No
     throughput = Throughput()
     throughput.add(100, NOW)
 
-    throughput.add(1, NOW - 5 * SLOT)
+    throughput.add(1, NOW - 5 * SLOT_SECONDS)
     assert throughput.slots(NOW)[-1] == Slot(2, 101)
 
-    throughput.add(1, NOW - 2 * SLOTS * SLOT)
-    assert throughput.slots(NOW - 2 * SLOTS * SLOT)[-1] == Slot(1, 1)
-    assert sum(slot.objects for slot in throughput.slots(NOW - 2 * SLOTS * SLOT)) == 1
+    throughput.add(1, NOW - 2 * SLOTS * SLOT_SECONDS)
+    assert throughput.slots(NOW - 2 * SLOTS * SLOT_SECONDS)[-1] == Slot(1, 1)
+    assert sum(slot.objects for slot in throughput.slots(NOW - 2 * SLOTS * SLOT_SECONDS)) == 1
 
 
 def test_a_steady_stream_has_its_rate_from_the_start() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.events import CommandFailed, Event, EventsDropped, Party
-from storescp.monitor.wire import END, LONGEST, Unpacker, pack
+from storescp.monitor.wire import END, MAXIMUM_RECORD_BYTES, Unpacker, pack
 from tests.monitor.events import ACCEPTED, LOST, RELEASED, event, party, stored
 
 EVENTS = [
@@ -52,6 +52,6 @@ def test_a_record_is_never_longer_than_a_pipe_takes_at_once(text: str) -> None:
 
     record = pack(Event(1.5, 7, party(), fact))
 
-    assert len(record) <= LONGEST
+    assert len(record) <= MAXIMUM_RECORD_BYTES
     (read,) = Unpacker().feed(record)
     assert read == Event(1.5, 7, party(), fact._replace(command=text[:63] + "…"))

@@ -358,7 +358,7 @@ def test_dates_of_certificates(tls: list[str], now: float, expected: str) -> Non
 
 def test_certificates_are_good_for_long(tls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is wrong with a certificate that expires later than soon."""
-    monkeypatch.setattr("storescp.reports.check_tls.SOON", 5)
+    monkeypatch.setattr("storescp.reports.check_tls.EXPIRY_WARNING_DAYS", 5)
 
     report = examined(*tls)
 

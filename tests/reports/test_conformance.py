@@ -296,7 +296,7 @@ def test_structure() -> None:
 @pytest.mark.parametrize(
     "profile", tls_profiles.available(offered_suites()), ids=lambda profile: profile.title
 )
-def test_transport_security(profile: tls_profiles.Profile, tmp_path: Path) -> None:
+def test_transport_security(profile: tls_profiles.TLSProfile, tmp_path: Path) -> None:
     """Versions and suites are those with which a client gets in."""
     key, certificate = Authority().issue("server", key="rsa2048").save(tmp_path)
     chosen = TLSSettings(

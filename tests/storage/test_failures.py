@@ -14,9 +14,9 @@ from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.reception import Outcome
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE
@@ -40,9 +40,9 @@ REASONS = {
 STEPS = ("open", "writev", "fsync", "close", "renameat2 or rename")
 """What an object costs, each of which may be refused."""
 MODES = {
-    "normal": Storing(Rules(), Encoding()),
-    "bit-preserving": Storing(Rules(), Encoding(), bit_preserving=True),
-    "by study": Storing(Rules(layout=ByStudyUID("s")), Encoding()),
+    "normal": StorageSettings(Rules(), Encoding()),
+    "bit-preserving": StorageSettings(Rules(), Encoding(), bit_preserving=True),
+    "by study": StorageSettings(Rules(layout=ByStudyUID("s")), Encoding()),
 }
 
 
@@ -58,10 +58,10 @@ def data_set(instance: str) -> bytes:
 
 
 @contextmanager
-def storing(directory: Path, mode: Storing, *, durable: bool = True) -> Iterator[StoreSCP]:
+def storing(directory: Path, mode: StorageSettings, *, durable: bool = True) -> Iterator[StoreSCP]:
     rules = Rules(directory=str(directory), layout=mode.rules.layout)
     scp = StoreSCP(
-        Storing(rules, mode.encoding, bit_preserving=mode.bit_preserving, durable=durable),
+        StorageSettings(rules, mode.encoding, bit_preserving=mode.bit_preserving, durable=durable),
         lambda _: None,
     )
     yield scp
@@ -71,7 +71,7 @@ def storing(directory: Path, mode: Storing, *, durable: bool = True) -> Iterator
 def receive(scp: StoreSCP, instance: str) -> Outcome:
     """Do what a C-STORE does."""
     request = CStoreRQ(1, CT_IMAGE_STORAGE, instance)
-    reception = scp.begin(request, LITTLE, Peer("PEER", "US", "10.1.2.3"))
+    reception = scp.begin(request, LITTLE, PeerIdentity("PEER", "US", "10.1.2.3"))
     data = data_set(instance)
     reception.feed(memoryview(data)[:50])
     reception.flush()
@@ -139,7 +139,7 @@ def test_a_name_that_is_only_half_on_disk_is_no_success(tmp_path: Path, layout: 
             if os.path.isdir(synchronised[-1]) and "CT.1.2" in files(tmp_path):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with storing(tmp_path, Storing(Rules(layout=layout), Encoding())) as scp:
+    with storing(tmp_path, StorageSettings(Rules(layout=layout), Encoding())) as scp:
         assert receive(scp, "1.1").status == 0
         with watched(before):
             assert receive(scp, "1.2").status == 0xA700

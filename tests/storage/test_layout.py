@@ -22,7 +22,7 @@ from storescp.storage.naming.rules import (
     study_directory,
     study_uid,
 )
-from storescp.storage.studies.current_study import Study, StudyTracker
+from storescp.storage.studies.current_study import CurrentStudy, CurrentStudyTracker
 from storescp.storage.studies.renaming import rename_study
 
 CT, SR, UNKNOWN = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.11", "1.2.9"
@@ -60,11 +60,11 @@ class Receiver:
     rename: bool = False
     now: float = NOW
     statuses: list[int] = field(default_factory=list)
-    ended: list[Study] = field(default_factory=list)
+    ended: list[CurrentStudy] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.output = OutputDirectory(self.rules.directory)
-        self.tracker = StudyTracker(keep_names=self.rename)
+        self.tracker = CurrentStudyTracker(keep_names=self.rename)
 
     def receive(self, received: Object) -> None:
         before = len(self.ended)
@@ -97,7 +97,7 @@ class Receiver:
             self.ended += [ended] if ended else []
         return directory
 
-    def _end(self, study: Study) -> None:
+    def _end(self, study: CurrentStudy) -> None:
         if self.rename:
             rename_study(study.directory, study.files)
 

@@ -15,9 +15,9 @@ from storescp.dimse.command import CStoreRQ
 from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.naming.rules import Rules
 from storescp.storage.reception import Outcome
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import CT_IMAGE_STORAGE
@@ -35,7 +35,7 @@ seconds = count()
 
 def make(directory: Path, *, bits: bool = False, **rest: Any) -> StoreSCP:
     rules = Rules(directory=str(directory))
-    storing = Storing(rules, Encoding(), bit_preserving=bits, **rest)
+    storing = StorageSettings(rules, Encoding(), bit_preserving=bits, **rest)
     # Seconds pass between all that happens.
     return StoreSCP(storing, lambda _: None, clock=lambda: float(next(seconds)))
 
@@ -44,7 +44,7 @@ def receive(scp: StoreSCP, instance: str, uid: str = EXPLICIT) -> Outcome:
     """Do what a C-STORE does, and what follows its response."""
     syntax = SYNTAXES[uid]
     request = CStoreRQ(1, CT_IMAGE_STORAGE, instance)
-    reception = scp.begin(request, TRANSFER_SYNTAXES[uid], Peer("PEER", "US", "10.1.2.3"))
+    reception = scp.begin(request, TRANSFER_SYNTAXES[uid], PeerIdentity("PEER", "US", "10.1.2.3"))
     for tag, vr, value in (
         (0x00080016, "UI", CT_IMAGE_STORAGE),
         (0x00080018, "UI", instance),
@@ -185,7 +185,9 @@ def test_trouble_is_told_to_whom_it_concerns(
     trouble: list[bool] = []
     with watched(before):
         reception = scp.begin(
-            CStoreRQ(1, CT_IMAGE_STORAGE, "2.1"), TRANSFER_SYNTAXES[EXPLICIT], Peer("", "", "")
+            CStoreRQ(1, CT_IMAGE_STORAGE, "2.1"),
+            TRANSFER_SYNTAXES[EXPLICIT],
+            PeerIdentity("", "", ""),
         )
         reception.discard()
         trouble.append(True)

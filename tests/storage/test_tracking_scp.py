@@ -17,19 +17,19 @@ from storescp.storage.naming.rules import (
     Rules,
 )
 from storescp.storage.reception import Outcome
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.studies import jobs
 from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.tracker import EndOfStudy, Tracker
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 from storescp.storage.tracking_scp import TrackingStoreSCP
 from storescp.uids import TRANSFER_SYNTAXES
 from tests.end_to_end.conversation import data_set
 from tests.peers.requestor import CT_IMAGE_STORAGE
 
 LITTLE = TRANSFER_SYNTAXES["1.2.840.10008.1.2.1"]
-PEER = Peer("CT1", "ARCHIVE", "scanner")
+PEER = PeerIdentity("CT1", "ARCHIVE", "scanner")
 
 
 class Clock:
@@ -48,7 +48,9 @@ class World:
     def __init__(self, directory: Path, layout: Layout, command: str | None = None) -> None:
         self.clock = Clock()
         self.tracker = Tracker(MemoryStore(), EndOfStudy(10.0), Retries())
-        self.storing = Storing(Rules(str(directory), layout), Encoding(), exec_on_reception=command)
+        self.storing = StorageSettings(
+            Rules(str(directory), layout), Encoding(), exec_on_reception=command
+        )
         self.steps = 0
 
     def process(self) -> TrackingStoreSCP:
@@ -218,7 +220,7 @@ def test_a_command_of_a_study_knows_its_round(tmp_path: Path) -> None:
 def test_what_is_ignored_is_not_remembered(tmp_path: Path) -> None:
     """With `--ignore` there is a command, but neither file nor study."""
     world = World(tmp_path, ByStudyUID("s"), "true")
-    world.storing = Storing(
+    world.storing = StorageSettings(
         Rules(str(tmp_path), ByStudyUID("s")), Encoding(), ignore=True, exec_on_reception="true"
     )
     scp = world.process()

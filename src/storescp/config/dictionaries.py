@@ -77,7 +77,7 @@ class Meaning(NamedTuple):
     name: str
 
 
-class Dictionary:
+class DictionaryFiles:
     """Tag → VR and name.
 
     VRs are those of PS3.5 6.2 and DCMTK's `xs`, `ox`, `px`, `lt`, `up`, `na` and `pi`.
@@ -297,7 +297,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-def from_environment(environment: Mapping[str, str]) -> Dictionary | None:
+def from_environment(environment: Mapping[str, str]) -> DictionaryFiles | None:
     """Return what `DCMDICTPATH` names; None if it is empty or loading failed: use the built-in one.
 
     Problems are logged; none is an error.
@@ -306,13 +306,13 @@ def from_environment(environment: Mapping[str, str]) -> Dictionary | None:
     return load(search_path.split(os.pathsep)) if search_path else None
 
 
-def load(paths: Iterable[str]) -> Dictionary | None:
+def load(paths: Iterable[str]) -> DictionaryFiles | None:
     """Return the dictionary made of all files, None if by the reference's rules there is none.
 
     The last file that can be read decides: a wrong line in it makes all count as not loaded, unless
     there is nothing wrong with any. Empty names are passed over.
     """
-    dictionary = Dictionary()
+    dictionary = DictionaryFiles()
     loaded = False
     all_good = True
     for path in filter(None, paths):
@@ -342,7 +342,7 @@ def _open_regular_file(path: str, flags: int) -> int:
     return descriptor
 
 
-def _read(file: BinaryIO, name: str, dictionary: Dictionary) -> bool:
+def _read(file: BinaryIO, name: str, dictionary: DictionaryFiles) -> bool:
     """Add the entries of a file; return whether all its lines are good. Bad ones are logged."""
     good = True
     for number, line in enumerate(iter(lambda: file.readline(_LINE_SIZE), b""), 1):

@@ -8,17 +8,17 @@ import stat
 from storescp.config.choices import CommandLine, HTTPAddress
 from storescp.errors import ConfigurationError
 from storescp.monitor.progress import Progress
-from storescp.monitor.settings import Monitoring
+from storescp.monitor.settings import MonitorSettings
 from storescp.monitor.status_page import StatusPage
-from storescp.monitor.surroundings import Whereabouts
+from storescp.monitor.surroundings import HostStatusSettings
 from storescp.serve.tls.choices import FileFormat
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_LONGEST_TOKEN = 4096
+_MAXIMUM_TOKEN_BYTES = 4096
 
 
-def settings(command_line: CommandLine, database: str | None) -> Monitoring:
+def settings(command_line: CommandLine, database: str | None) -> MonitorSettings:
     """Return what is shown of the receiver.
 
     Args:
@@ -32,7 +32,7 @@ def settings(command_line: CommandLine, database: str | None) -> Monitoring:
     page = None
     if command_line.http is not None:
         page = _page(command_line, command_line.http, database)
-    return Monitoring(page, Progress(identifiers) if command_line.progress else None)
+    return MonitorSettings(page, Progress(identifiers) if command_line.progress else None)
 
 
 def _page(command_line: CommandLine, address: HTTPAddress, database: str | None) -> StatusPage:
@@ -47,7 +47,7 @@ def _page(command_line: CommandLine, address: HTTPAddress, database: str | None)
     return StatusPage(
         address.address,
         address.port,
-        Whereabouts(
+        HostStatusSettings(
             command_line.output_directory,
             writes=not command_line.ignore,
             least_free=command_line.min_free_space,
@@ -71,11 +71,16 @@ def read_token(path: str) -> str:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
                 _logger.warning("The token in %s can be read by every user of this machine", path)
-            data = file.read(_LONGEST_TOKEN + 1)
+            data = file.read(_MAXIMUM_TOKEN_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"cannot read the token file {path}: {error.strerror}") from error
     token = data.strip().decode("latin-1")
-    if not token or len(data) > _LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+    if (
+        not token
+        or len(data) > _MAXIMUM_TOKEN_BYTES
+        or not token.isascii()
+        or not token.isprintable()
+    ):
         raise ConfigurationError(
             f"the token file {path} does not hold one line of printable ASCII characters"
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from storescp.config import profile_syntax
-from storescp.config.profile_syntax import Section
+from storescp.config.profile_syntax import ProfileSection
 from storescp.errors import ConfigurationError
 
 MAXIMUM_FILE_SIZE = 1 << 20
@@ -34,7 +34,7 @@ class Role(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class NegotiationProfile:
     """What one profile accepts.
 
     `transfer_syntaxes` holds the acceptable ones for each abstract syntax UID, best first; `roles`
@@ -47,7 +47,7 @@ class Profile:
     extended_negotiation: tuple[tuple[str, bytes], ...]
 
 
-def load(path: str, name: str) -> Profile:
+def load(path: str, name: str) -> NegotiationProfile:
     """Return the profile `name` of the file at `path`.
 
     Raises:
@@ -86,7 +86,7 @@ def parse(data: bytes) -> "Configuration":
     return configuration
 
 
-def _required(supersections: dict[str, list[Section]], name: str) -> list[Section]:
+def _required(supersections: dict[str, list[ProfileSection]], name: str) -> list[ProfileSection]:
     if name not in supersections:
         raise _unreadable(f"cannot find section [[{name}]] in config file")
     return supersections[name]
@@ -115,7 +115,7 @@ class Configuration:
         self.profiles: dict[str, _References] = {}
         self._consistent: set[tuple[int, str, str]] = set()
 
-    def profile(self, name: str) -> Profile:
+    def profile(self, name: str) -> NegotiationProfile:
         """Return the profile that is called `name`, in any case and spacing.
 
         Raises:
@@ -140,9 +140,11 @@ class Configuration:
             if references.extended_negotiation is None
             else self.extended_negotiation[references.extended_negotiation]
         )
-        return Profile(transfer_syntaxes, dict(roles), tuple(extended_negotiation.items()))
+        return NegotiationProfile(
+            transfer_syntaxes, dict(roles), tuple(extended_negotiation.items())
+        )
 
-    def read_transfer_syntaxes(self, sections: list[Section]) -> None:
+    def read_transfer_syntaxes(self, sections: list[ProfileSection]) -> None:
         for section in sections:
             for _, value in _numbered(section, "TRANSFERSYNTAX"):
                 uid = _uid(value)
@@ -150,7 +152,7 @@ class Configuration:
                     raise _unreadable(f"not a valid transfer syntax UID: {_text(value)}")
                 self.syntaxes.setdefault(section.name, []).append(uid)
 
-    def read_contexts(self, sections: list[Section]) -> None:
+    def read_contexts(self, sections: list[ProfileSection]) -> None:
         for section in sections:
             for key, value in _numbered(section, "PRESENTATIONCONTEXT"):
                 spelling, list_name = _two_parts(key, value)
@@ -162,7 +164,7 @@ class Configuration:
                 abstract_syntax = _abstract_syntax(spelling)
                 self.contexts.setdefault(section.name, []).append((abstract_syntax, syntaxes))
 
-    def read_roles(self, sections: list[Section]) -> None:
+    def read_roles(self, sections: list[ProfileSection]) -> None:
         for section in sections:
             for key, value in _numbered(section, "ROLE"):
                 spelling, word = _two_parts(key, value)
@@ -180,7 +182,7 @@ class Configuration:
                     )
                 roles[abstract_syntax] = role
 
-    def read_extended_negotiation(self, sections: list[Section]) -> None:
+    def read_extended_negotiation(self, sections: list[ProfileSection]) -> None:
         for section in sections:
             for key, value in _numbered(section, "EXTENDEDNEGOTIATION"):
                 spelling, digits = _two_parts(key, value)
@@ -194,7 +196,7 @@ class Configuration:
                     )
                 entries[abstract_syntax] = information
 
-    def read_profiles(self, sections: list[Section]) -> None:
+    def read_profiles(self, sections: list[ProfileSection]) -> None:
         for section in sections:
             if "PRESENTATIONCONTEXTS" not in section.entries:
                 raise _unreadable(
@@ -236,7 +238,7 @@ class Configuration:
         self._consistent.add(pair)
 
 
-def _numbered(section: Section, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _numbered(section: ProfileSection, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield keys and values of `prefix` 1, 2, 3… up to the first gap."""
     number = 1
     while (value := section.entries.get(key := f"{prefix}{number}")) is not None:

@@ -19,23 +19,23 @@ _UPPER = bytes(range(256)).upper()
 
 
 @dataclass(slots=True)
-class Section:
+class ProfileSection:
     """A section, `[Name]`; of a key that is there twice the first value counts."""
 
     name: str
     entries: dict[str, bytes] = field(default_factory=dict)
 
 
-def parse(data: bytes) -> dict[str, list[Section]]:
+def parse(data: bytes) -> dict[str, list[ProfileSection]]:
     """Return the sections of each super-section, `[[Name]]`, in the order of the file.
 
     Of super-sections with the same name only the first counts. Sections outside a super-section and
     keys outside a section are dropped. Names are upper case.
     """
     text = _normalise(data)
-    supersections: dict[str, list[Section]] = {}
-    sections: list[Section] | None = None
-    section: Section | None = None
+    supersections: dict[str, list[ProfileSection]] = {}
+    sections: list[ProfileSection] | None = None
+    section: ProfileSection | None = None
     position = _skip_space(text, 0)
     while position < len(text):
         if text.startswith(b"[", position):
@@ -44,7 +44,7 @@ def parse(data: bytes) -> dict[str, list[Section]]:
                 sections, section = [], None
                 supersections.setdefault(name, sections)
             elif sections is not None:
-                section = Section(name)
+                section = ProfileSection(name)
                 sections.append(section)
         else:
             key, value, position = _entry(text, position)

@@ -12,10 +12,10 @@ from storescp.dataset.encoding import Encoding
 from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import bind
-from storescp.serve.accept.settings import Listening
+from storescp.serve.accept.settings import ListenAddress
 from storescp.serve.association.connection import Disturbances, Timeouts
 from storescp.serve.receiver import Receiver
-from storescp.serve.settings import Receiving
+from storescp.serve.settings import ReceiverSettings
 from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
@@ -25,19 +25,19 @@ from storescp.storage.naming.rules import (
     Layout,
     Rules,
 )
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.upper_layer.negotiation import Policy, Role, storage_policy
 
 if TYPE_CHECKING:
     import socket
 
-    from storescp.monitor.settings import Monitoring
-    from storescp.serve.accept.settings import Working
+    from storescp.monitor.settings import MonitorSettings
+    from storescp.serve.accept.settings import WorkerSettings
     from storescp.serve.access.host_access import AccessControl
-    from storescp.serve.access.peer_admission import Gate
+    from storescp.serve.access.peer_admission import PeerAdmission
     from storescp.serve.process.privileges import User
     from storescp.serve.process.service_manager import Notify
-    from storescp.serve.studies.parallel_studies import SideBySide
+    from storescp.serve.studies.parallel_studies import ParallelStudySettings
     from storescp.serve.tls.context import Reloadable
     from storescp.serve.tls.settings import TLSSettings
 
@@ -123,13 +123,15 @@ def _from_service_manager(
     return listening, service_manager.notifier(os.environ)
 
 
-def receiving(command_line: CommandLine, accepted: Policy, connected: int | None) -> Receiving:
+def receiving(
+    command_line: CommandLine, accepted: Policy, connected: int | None
+) -> ReceiverSettings:
     """Return everything that steers reception; reads the lists of allowed peers, if there are any.
 
     Raises:
         ConfigurationError: a value would lead objects astray, or a list cannot be had.
     """
-    return Receiving(
+    return ReceiverSettings(
         policy=accepted,
         storing=_storing(command_line),
         port=command_line.port,
@@ -168,7 +170,7 @@ def check_privileges(command_line: CommandLine) -> None:
         return
     try:
         # A capability, or a setting of the system, may allow it to others than root: in containers that is usual.
-        bind(Listening(port, command_line.ip_version)).close()
+        bind(ListenAddress(port, command_line.ip_version)).close()
     except NetworkUnavailable as error:
         if isinstance(error.__cause__, PermissionError):
             raise ConfigurationError(
@@ -179,7 +181,7 @@ def check_privileges(command_line: CommandLine) -> None:
 class _UserDictionary(Dictionary):
     """The user's dictionary files in place of the built-in dictionary."""
 
-    def __init__(self, entries: dictionaries.Dictionary) -> None:
+    def __init__(self, entries: dictionaries.DictionaryFiles) -> None:
         super().__init__({})
         self._entries = entries
         self.knows_private_elements = True
@@ -221,33 +223,33 @@ def _idle_timeout(command_line: CommandLine) -> int | None:
     return None if command_line.eostudy_timeout is not None else command_line.socket_timeout
 
 
-def _working(command_line: CommandLine) -> "Working | None":
+def _working(command_line: CommandLine) -> "WorkerSettings | None":
     if command_line.workers is None and not command_line.fork:
         return None
-    from storescp.serve.accept.settings import Working
+    from storescp.serve.accept.settings import WorkerSettings
 
     if command_line.fork:
-        return Working(command_line.max_associations, on_demand=True)
-    return Working(command_line.workers, queue_limit=command_line.queue_limit)
+        return WorkerSettings(command_line.max_associations, on_demand=True)
+    return WorkerSettings(command_line.workers, queue_limit=command_line.queue_limit)
 
 
 _EOSTUDY_TIMEOUT = 60
 """Default where studies are received side by side: no other study ends one, so time has to."""
 
 
-def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
+def _side_by_side(command_line: CommandLine) -> "ParallelStudySettings | None":
     """Return how studies are received side by side; None: not at all, or there is nothing to remember of them."""
     if not command_line.side_by_side:
         return None
     if command_line.sorting is None and command_line.exec_on_reception is None:
         return None
-    from storescp.serve.studies.command_pool import Running
-    from storescp.serve.studies.parallel_studies import SideBySide
+    from storescp.serve.studies.command_pool import CommandSettings
+    from storescp.serve.studies.parallel_studies import ParallelStudySettings
     from storescp.storage.studies.jobs import Retries
     from storescp.storage.studies.tracker import EndOfStudy
 
     timeout = command_line.eostudy_timeout
-    return SideBySide(
+    return ParallelStudySettings(
         shared=command_line.workers is not None,
         state_directory=command_line.state_directory,
         end_of_study=EndOfStudy(
@@ -255,13 +257,13 @@ def _side_by_side(command_line: CommandLine) -> "SideBySide | None":
             longest_hold=command_line.eostudy_hold,
         ),
         retries=Retries(command_line.exec_attempts, command_line.exec_pause),
-        running=Running(command_line.exec_parallel, command_line.exec_timeout),
+        running=CommandSettings(command_line.exec_parallel, command_line.exec_timeout),
         exec_sync=command_line.exec_sync,
     )
 
 
-def _storing(command_line: CommandLine) -> Storing:
-    return Storing(
+def _storing(command_line: CommandLine) -> StorageSettings:
+    return StorageSettings(
         rules=Rules(
             directory=_output_directory(command_line),
             layout=_layout(command_line.sorting),
@@ -317,7 +319,7 @@ def _layout(sorting: choices.Sorting | None) -> Layout:
             return ByPatientName()
 
 
-def check_output_directory(storing: Storing) -> None:
+def check_output_directory(storing: StorageSettings) -> None:
     """Refuse an output directory that is none, or that objects cannot be written to.
 
     Raises:
@@ -348,7 +350,7 @@ def _access_control(command_line: CommandLine) -> "AccessControl | None":
     )
 
 
-def _gate(command_line: CommandLine) -> "Gate | None":
+def _gate(command_line: CommandLine) -> "PeerAdmission | None":
     if not any(
         (
             command_line.allow_calling,
@@ -362,19 +364,23 @@ def _gate(command_line: CommandLine) -> "Gate | None":
         )
     ):
         return None
-    from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
-    from storescp.serve.access.peer_admission import Gate, PeerLimits
+    from storescp.serve.access.allow_lists import AllowLists, AllowListSettings, AllowListSource
+    from storescp.serve.access.peer_admission import PeerAdmission, PeerLimits
 
-    lists = Allowing(
-        calling_ae_titles=Allowed(command_line.allow_calling, command_line.allow_calling_files),
-        called_ae_titles=Allowed(command_line.allow_called, command_line.allow_called_files),
-        addresses=Allowed(command_line.allow_addresses, command_line.allow_address_files),
+    lists = AllowListSettings(
+        calling_ae_titles=AllowListSource(
+            command_line.allow_calling, command_line.allow_calling_files
+        ),
+        called_ae_titles=AllowListSource(
+            command_line.allow_called, command_line.allow_called_files
+        ),
+        addresses=AllowListSource(command_line.allow_addresses, command_line.allow_address_files),
     )
     limits = PeerLimits(command_line.peer_associations, command_line.peer_connections)
-    return Gate(AllowLists(lists), limits)
+    return PeerAdmission(AllowLists(lists), limits)
 
 
-def _monitoring(command_line: CommandLine) -> "Monitoring | None":
+def _monitoring(command_line: CommandLine) -> "MonitorSettings | None":
     if command_line.http is None and not command_line.progress:
         return None
     from storescp.config import monitor_settings

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from storescp.errors import InvalidMessage
-from storescp.upper_layer.log_notes import ERROR, WARN, Note, application, data, network
+from storescp.upper_layer.log_notes import ERROR, WARN, LogNote, application, data, network
 
 # PS3.7 E.1: tags of command elements. The group is 0 in all of them, so in little endian order a tag reads as
 # one number: element number << 16.
@@ -80,7 +80,7 @@ _match_usual_store_request = re.compile(
 class RefusedCommand(InvalidMessage):
     """A command set that cannot be understood or is not served; `notes` are to be logged before it."""
 
-    def __init__(self, text: str, notes: tuple[Note, ...] = ()) -> None:
+    def __init__(self, text: str, notes: tuple[LogNote, ...] = ()) -> None:
         super().__init__(text)
         self.notes = notes
 
@@ -95,7 +95,7 @@ class CEchoRQ(NamedTuple):
     message_id: int
     affected_sop_class_uid: str
     context_id: int = 0
-    notes: tuple[Note, ...] = ()
+    notes: tuple[LogNote, ...] = ()
 
 
 class CStoreRQ(NamedTuple):
@@ -108,7 +108,7 @@ class CStoreRQ(NamedTuple):
     move_originator_ae_title: str | None = None
     move_originator_message_id: int | None = None
     context_id: int = 0
-    notes: tuple[Note, ...] = ()
+    notes: tuple[LogNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def decode(command_set: bytes, context_id: int = 0) -> Command:
             raise _not_served(value, notes)
 
 
-def _store_request(elements: dict[int, bytes], notes: list[Note], context_id: int) -> CStoreRQ:
+def _store_request(elements: dict[int, bytes], notes: list[LogNote], context_id: int) -> CStoreRQ:
     sop_class_uid = _uid(elements, notes, _AFFECTED_SOP_CLASS_UID)
     message_id = _number(elements, notes, _MESSAGE_ID)
     priority = _number(elements, notes, _PRIORITY)
@@ -233,7 +233,7 @@ def _store_request(elements: dict[int, bytes], notes: list[Note], context_id: in
     )
 
 
-def _echo_request(elements: dict[int, bytes], notes: list[Note], context_id: int) -> CEchoRQ:
+def _echo_request(elements: dict[int, bytes], notes: list[LogNote], context_id: int) -> CEchoRQ:
     sop_class_uid = _uid(elements, notes, _AFFECTED_SOP_CLASS_UID)
     message_id = _number(elements, notes, _MESSAGE_ID)
     if _number(elements, notes, _DATA_SET_TYPE) != NO_DATA_SET:
@@ -241,13 +241,13 @@ def _echo_request(elements: dict[int, bytes], notes: list[Note], context_id: int
     return CEchoRQ(message_id, sop_class_uid, context_id, tuple(notes))
 
 
-def _elements(command_set: bytes) -> tuple[dict[int, bytes], list[Note]]:
+def _elements(command_set: bytes) -> tuple[dict[int, bytes], list[LogNote]]:
     """Return the values of the elements of group 0, and what is to be said about their order.
 
     The group length is not relied upon: it may be missing or wrong.
     """
     elements: dict[int, bytes] = {}
-    notes: list[Note] = []
+    notes: list[LogNote] = []
     previous = -1
     position, end = 0, len(command_set)
     while end - position >= 8:
@@ -268,7 +268,7 @@ def _elements(command_set: bytes) -> tuple[dict[int, bytes], list[Note]]:
     return elements, notes
 
 
-def _note_on_order(tag: int, *, found_before: bool) -> Note:
+def _note_on_order(tag: int, *, found_before: bool) -> LogNote:
     if found_before:
         return data(
             WARN,
@@ -280,7 +280,7 @@ def _note_on_order(tag: int, *, found_before: bool) -> Note:
     )
 
 
-def _number(elements: dict[int, bytes], notes: list[Note], tag: int) -> int:
+def _number(elements: dict[int, bytes], notes: list[LogNote], tag: int) -> int:
     """Return a value of VR US; one of a single byte is taken as it is, of several values the first."""
     value = elements.get(tag)
     if not value:
@@ -288,7 +288,7 @@ def _number(elements: dict[int, bytes], notes: list[Note], tag: int) -> int:
     return int.from_bytes(value[:2], "little")
 
 
-def _uid(elements: dict[int, bytes], notes: list[Note], tag: int) -> str:
+def _uid(elements: dict[int, bytes], notes: list[LogNote], tag: int) -> str:
     """Return a UID up to the first NUL and without white space, which some peers use as padding."""
     value = elements.get(tag)
     if value is None:
@@ -309,24 +309,24 @@ def _uid(elements: dict[int, bytes], notes: list[Note], tag: int) -> str:
     return value.decode("latin-1")
 
 
-def _optional_uid(elements: dict[int, bytes], notes: list[Note], tag: int) -> str:
+def _optional_uid(elements: dict[int, bytes], notes: list[LogNote], tag: int) -> str:
     """Return a UID, empty if absent: PS3.7 does not require those of responses."""
     return _uid(elements, notes, tag) if tag in elements else ""
 
 
-def _missing(tag: int, notes: list[Note]) -> RefusedCommand:
+def _missing(tag: int, notes: list[LogNote]) -> RefusedCommand:
     return RefusedCommand(
         f"0006:020b DIMSE: Command Parse Failed: Element: (0000,{tag >> 16:04x}) {_NAMES[tag]}",
         tuple(notes),
     )
 
 
-def _badly_formed(reason: str, notes: list[Note]) -> RefusedCommand:
+def _badly_formed(reason: str, notes: list[LogNote]) -> RefusedCommand:
     warning = network(WARN, f"{DIMSE_WARNING}{reason}")
     return RefusedCommand("0006:0203 DIMSE Badly formed message", (*notes, warning))
 
 
-def _not_served(command_field: int, notes: list[Note] | None = None) -> RefusedCommand:
+def _not_served(command_field: int, notes: list[LogNote] | None = None) -> RefusedCommand:
     before = tuple(notes or ())
     request = command_field & ~_RESPONSE
     if request not in _OTHER_REQUESTS and request not in (C_STORE_RQ, C_ECHO_RQ, C_CANCEL_RQ):

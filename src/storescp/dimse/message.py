@@ -10,7 +10,7 @@ from storescp.errors import InvalidMessage, InvalidPDU, Limit, ProtocolError, Un
 from storescp.upper_layer.pdata import COMMAND, LAST
 
 MAXIMUM_COMMAND_LENGTH = 64 * 1024
-_MOST_EMPTY_FRAGMENTS = 1000
+_MAXIMUM_EMPTY_FRAGMENTS = 1000
 """Of a command set: they bring it neither to its end nor to its limit."""
 
 _FAILED = "0006:020d DIMSE Failed to receive message\n"
@@ -89,9 +89,9 @@ class MessageReader:
 
     def _count_empty_fragment(self) -> None:
         self._empty_fragments += 1
-        if self._empty_fragments > _MOST_EMPTY_FRAGMENTS:
+        if self._empty_fragments > _MAXIMUM_EMPTY_FRAGMENTS:
             raise InvalidMessage(
-                f"{_FAILED}0006:020d DIMSE: Command set of more than {_MOST_EMPTY_FRAGMENTS}"
+                f"{_FAILED}0006:020d DIMSE: Command set of more than {_MAXIMUM_EMPTY_FRAGMENTS}"
                 " empty fragments"
             )
 

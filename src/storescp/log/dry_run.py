@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from storescp.log import setup
 from storescp.log.appender import Appender
 from storescp.log.log4cplus import configuration, factory
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 
 _SIDE_EFFECTS = frozenset({"UseLockFile", "LockFile"})
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """What a file would do, and what is wrong with it."""
 
     complaints: list[str] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Rehearsal:
     """Names of the files that would be written to."""
 
     def make(
-        self, class_name: str, properties: Properties, complaints: Complaints
+        self, class_name: str, properties: Properties, complaints: Diagnostics
     ) -> Appender | None:
         """Make an appender that goes nowhere but has the properties of the one asked for."""
         if class_name not in factory.CLASSES:
@@ -37,7 +37,7 @@ class Rehearsal:
         return factory.make("log4cplus::NullAppender", Properties(harmless), complaints)
 
 
-class _Listener(Complaints):
+class _KeptDiagnostics(Diagnostics):
     """Keeps complaints instead of writing them."""
 
     def __init__(self, complaints: list[str]) -> None:
@@ -49,14 +49,14 @@ class _Listener(Complaints):
             self._kept.append(text)
 
 
-def rehearse(path: str) -> Rehearsal:
+def rehearse(path: str) -> DryRun:
     """Read a file and set up logging by it; then log as before, with the default set-up.
 
     Raises:
         ConfigurationError: the program would not start with it.
     """
-    rehearsal = Rehearsal()
-    complaints = _Listener(rehearsal.complaints)
+    rehearsal = DryRun()
+    complaints = _KeptDiagnostics(rehearsal.complaints)
     last_resort, level = logging.lastResort, logging.getLogger().level
     try:
         properties = configuration.read(path, setup.program_name(), complaints)

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from storescp.monitor.model import Association, Model
+from storescp.monitor.model import Model, OpenAssociation
 from storescp.monitor.report import kind, why
 from storescp.monitor.words import clock, duration, number, size
 
@@ -79,7 +79,7 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
-def _associations(shown: list[Association], now: float, *, identifiers: bool) -> Table:
+def _associations(shown: list[OpenAssociation], now: float, *, identifiers: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
     for title, justify in (
         ("from", "left"),
@@ -114,7 +114,7 @@ def _associations(shown: list[Association], now: float, *, identifiers: bool) ->
     return table
 
 
-def _study(association: Association, *, identifiers: bool) -> str:
+def _study(association: OpenAssociation, *, identifiers: bool) -> str:
     study = association.study
     if study is None:
         return ""

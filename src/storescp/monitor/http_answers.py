@@ -15,7 +15,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 
-from storescp.monitor.http_request import Refusal, Request
+from storescp.monitor.http_request import HTTPRequest, RequestRefused
 from storescp.monitor.report import PARTS, Facts
 
 _TEXT = "text/plain; charset=utf-8"
@@ -76,17 +76,17 @@ def own_names() -> tuple[str, ...]:
     return tuple({name, name.partition(".")[0]} - {""})
 
 
-def answer(request: Request, access: Access, sources: Sources) -> bytes:
+def answer(request: HTTPRequest, access: Access, sources: Sources) -> bytes:
     """Return the answer, head and body."""
     try:
         _check_host(request.host, access)
         kind, body, status = _find(request, access, sources)
-    except Refusal as refusal:
+    except RequestRefused as refusal:
         return refuse(refusal, head_only=request.is_head)
     return _encode(status, kind, body, head_only=request.is_head)
 
 
-def refuse(refusal: Refusal, *, head_only: bool = False) -> bytes:
+def refuse(refusal: RequestRefused, *, head_only: bool = False) -> bytes:
     """Return the answer to a request that is not served."""
     more = {}
     if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -107,22 +107,22 @@ def _check_host(host: str, access: Access) -> None:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        raise Refusal(
+        raise RequestRefused(
             HTTPStatus.MISDIRECTED_REQUEST,
             "this server is not known by that name; --http-host makes it known",
         ) from None
 
 
-def _check_token(request: Request, access: Access) -> None:
+def _check_token(request: HTTPRequest, access: Access) -> None:
     if access.token is None:
         return
     scheme, _, given = request.fields.get("authorization", "").partition(" ")
     known = hmac.compare_digest(given.strip().encode(), access.token.encode())
     if scheme.lower() != "bearer" or not known:
-        raise Refusal(HTTPStatus.UNAUTHORIZED, "a token is needed: Authorization: Bearer …")
+        raise RequestRefused(HTTPStatus.UNAUTHORIZED, "a token is needed: Authorization: Bearer …")
 
 
-def _find(request: Request, access: Access, sources: Sources) -> tuple[str, bytes, int]:
+def _find(request: HTTPRequest, access: Access, sources: Sources) -> tuple[str, bytes, int]:
     """Return content type, body and status."""
     path = request.path
     if path in _FILES:
@@ -139,10 +139,10 @@ def _find(request: Request, access: Access, sources: Sources) -> tuple[str, byte
     if path in ("/api", "/api/") or path.startswith("/api/"):
         _check_token(request, access)
         return _JSON, _api(path.removeprefix("/api").strip("/"), sources), HTTPStatus.OK
-    raise Refusal(HTTPStatus.NOT_FOUND, "there is nothing of that name")
+    raise RequestRefused(HTTPStatus.NOT_FOUND, "there is nothing of that name")
 
 
-def _readiness(request: Request, access: Access, sources: Sources) -> tuple[str, bytes, int]:
+def _readiness(request: HTTPRequest, access: Access, sources: Sources) -> tuple[str, bytes, int]:
     """Tell whether objects are taken; what is in the way only to whom may know."""
     obstacles = sources.obstacles()
     if not obstacles:
@@ -151,7 +151,7 @@ def _readiness(request: Request, access: Access, sources: Sources) -> tuple[str,
     try:
         _check_token(request, access)
         text += "".join(f"{obstacle}\n" for obstacle in obstacles)
-    except Refusal:
+    except RequestRefused:
         pass
     return _TEXT, text.encode(), HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -164,7 +164,7 @@ def _api(name: str, sources: Sources) -> bytes:
     elif name in PARTS:
         found = sources.facts()[name]
     else:
-        raise Refusal(
+        raise RequestRefused(
             HTTPStatus.NOT_FOUND, "there is nothing of that name; /api lists what there is"
         )
     return json.dumps(found, separators=(",", ":")).encode() + b"\n"

@@ -8,17 +8,17 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-LONGEST_HEAD = 8192
+MAXIMUM_HEAD_BYTES = 8192
 """Bytes of request line and fields together."""
 
-_MOST_FIELDS = 64
+_MAXIMUM_FIELDS = 64
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _FIELD_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 5.5
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """The request is not served; the answer is `status`."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -27,7 +27,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HTTPRequest:
     """What is asked for."""
 
     method: str
@@ -44,7 +44,7 @@ class Request:
         return self.method == "HEAD"
 
 
-def parse(data: bytes) -> Request | None:
+def parse(data: bytes) -> HTTPRequest | None:
     """Return the request whose head is in `data`; None if it is not complete yet.
 
     Raises:
@@ -52,50 +52,52 @@ def parse(data: bytes) -> Request | None:
     """
     end = data.find(b"\r\n\r\n")
     if end < 0:
-        if len(data) >= LONGEST_HEAD:
-            raise Refusal(431, "the request's header fields are too large")
+        if len(data) >= MAXIMUM_HEAD_BYTES:
+            raise RequestRefused(431, "the request's header fields are too large")
         return None
-    if end + 4 > LONGEST_HEAD:
-        raise Refusal(431, "the request's header fields are too large")
+    if end + 4 > MAXIMUM_HEAD_BYTES:
+        raise RequestRefused(431, "the request's header fields are too large")
     line, *rest = data[:end].split(b"\r\n")
     method, path, version = _request_line(line)
     fields = _fields(rest)
     host = fields.get("host", "")
     if not host and version != b"HTTP/1.0":
-        raise Refusal(400, "no Host field")
+        raise RequestRefused(400, "no Host field")
     if fields.get("content-length", "0") != "0" or "transfer-encoding" in fields:
-        raise Refusal(413, "requests with a body are not served")
-    return Request(method, path, host, fields)
+        raise RequestRefused(413, "requests with a body are not served")
+    return HTTPRequest(method, path, host, fields)
 
 
 def _request_line(line: bytes) -> tuple[str, str, bytes]:
     parts = line.split(b" ")
     if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not _TARGET.fullmatch(parts[1]):
-        raise Refusal(400, "no request line")
+        raise RequestRefused(400, "no request line")
     method, target, version = parts
     if not re.fullmatch(rb"HTTP/1\.\d", version):
-        raise Refusal(505 if version.startswith(b"HTTP/") else 400, "HTTP/1.1 is spoken here")
+        raise RequestRefused(
+            505 if version.startswith(b"HTTP/") else 400, "HTTP/1.1 is spoken here"
+        )
     if method not in (b"GET", b"HEAD"):
-        raise Refusal(405, "only GET and HEAD are served: nothing can be changed from here")
+        raise RequestRefused(405, "only GET and HEAD are served: nothing can be changed from here")
     if not target.startswith(b"/"):
-        raise Refusal(400, "the request's target is not a path")
+        raise RequestRefused(400, "the request's target is not a path")
     try:
         path = unquote_to_bytes(target.partition(b"?")[0]).decode()
     except UnicodeDecodeError:
-        raise Refusal(400, "the request's target is not UTF-8") from None
+        raise RequestRefused(400, "the request's target is not UTF-8") from None
     return method.decode(), path, version
 
 
 def _fields(lines: list[bytes]) -> dict[str, str]:
-    if len(lines) > _MOST_FIELDS:
-        raise Refusal(431, "the request has too many header fields")
+    if len(lines) > _MAXIMUM_FIELDS:
+        raise RequestRefused(431, "the request has too many header fields")
     fields: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
-            raise Refusal(400, "a header field that is none")
+            raise RequestRefused(400, "a header field that is none")
         key = name.decode().lower()
         if key in fields and key in ("host", "content-length", "authorization"):
-            raise Refusal(400, f"two fields {key}")
+            raise RequestRefused(400, f"two fields {key}")
         fields[key] = value.decode("latin-1").strip(" \t")
     return fields

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from storescp.monitor.http_answers import refuse
-from storescp.monitor.http_request import LONGEST_HEAD, Refusal, Request, parse
+from storescp.monitor.http_request import MAXIMUM_HEAD_BYTES, HTTPRequest, RequestRefused, parse
 
-MOST_CONNECTIONS = 64
-TIME_TO_ASK = 5.0
+MAXIMUM_CONNECTIONS = 64
+REQUEST_SECONDS = 5.0
 """Seconds from the connection to a complete request."""
-TIME_TO_TAKE = 20.0
+RESPONSE_SECONDS = 20.0
 """Seconds in which the answer must have been taken."""
-TIME_TO_CLOSE = 2.0
+CLOSE_SECONDS = 2.0
 """Seconds in which the client must close once it has its answer."""
 
 _MOST_ACCEPTED_AT_ONCE = 16
@@ -45,7 +45,7 @@ class HTTPServer:
         self,
         listening: socket.socket,
         selector: selectors.BaseSelector,
-        respond: Callable[[Request], bytes],
+        respond: Callable[[HTTPRequest], bytes],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,10 +84,10 @@ class HTTPServer:
                 connected, _ = self._listening.accept()
             except OSError:  # nobody is left, or has gone again, or we are out of descriptors
                 return
-            if len(self._clients) >= MOST_CONNECTIONS:
+            if len(self._clients) >= MAXIMUM_CONNECTIONS:
                 self._make_room()
             connected.settimeout(0)
-            client = _Client(connected, self._clock() + TIME_TO_ASK)
+            client = _Client(connected, self._clock() + REQUEST_SECONDS)
             self._clients[connected.fileno()] = client
             self._selector.register(connected, selectors.EVENT_READ, lambda c=client: self._read(c))
 
@@ -97,7 +97,7 @@ class HTTPServer:
 
     def _read(self, client: _Client) -> None:
         try:
-            data = client.socket.recv(LONGEST_HEAD)
+            data = client.socket.recv(MAXIMUM_HEAD_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -113,7 +113,7 @@ class HTTPServer:
     def _swallow(self, client: _Client, data: bytes) -> None:
         """Forget what follows the request; closing upon it would reset the connection, and the answer with it."""
         client.swallowed += len(data)
-        if client.swallowed > 16 * LONGEST_HEAD:
+        if client.swallowed > 16 * MAXIMUM_HEAD_BYTES:
             self._close(client)
 
     def _answer(self, client: _Client) -> None:
@@ -122,12 +122,12 @@ class HTTPServer:
             if request is None:
                 return
             answer = self._respond(request)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             answer = refuse(refusal)
         client.asked = True
         client.unread = b""
         client.unsent = memoryview(answer)
-        client.end = self._clock() + TIME_TO_TAKE
+        client.end = self._clock() + RESPONSE_SECONDS
         self._write(client)
 
     def _write(self, client: _Client) -> None:
@@ -145,7 +145,7 @@ class HTTPServer:
             self._watch(client, selectors.EVENT_WRITE, lambda: self._write(client))
             return
         client.unsent = None
-        client.end = self._clock() + TIME_TO_CLOSE
+        client.end = self._clock() + CLOSE_SECONDS
         with suppress(OSError):
             client.socket.shutdown(socket.SHUT_WR)
         self._watch(client, selectors.EVENT_READ, lambda: self._read(client))
@@ -167,7 +167,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     listening = bind(host, port)
     try:
-        listening.listen(MOST_CONNECTIONS)
+        listening.listen(MAXIMUM_CONNECTIONS)
     except BaseException:
         listening.close()
         raise

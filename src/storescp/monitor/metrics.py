@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from storescp.monitor.model import DURATIONS, Model
 from storescp.monitor.report import obstacles
-from storescp.monitor.surroundings import Surroundings
+from storescp.monitor.surroundings import HostStatus
 
 _BY_TITLE = ["calling_ae_title"]
 
@@ -30,7 +30,7 @@ class Metrics:
     def __init__(
         self,
         model: Model,
-        look: Callable[[], Surroundings],
+        look: Callable[[], HostStatus],
         *,
         receiver: int | None = None,
     ) -> None:
@@ -52,7 +52,7 @@ class Metrics:
 
 
 class _Collector(Collector):
-    def __init__(self, model: Model, look: Callable[[], Surroundings]) -> None:
+    def __init__(self, model: Model, look: Callable[[], HostStatus]) -> None:
         self._model = model
         self._look = look
 
@@ -185,7 +185,7 @@ class _Collector(Collector):
         )
 
 
-def _surroundings(surroundings: Surroundings) -> Iterator[Metric]:
+def _surroundings(surroundings: HostStatus) -> Iterator[Metric]:
     for name, text, value in (
         ("storescp_disk_free_bytes", "Room for objects.", surroundings.disk_free),
         (

@@ -54,8 +54,8 @@ DURATIONS = (
 )
 """Upper bounds of the classes in which the times that objects took are counted, in seconds."""
 
-_LONGEST_TEXT = 300
-_LONGEST_REASON = 1024
+_MAXIMUM_TEXT_CHARACTERS = 300
+_MAXIMUM_REASON_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Association:
+class OpenAssociation:
     """An association that is open."""
 
     identifier: str
@@ -88,12 +88,12 @@ class Association:
     objects: int = 0
     bytes: int = 0
     refused: int = 0
-    study: "Study | None" = None
+    study: "MonitoredStudy | None" = None
     """What it brings at the moment."""
 
 
 @dataclass(slots=True)
-class Commands:
+class CommandCounts:
     """What became of commands of the user."""
 
     running: int = 0
@@ -105,7 +105,7 @@ class Commands:
 
 
 @dataclass(slots=True)
-class Study:
+class MonitoredStudy:
     """A study of which objects were received."""
 
     number: int
@@ -128,7 +128,7 @@ class Study:
     directory: str = ""
     brought_by: set[str] = field(default_factory=set)
     """Open associations that brought objects of it."""
-    commands: Commands = field(default_factory=Commands)
+    commands: CommandCounts = field(default_factory=CommandCounts)
 
 
 @dataclass(slots=True)
@@ -169,8 +169,8 @@ class Model:
         self.started = now
         self.listening: Listening | None = None
         self.stopping = False
-        self.associations: dict[str, Association] = {}
-        self.studies: OrderedDict[str, Study] = OrderedDict()
+        self.associations: dict[str, OpenAssociation] = {}
+        self.studies: OrderedDict[str, MonitoredStudy] = OrderedDict()
         """By Study Instance UID; that with the newest object is the last."""
         self.problems: deque[Problem] = deque(maxlen=limits.problems)
         """The newest is the last."""
@@ -184,13 +184,13 @@ class Model:
         self.connections_refused: Counter[str] = Counter()
         self.studies_completed: Counter[str] = Counter()
         """Rounds of studies by what ended them."""
-        self.commands: dict[str, Commands] = {}
+        self.commands: dict[str, CommandCounts] = {}
         """By kind."""
         self.durations = [0] * (len(DURATIONS) + 1)
         self.total_duration = 0.0
         self.events_dropped = 0
         self._studies_seen = 0
-        self._running: dict[tuple[int, int], list[Commands]] = {}
+        self._running: dict[tuple[int, int], list[CommandCounts]] = {}
         self._take: dict[type, Callable[[Event, Any], None]] = {
             Listening: self._listening,
             Stopping: self._stopping,
@@ -254,12 +254,12 @@ class Model:
             accepted = f"{fact.contexts_accepted} of {fact.contexts_proposed}"
             self._problem(event, accepted, fact.why)
 
-    def _open(self, event: Event, party: Party, *, tls: bool) -> Association:
+    def _open(self, event: Event, party: Party, *, tls: bool) -> OpenAssociation:
         # A process serves one at a time: the end of the one before was lost.
         self.forget_processes({event.pid})
         if len(self.associations) >= self.limits.associations:
             self._close(next(iter(self.associations)))
-        opened = self.associations[party.association] = Association(
+        opened = self.associations[party.association] = OpenAssociation(
             party.association,
             _text(party.peer),
             _text(party.calling_ae_title),
@@ -326,7 +326,9 @@ class Model:
             study.last = now
             study.modalities[fact.modality or "OT"] += 1
 
-    def _study(self, fact: ObjectStored, association: Association, now: float) -> Study | None:
+    def _study(
+        self, fact: ObjectStored, association: OpenAssociation, now: float
+    ) -> MonitoredStudy | None:
         """Return the study of an object, a new one if need be; it is the newest now."""
         if not fact.study_instance_uid:
             return None
@@ -336,7 +338,7 @@ class Model:
             if len(self.studies) >= self.limits.studies:
                 self._forget_study()
             self._studies_seen += 1
-            study = self.studies[uid] = Study(
+            study = self.studies[uid] = MonitoredStudy(
                 self._studies_seen,
                 uid,
                 _text(fact.patient_name),
@@ -410,7 +412,7 @@ class Model:
                 commands.repeated += 1
         self._problem(event, fact.kind, fact.why)
 
-    def _ended(self, event: Event, fact: CommandEnded | CommandFailed) -> list[Commands]:
+    def _ended(self, event: Event, fact: CommandEnded | CommandFailed) -> list[CommandCounts]:
         """Return where its end is counted; it runs no more."""
         counts = self._counts(fact.kind, self._study_of(fact.study_instance_uid))
         if fact.command_pid is None or (event.pid, fact.command_pid) not in self._running:
@@ -420,11 +422,11 @@ class Model:
             commands.running -= 1
         return counts
 
-    def _counts(self, kind: str, study: Study | None) -> list[Commands]:
-        of_kind = self.commands.setdefault(_text(kind), Commands())
+    def _counts(self, kind: str, study: MonitoredStudy | None) -> list[CommandCounts]:
+        of_kind = self.commands.setdefault(_text(kind), CommandCounts())
         return [of_kind] if study is None else [of_kind, study.commands]
 
-    def _study_of(self, uid: str | None) -> Study | None:
+    def _study_of(self, uid: str | None) -> MonitoredStudy | None:
         """Return the study that a command is about."""
         return self.studies.get(_text(uid)) if uid else None
 
@@ -448,7 +450,7 @@ class Model:
             _text(party.calling_ae_title),
             _text(party.called_ae_title),
             _text(detail),
-            _text(why, _LONGEST_REASON),
+            _text(why, _MAXIMUM_REASON_CHARACTERS),
             event.time,
             event.time,
         )
@@ -471,7 +473,7 @@ def _same(one: Problem, other: Problem) -> bool:
     )
 
 
-def _text(text: str | None, longest: int = _LONGEST_TEXT) -> str:
+def _text(text: str | None, longest: int = _MAXIMUM_TEXT_CHARACTERS) -> str:
     """Return a text as it may be shown."""
     if not text:
         return ""

@@ -20,7 +20,7 @@ from storescp.monitor.report import why
 from storescp.monitor.words import clock, duration, number, size
 from storescp.printable import printable
 
-EVERY = 10.0
+INTERVAL_SECONDS = 10.0
 """Seconds between two lines about an association that brings objects."""
 
 
@@ -48,7 +48,7 @@ class PlainLines:
         """Yield what is to be said about associations that go on."""
         for association in self._model.associations.values():
             last, objects = self._reported.get(association.identifier, (association.since, 0))
-            if now - last >= EVERY and association.objects > objects:
+            if now - last >= INTERVAL_SECONDS and association.objects > objects:
                 self._reported[association.identifier] = now, association.objects
                 yield (
                     f"{clock(now)} {association.calling_ae_title} ({association.peer}): receiving,"

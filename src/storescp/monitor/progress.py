@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
-_REFRESH = 0.25
+_REFRESH_SECONDS = 0.25
 """Seconds."""
-_UNFINISHED = 0.3
+_UNFINISHED_LINE_SECONDS = 0.3
 """Seconds after which a line is shown though it has not ended: somebody may be asked for something."""
-_READ_AT_ONCE = 1 << 16
+_READ_BYTES = 1 << 16
 _NEW_LINE_AND_CURSOR = b"\n\x1b[?25h"  # DECTCEM: the cursor is shown
 
 
@@ -128,7 +128,7 @@ def _show(watch: Watch, settings: Progress, detour: Detour) -> None:
             nonlocal due
             now = time.monotonic()
             if now >= due:
-                due = now + _REFRESH
+                due = now + _REFRESH_SECONDS
                 above.show_unfinished()
                 picture = draw(
                     watch.model,
@@ -157,7 +157,7 @@ class _Above:
 
     def _receive(self) -> None:
         """Show what has come, whole lines of it."""
-        data = os.read(self._reading, _READ_AT_ONCE)
+        data = os.read(self._reading, _READ_BYTES)
         if not data:  # nobody has the other end any more
             self._selector.unregister(self._reading)
             return
@@ -168,14 +168,14 @@ class _Above:
 
     def show_unfinished(self) -> None:
         """Show a line that does not end."""
-        if self._rest and time.monotonic() - self._since > _UNFINISHED:
+        if self._rest and time.monotonic() - self._since > _UNFINISHED_LINE_SECONDS:
             self._print(self._rest)
             self._rest = b""
 
     def finish(self) -> None:
         """Show all that is left."""
         with suppress(OSError):
-            while data := os.read(self._reading, _READ_AT_ONCE):
+            while data := os.read(self._reading, _READ_BYTES):
                 self._rest += data
         if self._rest:
             self._print(self._rest.removesuffix(b"\n"))

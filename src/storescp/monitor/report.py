@@ -9,9 +9,9 @@ import os
 import re
 from typing import Any
 
-from storescp.monitor.model import Association, Commands, Model, Problem, Study
-from storescp.monitor.surroundings import Surroundings
-from storescp.monitor.throughput import SLOT
+from storescp.monitor.model import CommandCounts, Model, MonitoredStudy, OpenAssociation, Problem
+from storescp.monitor.surroundings import HostStatus
+from storescp.monitor.throughput import SLOT_SECONDS
 
 Facts = dict[str, Any]
 
@@ -38,7 +38,7 @@ _INSTANCE_UID = re.compile(r"(?<![\d.])(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){3,}"
 """A UID that is not one of the standard's own."""
 
 
-def report(model: Model, surroundings: Surroundings, now: float, *, identifiers: bool) -> Facts:
+def report(model: Model, surroundings: HostStatus, now: float, *, identifiers: bool) -> Facts:
     """Return everything, part by part.
 
     Args:
@@ -64,7 +64,7 @@ def report(model: Model, surroundings: Surroundings, now: float, *, identifiers:
 PARTS = ("receiver", "associations", "throughput", "studies", "problems", "totals")
 
 
-def obstacles(model: Model, surroundings: Surroundings) -> list[str]:
+def obstacles(model: Model, surroundings: HostStatus) -> list[str]:
     """Say what keeps the receiver from taking objects; nothing: it is ready."""
     found = []
     if model.stopping:
@@ -75,7 +75,7 @@ def obstacles(model: Model, surroundings: Surroundings) -> list[str]:
     return found
 
 
-def _receiver(model: Model, surroundings: Surroundings, now: float, *, identifiers: bool) -> Facts:
+def _receiver(model: Model, surroundings: HostStatus, now: float, *, identifiers: bool) -> Facts:
     listening = model.listening
     return {
         "time": round(now, 3),
@@ -93,7 +93,7 @@ def _receiver(model: Model, surroundings: Surroundings, now: float, *, identifie
     }
 
 
-def _association(association: Association, now: float, *, identifiers: bool) -> Facts:
+def _association(association: OpenAssociation, now: float, *, identifiers: bool) -> Facts:
     study = association.study
     return {
         "association": association.identifier,
@@ -115,21 +115,21 @@ def _association(association: Association, now: float, *, identifiers: bool) -> 
 def _throughput(model: Model, now: float) -> Facts:
     slots = model.throughput.slots(now)
     return {
-        "slot": SLOT,
+        "slot": SLOT_SECONDS,
         "start": model.throughput.start(now),
         "objects": [slot.objects for slot in slots],
         "bytes": [slot.bytes for slot in slots],
     }
 
 
-def state(study: Study) -> str:
+def state(study: MonitoredStudy) -> str:
     """Return `complete` (its end was announced), `receiving` (a peer may bring more) or `waiting`."""
     if study.completed is not None:
         return "complete"
     return "receiving" if study.brought_by else "waiting"
 
 
-def _study(study: Study, *, identifiers: bool) -> Facts:
+def _study(study: MonitoredStudy, *, identifiers: bool) -> Facts:
     facts = {
         "study": study.number,
         "state": state(study),
@@ -153,7 +153,7 @@ def _study(study: Study, *, identifiers: bool) -> Facts:
     return facts
 
 
-def _commands(commands: Commands) -> Facts:
+def _commands(commands: CommandCounts) -> Facts:
     return {
         "running": commands.running,
         "ended": commands.ended,

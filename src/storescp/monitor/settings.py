@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Monitoring:
+class MonitorSettings:
     """What is shown of the receiver, and where."""
 
     page: "StatusPage | None" = None
     progress: "Progress | None" = None
 
 
-def viewers(monitoring: Monitoring, expiry: Callable[[str, bool], float | None]) -> Viewers:
+def viewers(monitoring: MonitorSettings, expiry: Callable[[str, bool], float | None]) -> Viewers:
     """Return the viewers, which are not started yet.
 
     Args:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from storescp.errors import ConfigurationError
 from storescp.monitor import http_server
 from storescp.monitor.http_answers import Access, Sources, answer, own_names
-from storescp.monitor.http_request import Request
+from storescp.monitor.http_request import HTTPRequest
 from storescp.monitor.report import obstacles, report
-from storescp.monitor.surroundings import Look, Whereabouts
+from storescp.monitor.surroundings import HostProbe, HostStatusSettings
 from storescp.monitor.viewer import Viewer, Watch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_FRESH = 0.25
+_CACHE_SECONDS = 0.25
 """Seconds for which facts hold: many clients together cost little more than one."""
 
 
@@ -32,7 +32,7 @@ class StatusPage:
 
     address: str
     port: int
-    whereabouts: Whereabouts
+    whereabouts: HostStatusSettings
     token: str | None = None
     names: tuple[str, ...] = ()
     """Names in the Host field that are ours, besides the machine's."""
@@ -95,7 +95,7 @@ def _serve(
     # Only this process needs it, and it takes longer to load than all the rest.
     from storescp.monitor.metrics import Metrics
 
-    look = Look(settings.whereabouts, expiry=expiry)
+    look = HostProbe(settings.whereabouts, expiry=expiry)
     sources = Sources(
         facts=_remembered(
             lambda: report(watch.model, look(), time.time(), identifiers=settings.identifiers)
@@ -104,7 +104,7 @@ def _serve(
         obstacles=lambda: obstacles(watch.model, look()),
     )
 
-    def respond(request: Request) -> bytes:
+    def respond(request: HTTPRequest) -> bytes:
         watch.catch_up()
         return answer(request, access, sources)
 
@@ -128,7 +128,7 @@ def _remembered(make: Callable[[], T]) -> Callable[[], T]:
         nonlocal made, until
         now = time.monotonic()
         if made is None or now >= until:
-            made, until = make(), now + _FRESH
+            made, until = make(), now + _CACHE_SECONDS
         return made
 
     return facts

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_FRESH = 2.0
+_CACHE_SECONDS = 2.0
 """Seconds for which an answer holds."""
 
-_LEAST_FREE = 64 << 20
+_LOW_SPACE_BYTES = 64 << 20
 """Bytes: with less room the next large object will not fit, and whoever watches should know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class HostStatusSettings:
     """What is looked at."""
 
     directory: str
@@ -33,7 +33,7 @@ class Whereabouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class HostStatus:
     """What was found."""
 
     disk_free: int | None
@@ -47,12 +47,12 @@ class Surroundings:
     """Why the database cannot be used, in words; empty: nothing is in the way, or there is none."""
 
 
-class Look:
+class HostProbe:
     """Looks at the surroundings, and remembers for a moment what it saw."""
 
     def __init__(
         self,
-        whereabouts: Whereabouts,
+        whereabouts: HostStatusSettings,
         *,
         expiry: Callable[[str, bool], float | None],
         clock: Callable[[], float] = time.monotonic,
@@ -67,21 +67,21 @@ class Look:
         self._whereabouts = whereabouts
         self._expiry = expiry
         self._clock = clock
-        self._seen: Surroundings | None = None
+        self._seen: HostStatus | None = None
         self._until = 0.0
         self._certificate: tuple[tuple[int, int], float | None] | None = None
 
-    def __call__(self) -> Surroundings:
+    def __call__(self) -> HostStatus:
         """Return what is there."""
         now = self._clock()
         if self._seen is None or now >= self._until:
             self._seen = self._look()
-            self._until = now + _FRESH
+            self._until = now + _CACHE_SECONDS
         return self._seen
 
-    def _look(self) -> Surroundings:
+    def _look(self) -> HostStatus:
         free, size, problem = _disk(self._whereabouts)
-        return Surroundings(free, size, problem, self._look_at_certificate(), self._database())
+        return HostStatus(free, size, problem, self._look_at_certificate(), self._database())
 
     def _look_at_certificate(self) -> float | None:
         """Read the certificate when its file has changed."""
@@ -116,7 +116,7 @@ class Look:
         return ""
 
 
-def _disk(whereabouts: Whereabouts) -> tuple[int | None, int | None, str]:
+def _disk(whereabouts: HostStatusSettings) -> tuple[int | None, int | None, str]:
     try:
         status = os.statvfs(whereabouts.directory)
     except OSError as error:
@@ -126,7 +126,7 @@ def _disk(whereabouts: Whereabouts) -> tuple[int | None, int | None, str]:
         return free, size, ""
     if not os.access(whereabouts.directory, os.W_OK | os.X_OK):
         return free, size, "the output directory cannot be written to"
-    if free < max(_LEAST_FREE, whereabouts.least_free):
+    if free < max(_LOW_SPACE_BYTES, whereabouts.least_free):
         return free, size, f"the disk is full: {free >> 20} MB are left"
     if status.f_files and not status.f_favail:
         return free, size, "the disk has no room for another file"

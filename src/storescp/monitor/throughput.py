@@ -3,12 +3,12 @@
 import math
 from typing import NamedTuple
 
-SLOT = 10
+SLOT_SECONDS = 10
 """Seconds."""
 SLOTS = 360
 """An hour."""
 
-_MEMORY = 5.0
+_RATE_WINDOW_SECONDS = 5.0
 """Seconds after which what came counts for about a third in the rate of the moment."""
 
 
@@ -36,7 +36,7 @@ class Throughput:
     def start(self, now: float) -> int:
         """Return when the oldest slot begins."""
         self._advance(now)
-        return (self._newest - SLOTS + 1) * SLOT
+        return (self._newest - SLOTS + 1) * SLOT_SECONDS
 
     def slots(self, now: float) -> list[Slot]:
         """Return all slots, oldest first; the last is the one that `now` falls into."""
@@ -50,7 +50,7 @@ class Throughput:
         If the clock was put back, what comes is counted in the newest slot until time has caught up; after more
         than an hour back nothing that was counted is of the last hour.
         """
-        number = int(now // SLOT)
+        number = int(now // SLOT_SECONDS)
         if number > self._newest or number <= self._newest - SLOTS:
             begun = range(max(self._newest + 1, number - SLOTS + 1), number + 1)
             for each in begun if number > self._newest else range(number, number + SLOTS):
@@ -76,8 +76,8 @@ class Rate:
     def at(self, now: float) -> float:
         """Return the rate."""
         # What has come so far stands for the past that there was not.
-        seen = 1.0 - math.exp(-max(now - self._begun, 0.5) / _MEMORY)
-        return self._sum * self._fading(now) / (_MEMORY * seen)
+        seen = 1.0 - math.exp(-max(now - self._begun, 0.5) / _RATE_WINDOW_SECONDS)
+        return self._sum * self._fading(now) / (_RATE_WINDOW_SECONDS * seen)
 
     def _fading(self, now: float) -> float:
-        return math.exp(-max(now - self._last, 0.0) / _MEMORY)
+        return math.exp(-max(now - self._last, 0.0) / _RATE_WINDOW_SECONDS)

@@ -24,15 +24,15 @@ from storescp.monitor.model import Model
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_PIPE_SIZE = 1 << 20
-_READ_AT_ONCE = 1 << 16
-_LAST_WORD = 2.0
+_PIPE_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
+_SHUTDOWN_SECONDS = 2.0
 """Seconds that the receiver waits for a viewer at its own end."""
 _NICENESS = 5
 """Who looks on gets out of the way of who works: a third of its share of a processor where both want it."""
-_BREATH = 0.1
+_BATCH_SECONDS = 0.1
 """Seconds in which what has come is left in the pipe, unless somebody asks."""
-_LOOK_AROUND = 1.0
+_LIVENESS_CHECK_SECONDS = 1.0
 """Seconds between looks whether the processes that we know of are still there."""
 
 
@@ -113,7 +113,7 @@ class Viewer:
             self._writer.write(wire.END)
             os.close(self._writer.descriptor)
             self._writer = None
-        end = time.monotonic() + _LAST_WORD
+        end = time.monotonic() + _SHUTDOWN_SECONDS
         while not self.has_ended() and time.monotonic() < end:
             time.sleep(0.01)
         if self._pid > 0:
@@ -200,7 +200,7 @@ class Watch:
             now = time.monotonic()
             if now >= look:
                 self._look_around()
-                look = now + _LOOK_AROUND
+                look = now + _LIVENESS_CHECK_SECONDS
             if self._is_paused and now >= self._paused_until:
                 self._resume()
             wait = min(tick(), look - now)
@@ -215,7 +215,7 @@ class Watch:
     def catch_up(self) -> None:
         """Take note of all that has happened so far."""
         with suppress(BlockingIOError):
-            for _ in range(_PIPE_SIZE // _READ_AT_ONCE):
+            for _ in range(_PIPE_BYTES // _READ_BYTES):
                 if self._ended:
                     return
                 self._receive()
@@ -227,11 +227,11 @@ class Watch:
     def _receive_and_pause(self) -> None:
         self.selector.unregister(self._reading)
         self._is_paused = True
-        self._paused_until = time.monotonic() + _BREATH
+        self._paused_until = time.monotonic() + _BATCH_SECONDS
         self.catch_up()
 
     def _receive(self) -> None:
-        data = os.read(self._reading, _READ_AT_ONCE)
+        data = os.read(self._reading, _READ_BYTES)
         for event in self._unpacker.feed(data):
             self.model.observe(event)
             for observer in self.observers:
@@ -264,7 +264,7 @@ def _enlarge(pipe: int) -> None:
 
     # Where the system allows less, less is buffered.
     with suppress(OSError, AttributeError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _run(

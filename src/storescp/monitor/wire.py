@@ -11,7 +11,7 @@ from typing import Any
 
 from storescp.events import NAMES, Event, Fact, Party
 
-LONGEST = 4096
+MAXIMUM_RECORD_BYTES = 4096
 """Bytes of a record: what a pipe takes whole or not at all (PIPE_BUF)."""
 
 END = b"\0\0"
@@ -20,7 +20,7 @@ END = b"\0\0"
 _CUT_TEXT = 64
 """Characters of a text in a record that would be too long otherwise."""
 
-_PLAIN = 2
+_MARSHAL_VERSION = 2
 """Version of marshal's format: the next one looks up each object, in case it comes twice."""
 
 _LENGTH = struct.Struct("=H")
@@ -33,10 +33,10 @@ def pack(event: Event) -> bytes:
     when, pid, party, fact = event
     whose = None if party is None else tuple(party)
     code = _CODES[type(fact)]
-    content = marshal.dumps((when, pid, whose, code, tuple(fact)), _PLAIN)
-    if len(content) > LONGEST - _LENGTH.size:
+    content = marshal.dumps((when, pid, whose, code, tuple(fact)), _MARSHAL_VERSION)
+    if len(content) > MAXIMUM_RECORD_BYTES - _LENGTH.size:
         whose = None if whose is None else _cut(whose)
-        content = marshal.dumps((when, pid, whose, code, _cut(fact)), _PLAIN)
+        content = marshal.dumps((when, pid, whose, code, _cut(fact)), _MARSHAL_VERSION)
     return _LENGTH.pack(len(content)) + content
 
 

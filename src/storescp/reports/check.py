@@ -24,18 +24,18 @@ from storescp.errors import ConfigurationError
 from storescp.log import setup
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import bind
-from storescp.serve.accept.settings import IPVersion, Listening
-from storescp.serve.access.peer_admission import Gate
+from storescp.serve.accept.settings import IPVersion, ListenAddress
+from storescp.serve.access.peer_admission import PeerAdmission
 from storescp.serve.process.privileges import User
 from storescp.serve.reporting.event_file import STANDARD_OUTPUT
-from storescp.serve.settings import Receiving
+from storescp.serve.settings import ReceiverSettings
 from storescp.serve.studies.state_directory import is_in_use
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, Flat
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
 from storescp.upper_layer.negotiation import Policy
 
-LITTLE_SPACE = 1 << 30
+LOW_SPACE_BYTES = 1 << 30
 """Bytes; an output directory with less room is worth a warning: a few CT studies."""
 
 _CONDITION = re.compile("^[0-9a-f]{4}:[0-9a-f]{4} ")
@@ -130,7 +130,7 @@ class _Findings:
     @contextmanager
     def trying(self) -> Iterator[None]:
         """Make remarks of what is logged and raised meanwhile."""
-        listener = _Listener(self)
+        listener = _LogCollector(self)
         top = logging.getLogger("dcmtk")
         propagates, top.propagate = top.propagate, False
         top.addHandler(listener)
@@ -143,7 +143,7 @@ class _Findings:
             top.propagate = propagates
 
 
-class _Listener(logging.Handler):
+class _LogCollector(logging.Handler):
     """Makes warnings of what the start would log."""
 
     def __init__(self, findings: _Findings) -> None:
@@ -223,7 +223,7 @@ def _examine_port(command_line: CommandLine, findings: _Findings) -> None:
     with findings.trying():
         settings.check_privileges(command_line)
         version = command_line.ip_version
-        bind(Listening(command_line.port, version)).close()
+        bind(ListenAddress(command_line.port, version)).close()
         names = {IPVersion.IPV4: "IPv4", IPVersion.IPV6: "IPv6", IPVersion.BOTH: "IPv6 and IPv4"}
         findings.fine(f"Port {command_line.port} is free ({names[version]}, all interfaces).")
 
@@ -231,7 +231,7 @@ def _examine_port(command_line: CommandLine, findings: _Findings) -> None:
 # Where objects go
 
 
-def _examine_output(storing: Storing, findings: _Findings) -> None:
+def _examine_output(storing: StorageSettings, findings: _Findings) -> None:
     directory = storing.rules.directory
     with findings.trying():
         settings.check_output_directory(storing)
@@ -242,7 +242,7 @@ def _examine_output(storing: Storing, findings: _Findings) -> None:
         _examine_room(storing, findings)
 
 
-def _examine_user(receiving: Receiving, findings: _Findings) -> None:
+def _examine_user(receiving: ReceiverSettings, findings: _Findings) -> None:
     user, storing = receiving.user, receiving.storing
     if user is None:
         return
@@ -271,7 +271,7 @@ def _may_write(user: User, directory: str) -> bool:
     return status.st_mode & needed == needed
 
 
-def _layout(storing: Storing) -> str:
+def _layout(storing: StorageSettings) -> str:
     match storing.rules.layout:
         case Flat():
             return "in one directory"
@@ -283,7 +283,7 @@ def _layout(storing: Storing) -> str:
             return "in a directory for each study, named by the patient"
 
 
-def _examine_room(storing: Storing, findings: _Findings) -> None:
+def _examine_room(storing: StorageSettings, findings: _Findings) -> None:
     directory = storing.rules.directory
     room = os.statvfs(directory)
     free = room.f_bavail * room.f_frsize
@@ -294,7 +294,7 @@ def _examine_room(storing: Storing, findings: _Findings) -> None:
         )
         return
     text = f"{free / _GIGABYTE:.1f} GB are free in {_path(directory)}."
-    if free < LITTLE_SPACE:
+    if free < LOW_SPACE_BYTES:
         findings.warn(f"Only {text} When the disk is full, objects are refused with status A700.")
     else:
         findings.fine(text)
@@ -304,7 +304,7 @@ def _examine_room(storing: Storing, findings: _Findings) -> None:
         )
 
 
-def _examine_commands(storing: Storing, findings: _Findings) -> None:
+def _examine_commands(storing: StorageSettings, findings: _Findings) -> None:
     for option, command in (
         ("--exec-on-reception", storing.exec_on_reception),
         ("--exec-on-eostudy", storing.exec_on_eostudy),
@@ -336,7 +336,7 @@ def _program(command: str) -> str | None:
 # Who may connect
 
 
-def _examine_access(receiving: Receiving, findings: _Findings) -> None:
+def _examine_access(receiving: ReceiverSettings, findings: _Findings) -> None:
     if receiving.gate is not None:
         _tell_lists(receiving.gate, findings)
     elif receiving.access_control is None:
@@ -344,7 +344,7 @@ def _examine_access(receiving: Receiving, findings: _Findings) -> None:
     if receiving.access_control is None:
         return
     from storescp.serve.access.host_access import in_netgroup, read
-    from storescp.serve.access.rules import Client, Surroundings, decide, examine
+    from storescp.serve.access.rules import Client, RuleEnvironment, decide, examine
 
     commands = []
 
@@ -353,7 +353,7 @@ def _examine_access(receiving: Receiving, findings: _Findings) -> None:
         return 0
 
     control = receiving.access_control
-    surroundings = Surroundings(read, note, in_netgroup)
+    surroundings = RuleEnvironment(read, note, in_netgroup)
     for path, missing in ((control.allow, "allows nobody"), (control.deny, "refuses nobody")):
         try:
             rules, complaints = examine(path, surroundings)
@@ -374,7 +374,7 @@ def _examine_access(receiving: Receiving, findings: _Findings) -> None:
         findings.fine(f"A host that no rule names, such as 192.0.2.1, is {fate}.")
 
 
-def _tell_lists(gate: Gate, findings: _Findings) -> None:
+def _tell_lists(gate: PeerAdmission, findings: _Findings) -> None:
     admission = gate.admission("")
     networks = gate.lists.networks
     for what, allowed in (
@@ -416,7 +416,7 @@ def _examine_events(path: str | None, findings: _Findings) -> None:
         _examine_written("The stream of events", path, findings, findings.fail)
 
 
-def _examine_state(receiving: Receiving, findings: _Findings) -> None:
+def _examine_state(receiving: ReceiverSettings, findings: _Findings) -> None:
     """Look whether the state directory can be had, which is made if it does not exist."""
     studies = receiving.side_by_side
     if studies is None or studies.state_directory is None:
@@ -433,7 +433,7 @@ def _examine_state(receiving: Receiving, findings: _Findings) -> None:
         findings.fine(f"What is known of studies is kept in {_path(path)}.")
 
 
-def _examine_page(receiving: Receiving, findings: _Findings) -> None:
+def _examine_page(receiving: ReceiverSettings, findings: _Findings) -> None:
     page = None if receiving.monitoring is None else receiving.monitoring.page
     if page is None:
         return

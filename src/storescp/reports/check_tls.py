@@ -14,7 +14,7 @@ from storescp.serve.tls.openssl import library
 from storescp.serve.tls.settings import TLSSettings
 from storescp.serve.tls.validity import Certificate
 
-SOON = 30
+EXPIRY_WARNING_DAYS = 30
 """Days before the end of a certificate from which on it is worth a warning."""
 
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.r?[0-9]+").fullmatch
@@ -145,7 +145,7 @@ def _examine_dates(
         )
     elif now >= certificate.ends:
         findings.warn(f"{name} has expired on {_date(certificate.ends)}: {consequence}.")
-    elif days_left(certificate.ends, now) < SOON:
+    elif days_left(certificate.ends, now) < EXPIRY_WARNING_DAYS:
         findings.warn(
             f"{name} expires on {_date(certificate.ends)}{_left(certificate.ends, now)}: have a new one made in time."
         )

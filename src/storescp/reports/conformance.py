@@ -25,12 +25,12 @@ from storescp.errors import (
 from storescp.printable import printable
 from storescp.serve.accept.settings import IPVersion
 from storescp.serve.reporting.parameter_dump import status_name
-from storescp.serve.settings import Receiving
+from storescp.serve.settings import ReceiverSettings
 from storescp.serve.tls.choices import CRLChecks, PeerAuthentication
 from storescp.serve.tls.settings import TLSSettings
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, FileNames, Flat
 from storescp.storage.reception import SUCCESS
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.uid_names import UID_NAMES
 from storescp.uids import (
     APPLICATION_CONTEXT,
@@ -58,7 +58,7 @@ from storescp.upper_layer.pdu import (
 _MEGABYTE = 1 << 20
 
 
-def statement(receiving: Receiving, tls: TLSSettings | None) -> str:
+def statement(receiving: ReceiverSettings, tls: TLSSettings | None) -> str:
     """Return the statement.
 
     Args:
@@ -96,7 +96,7 @@ def _cover() -> Iterator[str]:
     yield "Made by `storescp --conformance` for the options that stood beside it; other options, another statement."
 
 
-def _overview(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
+def _overview(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     policy = receiving.policy
     yield from _heading(2, "1 Conformance Statement Overview")
     yield "The application receives composite objects over the network and stores each as a file. It never opens"
@@ -127,7 +127,7 @@ def _introduction() -> Iterator[str]:
 # 4: networking
 
 
-def _networking(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
+def _networking(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     yield from _heading(2, "4 Networking")
     yield from _heading(3, "4.1 Implementation Model")
     yield "A peer opens an association and sends objects with C-STORE. Each is written to a hidden file, which gets its"
@@ -144,7 +144,7 @@ def _networking(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
     yield from _configuration(receiving)
 
 
-def _after_storage(receiving: Receiving) -> Iterator[str]:
+def _after_storage(receiving: ReceiverSettings) -> Iterator[str]:
     storing = receiving.storing
     if storing.exec_on_reception is not None:
         yield "A command of the site follows each object."
@@ -236,7 +236,7 @@ _REQUEST = AAssociateRQ(
 """An ordinary request; others are made by changing one thing of it."""
 
 
-def _association_policies(receiving: Receiving) -> Iterator[str]:
+def _association_policies(receiving: ReceiverSettings) -> Iterator[str]:
     policy, timeouts = receiving.policy, receiving.timeouts
     admission = _admission(receiving)
     called, calling = admission.called_ae_titles, admission.calling_ae_titles
@@ -283,7 +283,7 @@ def _association_policies(receiving: Receiving) -> Iterator[str]:
     )
 
 
-def _admission(receiving: Receiving) -> Admission:
+def _admission(receiving: ReceiverSettings) -> Admission:
     """Return who is let in from an address that is."""
     return Admission() if receiving.gate is None else receiving.gate.admission("")
 
@@ -298,7 +298,7 @@ def _seconds(limit: float | None) -> str:
     return "none" if limit is None else f"{limit:g} s"
 
 
-def _number_of_associations(receiving: Receiving) -> str:
+def _number_of_associations(receiving: ReceiverSettings) -> str:
     if receiving.connected is not None:
         return "One; the program serves the connection with which a super server starts it."
     working = receiving.working
@@ -315,7 +315,7 @@ def _number_of_associations(receiving: Receiving) -> str:
     return number + _limits_of_peers(receiving)
 
 
-def _limits_of_peers(receiving: Receiving) -> str:
+def _limits_of_peers(receiving: ReceiverSettings) -> str:
     if receiving.gate is None:
         return ""
     limits, text = receiving.gate.limits, ""
@@ -347,7 +347,7 @@ def _asynchronous(policy: Policy) -> str:
     )
 
 
-def _acceptance(receiving: Receiving) -> Iterator[str]:
+def _acceptance(receiving: ReceiverSettings) -> Iterator[str]:
     policy = receiving.policy
     yield from _heading(5, "4.2.1.4 Association Acceptance Policy")
     if policy.refuse:
@@ -467,7 +467,7 @@ def _user_identity(policy: Policy) -> str:
     return "User identities are answered."
 
 
-def _storage_conformance(storing: Storing) -> Iterator[str]:
+def _storage_conformance(storing: StorageSettings) -> Iterator[str]:
     yield f"Level of conformance: {_level(storing)}."
     yield ""
     yield from _stored(storing)
@@ -487,7 +487,7 @@ def _storage_conformance(storing: Storing) -> Iterator[str]:
     yield "The association goes on after each of them. C-ECHO is answered with 0000 (Success)."
 
 
-def _level(storing: Storing) -> str:
+def _level(storing: StorageSettings) -> str:
     if storing.ignore:
         return "none, objects are received and forgotten"
     if storing.bit_preserving:
@@ -495,7 +495,7 @@ def _level(storing: Storing) -> str:
     return "2 (full), all attributes are stored, private ones included"
 
 
-def _success(storing: Storing) -> str:
+def _success(storing: StorageSettings) -> str:
     if storing.ignore:
         return "the object was received; nothing is stored"
     if storing.durable:
@@ -513,7 +513,7 @@ _WHEN: dict[type[StatusError], str] = {
 """When each status is answered. Tests hold it against the classes there are."""
 
 
-def _failures(storing: Storing) -> Iterator[tuple[type[StatusError], str]]:
+def _failures(storing: StorageSettings) -> Iterator[tuple[type[StatusError], str]]:
     for error, when in _WHEN.items():
         if error is not OutOfResources:
             if not storing.bit_preserving:  # else nothing is parsed, so that nothing is found
@@ -531,7 +531,7 @@ def _failures(storing: Storing) -> Iterator[tuple[type[StatusError], str]]:
         yield error, "; or ".join(reasons)
 
 
-def _stored(storing: Storing) -> Iterator[str]:
+def _stored(storing: StorageSettings) -> Iterator[str]:
     rows = [("file format", _file_format(storing))]
     if not storing.bit_preserving:
         rows += _encoding(storing.encoding)
@@ -540,7 +540,7 @@ def _stored(storing: Storing) -> Iterator[str]:
     yield from _table(("subject", "value"), rows)
 
 
-def _file_format(storing: Storing) -> str:
+def _file_format(storing: StorageSettings) -> str:
     if storing.ignore:
         return "no files"
     return "DICOM file, PS3.10" if storing.with_meta else "data set without File Meta Information"
@@ -572,7 +572,7 @@ def _encoding(encoding: Encoding) -> Iterator[tuple[str, str]]:
         yield "deflated data sets", f"inflate to at most {limit} megabytes"
 
 
-def _directories(storing: Storing) -> str:
+def _directories(storing: StorageSettings) -> str:
     match storing.rules.layout:
         case Flat():
             return "one for all"
@@ -584,7 +584,7 @@ def _directories(storing: Storing) -> str:
             return "one for each study, named by Patient's Name (0010,0010) and the time at which it began"
 
 
-def _file_names(storing: Storing) -> str:
+def _file_names(storing: StorageSettings) -> str:
     names = {
         FileNames.FROM_INSTANCE_UID: "kind of object and SOP Instance UID",
         FileNames.UNIQUE: "kind of object and a new UID",
@@ -594,13 +594,13 @@ def _file_names(storing: Storing) -> str:
     return names[storing.rules.file_names] + (f", then `{extension}`" if extension else "")
 
 
-def _again(storing: Storing) -> str:
+def _again(storing: StorageSettings) -> str:
     if storing.rules.file_names is FileNames.FROM_INSTANCE_UID:
         return "replaces the older file of its directory"
     return "is stored beside the older one"
 
 
-def _interfaces(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
+def _interfaces(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     versions = {
         IPVersion.IPV4: "IPv4",
         IPVersion.IPV6: "IPv6",
@@ -619,7 +619,7 @@ def _interfaces(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
         yield "Names of peers are looked up in the system's name service (DNS), for the log and for access rules."
 
 
-def _configuration(receiving: Receiving) -> Iterator[str]:
+def _configuration(receiving: ReceiverSettings) -> Iterator[str]:
     yield from _heading(3, "4.4 Configuration")
     yield "Everything is chosen by options when the program starts, and nothing else: there is no mapping of AE titles to"
     yield "addresses, since none is needed to receive. This statement is that of the values in force."
@@ -629,14 +629,14 @@ def _configuration(receiving: Receiving) -> Iterator[str]:
 # 5 and 6: media, character sets
 
 
-def _media(storing: Storing) -> Iterator[str]:
+def _media(storing: StorageSettings) -> Iterator[str]:
     yield from _heading(2, "5 Media Interchange")
     yield "None: no DICOMDIR is written or read."
     if storing.with_meta and not storing.ignore:
         yield "Stored files have the format of PS3.10 section 7."
 
 
-def _character_sets(storing: Storing) -> Iterator[str]:
+def _character_sets(storing: StorageSettings) -> Iterator[str]:
     yield from _heading(2, "6 Support of Character Sets")
     yield "All: text is stored in the character set in which it was received, and Specific Character Set (0008,0005) with it."
     if isinstance(storing.rules.layout, ByPatientName):
@@ -646,7 +646,7 @@ def _character_sets(storing: Storing) -> Iterator[str]:
 # 7: security
 
 
-def _security(receiving: Receiving, tls: TLSSettings | None) -> Iterator[str]:
+def _security(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     yield from _heading(2, "7 Security")
     yield from _heading(3, "7.1 Security Profiles")
     if tls is None:
@@ -729,7 +729,7 @@ def _server_name(expected: str | None) -> str:
     return f"only `{printable(expected)}`"
 
 
-def _access(receiving: Receiving) -> Iterator[str]:
+def _access(receiving: ReceiverSettings) -> Iterator[str]:
     control, gate = receiving.access_control, receiving.gate
     if gate is not None and gate.lists.networks is not None:
         networks = ", ".join(f"`{network}`" for network in gate.lists.networks)
@@ -747,7 +747,7 @@ def _access(receiving: Receiving) -> Iterator[str]:
 # 8: annexes
 
 
-def _annexes(receiving: Receiving) -> Iterator[str]:
+def _annexes(receiving: ReceiverSettings) -> Iterator[str]:
     storing = receiving.storing
     yield from _heading(2, "8 Annexes")
     yield from _heading(3, "8.1 IOD Contents")

@@ -16,36 +16,36 @@ from storescp.dataset.dictionary import Dictionary
 from storescp.errors import ConfigurationError, HandshakeFailed
 from storescp.log.context import CURRENT
 from storescp.printable import printable
-from storescp.serve.accept.acceptor import Entrance, Peer, Reception
+from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
 from storescp.serve.accept.listening_socket import open_port, prepare
-from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.accept.pending_connections import PendingConnections
 from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
-from storescp.serve.accept.sequential_server import Listener
-from storescp.serve.accept.settings import Listening
+from storescp.serve.accept.sequential_server import SequentialServer
+from storescp.serve.accept.settings import ListenAddress
 from storescp.serve.access import host_names
 from storescp.serve.association.connection import Connection, End, explain
 from storescp.serve.process.children import Children, signal_name, watch_children
 from storescp.serve.process.init import run_as_init
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.serve.reporting import explanations
-from storescp.serve.settings import Receiving
-from storescp.serve.studies.user_command import Commands
+from storescp.serve.settings import ReceiverSettings
+from storescp.serve.studies.user_command import CommandRunner
 from storescp.serve.transport import Transport
 from storescp.storage.naming.rules import ByPatientName
 from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP
-from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
-    from storescp.monitor.settings import Monitoring
+    from storescp.monitor.settings import MonitorSettings
     from storescp.monitor.viewer import Viewers
     from storescp.serve.accept.supervisor import Supervisor
-    from storescp.serve.reporting.event_emitter import Teller
-    from storescp.serve.reporting.event_hub import Hub
-    from storescp.serve.studies.parallel_studies import Studies
+    from storescp.serve.reporting.event_emitter import EventEmitter
+    from storescp.serve.reporting.event_hub import EventHub
+    from storescp.serve.studies.parallel_studies import ParallelStudies
     from storescp.serve.tls.context import Reloadable
     from storescp.upper_layer.admission import Admission
 
@@ -58,7 +58,7 @@ class Receiver:
 
     def __init__(
         self,
-        receiving: Receiving,
+        receiving: ReceiverSettings,
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
@@ -88,7 +88,9 @@ class Receiver:
         self._tls: Reloadable | None = None
         self._viewers = _viewers(receiving.monitoring)
         self._hub = _hub(receiving, self._viewers)
-        self._commands = Commands(self._children, synchronous=receiving.exec_sync, hub=self._hub)
+        self._commands = CommandRunner(
+            self._children, synchronous=receiving.exec_sync, hub=self._hub
+        )
         self._store: StorageSCP = StoreSCP(
             receiving.storing,
             self._run,
@@ -96,9 +98,9 @@ class Receiver:
             # A child sees a part of a study only.
             announce=None if self._hub is None or receiving.forks else self._announce,
         )
-        self._studies: Studies | None = None
+        self._studies: ParallelStudies | None = None
         self._supervisor: Supervisor | None = None
-        self._names = host_names.ClientNames()
+        self._names = host_names.HostNames()
 
     def run(self) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
@@ -122,7 +124,7 @@ class Receiver:
     def _receive(self) -> int:
         """Open the port, and serve whoever comes."""
         listening = self._listening or open_port(
-            Listening(self._receiving.port, self._receiving.ip_version)
+            ListenAddress(self._receiving.port, self._receiving.ip_version)
         )
         port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
@@ -164,17 +166,17 @@ class Receiver:
             what = "storing nothing" if storing.ignore else f"storing into {printable(where)}"
             _logger.info("Ready on port %d%s, %s", port, " (TLS)" if self._tls else "", what)
 
-    def _entrance(self, listening: socket.socket) -> Entrance:
+    def _entrance(self, listening: socket.socket) -> Acceptor:
         """Return what accepts connections."""
         receiving = self._receiving
         acse = receiving.timeouts.acse
-        return Entrance(
+        return Acceptor(
             listening,
             self._signals,
-            silent=WaitingRoom(
+            silent=PendingConnections(
                 time.monotonic, acse_timeout=acse, patience=receiving.timeouts.socket
             ),
-            lingering=WaitingRoom(time.monotonic, acse_timeout=acse),
+            lingering=PendingConnections(time.monotonic, acse_timeout=acse),
             make_reader=self._make_reader,
             admits=None if receiving.gate is None else self._lets_in,
             on_silent=self._was_silent,
@@ -198,11 +200,11 @@ class Receiver:
         """Return what waits for the request of a plain TCP connection."""
         return PlainRequestReader(connected, self._receiving.policy.maximum_request_length)
 
-    def _listen(self, entrance: Entrance) -> "Listener | Supervisor":
+    def _listen(self, entrance: Acceptor) -> "SequentialServer | Supervisor":
         """Return what has connections served."""
         working = self._receiving.working
         if working is None:
-            return Listener(entrance, serve=self._serve, expire=self._expire)
+            return SequentialServer(entrance, serve=self._serve, expire=self._expire)
         from storescp.serve.accept.supervisor import Supervisor
 
         self._supervisor = Supervisor(
@@ -223,9 +225,9 @@ class Receiver:
         receiving = self._receiving
         if receiving.side_by_side is None:
             return
-        from storescp.serve.studies.parallel_studies import Studies
+        from storescp.serve.studies.parallel_studies import ParallelStudies
 
-        self._studies = Studies(
+        self._studies = ParallelStudies(
             receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
         )
         self._store = self._studies.scp()
@@ -244,7 +246,7 @@ class Receiver:
         if self._studies is not None:
             self._store = self._studies.in_child(look)
 
-    def work(self, peer: Peer, admission: "Admission | None") -> Reception:
+    def work(self, peer: PendingPeer, admission: "Admission | None") -> Disposition:
         """Serve a peer in a worker, given what `admit` told."""
         policy = self._receiving.policy
         if admission is not None:
@@ -283,7 +285,7 @@ class Receiver:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, entrance: Entrance, port: int) -> None:
+    def _open_hub(self, entrance: Acceptor, port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
@@ -311,18 +313,18 @@ class Receiver:
         if self._viewers is not None:
             self._viewers.close()
 
-    def _announce(self, study: Study, cause: str) -> None:
+    def _announce(self, study: CurrentStudy, cause: str) -> None:
         if self._hub is not None:
             from storescp.events import StudyComplete
 
             self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
 
-    def _teller(self, address: str) -> "Teller | None":
+    def _teller(self, address: str) -> "EventEmitter | None":
         if self._hub is None and not CURRENT.wanted:
             return None
-        from storescp.serve.reporting.event_emitter import Teller
+        from storescp.serve.reporting.event_emitter import EventEmitter
 
-        return Teller(self._hub, address, tls=self._tls is not None)
+        return EventEmitter(self._hub, address, tls=self._tls is not None)
 
     def _was_silent(self, address: str) -> None:
         """A connection is closed because its peer said nothing, or too little."""
@@ -337,7 +339,7 @@ class Receiver:
         self._tell_of_handshake(error, self._teller(address))
         CURRENT.clear()
 
-    def _tell_of_handshake(self, error: HandshakeFailed, teller: "Teller | None") -> None:
+    def _tell_of_handshake(self, error: HandshakeFailed, teller: "EventEmitter | None") -> None:
         _logger.error("Receiving Association failed: %s", error)
         notes = getattr(error, "__notes__", ())
         for note in notes:
@@ -429,14 +431,14 @@ class Receiver:
 
     # -- one connection ----------------------------------------------------------------------------------------------
 
-    def _serve(self, peer: Peer) -> Reception:
+    def _serve(self, peer: PendingPeer) -> Disposition:
         """Serve a peer that asks; what goes wrong in our own code ends its association only."""
         try:
             return self._serve_here(peer, self._policy_for(peer.address))
         except Exception:  # the outermost loop of this process
             _logger.exception("internal error, association dropped")
             peer.reader.close()
-            return Reception.DONE
+            return Disposition.DONE
 
     def _policy_for(self, address: str) -> Policy:
         """Return what is accepted of a requester that is served in this process."""
@@ -488,9 +490,9 @@ class Receiver:
             connected.close()
             return 0
         prepare(connected)
-        peer = Peer(connected, address, self._inherited_reader(connected))
+        peer = PendingPeer(connected, address, self._inherited_reader(connected))
         try:
-            if self._serve_here(peer, self._policy_for(address)) is Reception.LINGER:
+            if self._serve_here(peer, self._policy_for(address)) is Disposition.LINGER:
                 self.see_off(connected)
             self._store.close()
         except Stopped as stopped:
@@ -522,7 +524,9 @@ class Receiver:
                 if not connected.recv(1 << 16):
                     return
 
-    def _serve_here(self, peer: Peer, policy: Policy, child_pid: int | None = None) -> Reception:
+    def _serve_here(
+        self, peer: PendingPeer, policy: Policy, child_pid: int | None = None
+    ) -> Disposition:
         """Serve a peer.
 
         Args:
@@ -545,7 +549,7 @@ class Receiver:
         if transport is None:
             CURRENT.clear()
             peer.reader.close()
-            return Reception.DONE
+            return Disposition.DONE
         connection = Connection(
             transport,
             presentation_address,
@@ -571,11 +575,11 @@ class Receiver:
                 self._tls.context.write_seed()
         if end is End.LINGER:
             transport.part()
-            return Reception.LINGER
+            return Disposition.LINGER
         transport.close()
-        return Reception.DONE
+        return Disposition.DONE
 
-    def _is_welcome(self, name: str, address: str, teller: "Teller | None") -> bool:
+    def _is_welcome(self, name: str, address: str, teller: "EventEmitter | None") -> bool:
         """Tell whether the host access rules let the peer in."""
         control = self._receiving.access_control
         if control is None:
@@ -595,17 +599,17 @@ class Receiver:
         return False
 
 
-def _hub(receiving: Receiving, viewers: "Viewers | None") -> "Hub | None":
+def _hub(receiving: ReceiverSettings, viewers: "Viewers | None") -> "EventHub | None":
     """Return where events come together; None if nobody wants to know."""
     if receiving.events is None and viewers is None:
         return None
     from storescp.serve.reporting.event_file import STANDARD_OUTPUT, EventFile
-    from storescp.serve.reporting.event_hub import Hub
+    from storescp.serve.reporting.event_hub import EventHub
 
     if receiving.events == STANDARD_OUTPUT:
         # Dots for those who watch would stand between the lines.
         logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
-    hub = Hub()
+    hub = EventHub()
     if receiving.events is not None:
         hub.write_to(EventFile(receiving.events).write)
     if viewers is not None:
@@ -613,7 +617,7 @@ def _hub(receiving: Receiving, viewers: "Viewers | None") -> "Hub | None":
     return hub
 
 
-def _viewers(monitoring: "Monitoring | None") -> "Viewers | None":
+def _viewers(monitoring: "MonitorSettings | None") -> "Viewers | None":
     """Return the processes that show what happens; they are not started yet."""
     if monitoring is None:
         return None

@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.serve.accept.settings import IPVersion
 from storescp.serve.association.connection import Disturbances, Timeouts
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.upper_layer.negotiation import Policy
 
 if TYPE_CHECKING:
-    from storescp.monitor.settings import Monitoring
-    from storescp.serve.accept.settings import Working
+    from storescp.monitor.settings import MonitorSettings
+    from storescp.serve.accept.settings import WorkerSettings
     from storescp.serve.access.host_access import AccessControl
-    from storescp.serve.access.peer_admission import Gate
+    from storescp.serve.access.peer_admission import PeerAdmission
     from storescp.serve.process.privileges import User
-    from storescp.serve.studies.parallel_studies import SideBySide
+    from storescp.serve.studies.parallel_studies import ParallelStudySettings
 
 
 @dataclass(frozen=True, slots=True)
-class Receiving:
+class ReceiverSettings:
     """Everything that steers reception."""
 
     policy: Policy
-    storing: Storing
+    storing: StorageSettings
     timeouts: Timeouts
     disturbances: Disturbances
     port: int
@@ -35,7 +35,7 @@ class Receiving:
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
-    gate: "Gate | None" = None
+    gate: "PeerAdmission | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     user: "User | None" = None
     """Whom to become once the port is open; None: nobody else."""
@@ -45,11 +45,11 @@ class Receiving:
     exec_sync: bool = False
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
-    monitoring: "Monitoring | None" = None
+    monitoring: "MonitorSettings | None" = None
     """What is shown to people; None: nothing."""
-    working: "Working | None" = None
+    working: "WorkerSettings | None" = None
     """Several associations at once, each in a process of its own; None: one, in this process."""
-    side_by_side: "SideBySide | None" = None
+    side_by_side: "ParallelStudySettings | None" = None
     """Each study ends for itself; None: there is one study at a time, as in the reference."""
 
     @property

@@ -11,7 +11,7 @@ from typing import Protocol
 # struct timeval of this machine: seconds, microseconds
 _pack_timeval = struct.Struct("@ll").pack
 
-_LONGEST_TIMEOUT = 365 * 24 * 3600.0
+_MAXIMUM_TIMEOUT_SECONDS = 365 * 24 * 3600.0
 """Seconds; beyond this a limit is no limit, and the kernel's arithmetic stays safe."""
 
 
@@ -94,7 +94,7 @@ class TCPTransport:
         if seconds == self._timeout:
             return
         self._timeout = seconds
-        if seconds is None or seconds > _LONGEST_TIMEOUT:
+        if seconds is None or seconds > _MAXIMUM_TIMEOUT_SECONDS:
             limit = _pack_timeval(0, 0)  # no limit, socket(7)
         else:
             # Zero would mean no limit.

@@ -18,14 +18,14 @@ from storescp.storage.reception import (
     Reception,
     Studies,
 )
-from storescp.storage.settings import Storing
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.settings import StorageSettings
+from storescp.storage.studies.user_commands import PeerIdentity
 from storescp.uids import TransferSyntax
 
-_MANY = 8
+_OBJECTS_BEFORE_SUPPLY = 8
 """Objects in an association after which more are expected."""
 
-_FRESH = 0.001
+_FRESH_SECONDS = 0.001
 """Seconds in which a file made ahead is taken to be there still: to ask takes one twentieth of a small object's time."""
 
 
@@ -34,7 +34,7 @@ class InstanceSupply:
 
     def __init__(
         self,
-        storing: Storing,
+        storing: StorageSettings,
         dictionary: Callable[[], Dictionary] = standard,
         *,
         wall_clock: Callable[[], float] = time.time,
@@ -66,7 +66,7 @@ class InstanceSupply:
         self._begun = 0  # objects of this association
 
     def begin(
-        self, studies: Studies, request: CStoreRQ, syntax: TransferSyntax, peer: Peer
+        self, studies: Studies, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity
     ) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         self._syntax = syntax
@@ -81,7 +81,11 @@ class InstanceSupply:
         try:  # no `suppress` here: on the hot path a context manager is too dear
             if self._prepared is None and not self.storing.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, NOWHERE)
-            if self._begun >= _MANY and self._spare is None and not self.storing.ignore:
+            if (
+                self._begun >= _OBJECTS_BEFORE_SUPPLY
+                and self._spare is None
+                and not self.storing.ignore
+            ):
                 self._spare = InstanceFile(self.output)
                 self._spare_since = self.clock()
         except (OutOfResources, OSError, ImportError):
@@ -102,7 +106,7 @@ class InstanceSupply:
         self._begun += 1
         if self._spare is not None:
             file, self._spare = self._spare, None
-            is_fresh = self.clock() - self._spare_since < _FRESH
+            is_fresh = self.clock() - self._spare_since < _FRESH_SECONDS
             try:
                 usable = (is_fresh or file.is_there) and self.output.has_reserve()
             except OSError:  # a network file system may say so if it is gone

@@ -14,10 +14,10 @@ from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.naming.rules import file_name
 from storescp.storage.naming.unique_uid import unique_uid
-from storescp.storage.settings import Storing
-from storescp.storage.studies.current_study import Study
+from storescp.storage.settings import StorageSettings
+from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.study_store import Job, Round
-from storescp.storage.studies.user_commands import Peer, ReceivedObject
+from storescp.storage.studies.user_commands import PeerIdentity, ReceivedObject
 from storescp.uids import BIT_PRESERVING_VERSION_NAME, IMPLEMENTATION_VERSION_NAME, TransferSyntax
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     """For the C-STORE-RSP, PS3.4 table B.2-1."""
     received: ReceivedObject | None = None
     """What a command may follow; None if nothing was stored."""
-    ended: Study | None = None
+    ended: CurrentStudy | None = None
     """The study that this object of another one ended."""
     attributes: Attributes | None = None
     """What the data set says of itself; None if it was not parsed."""
@@ -59,7 +59,7 @@ class Destination(NamedTuple):
     directory: str
     study: str | None = None
     """Study Instance UID, where objects are sorted."""
-    ended: Study | None = None
+    ended: CurrentStudy | None = None
     """The study that this object of another one ends."""
     study_round: Round | None = None
     """What the object belongs to, where studies are received side by side."""
@@ -101,7 +101,7 @@ class Supply(Protocol):
     """What receptions are made of; see `instance_supply`."""
 
     @property
-    def storing(self) -> Storing:
+    def storing(self) -> StorageSettings:
         """What is done with objects."""
         ...
 
@@ -145,7 +145,7 @@ class Studies(Protocol):
         ...
 
     def record(
-        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: Peer
+        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: PeerIdentity
     ) -> Outcome:
         """Note what was stored; return what became of it then.
 
@@ -186,7 +186,7 @@ class _InstanceReception(ABC):
         studies: Studies,
         request: CStoreRQ,
         syntax: TransferSyntax,
-        peer: Peer,
+        peer: PeerIdentity,
         header: bytes,
     ) -> None:
         self._supply = supply
@@ -279,7 +279,7 @@ class BitPreservingReception(_InstanceReception):
         studies: Studies,
         request: CStoreRQ,
         syntax: TransferSyntax,
-        peer: Peer,
+        peer: PeerIdentity,
     ) -> None:
         header = b""
         if supply.storing.with_meta:
@@ -328,7 +328,7 @@ class NormalReception(_InstanceReception):
         studies: Studies,
         request: CStoreRQ,
         syntax: TransferSyntax,
-        peer: Peer,
+        peer: PeerIdentity,
     ) -> None:
         self._written = supply.storing.encoding.transfer_syntax or syntax.uid
         self._calling_ae_title = peer.calling_ae_title
@@ -441,7 +441,7 @@ class NormalReception(_InstanceReception):
         )
         return len(self._header)
 
-    def _encode_header(self, storing: Storing, sop_class: str, instance: str) -> bytes:
+    def _encode_header(self, storing: StorageSettings, sop_class: str, instance: str) -> bytes:
         if not storing.with_meta:
             return b""
         return file_meta.encode(

@@ -7,7 +7,7 @@ from storescp.storage.naming.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
+class StorageSettings:
     """What is done with received objects."""
 
     rules: Rules

@@ -5,7 +5,7 @@ from typing import Protocol
 from storescp.dimse.command import CStoreRQ
 from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.reception import Outcome, Reception
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 from storescp.uids import TransferSyntax
 
 
@@ -17,7 +17,7 @@ class StorageSCP(Protocol):
         """Where files are made."""
         ...
 
-    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
+    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         ...
 
@@ -29,7 +29,7 @@ class StorageSCP(Protocol):
         """Remove what was made for the next object: there will be none. Never raises."""
         ...
 
-    def after_response(self, outcome: Outcome, peer: Peer) -> None:
+    def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:
         """Do what follows an object, once its response was sent."""
         ...
 

@@ -14,10 +14,15 @@ from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.instance_supply import InstanceSupply
 from storescp.storage.naming.rules import Flat, study_directory, study_uid
 from storescp.storage.reception import Destination, Outcome, Reception
-from storescp.storage.settings import Storing
-from storescp.storage.studies.current_study import Study, StudyTracker
+from storescp.storage.settings import StorageSettings
+from storescp.storage.studies.current_study import CurrentStudy, CurrentStudyTracker
 from storescp.storage.studies.renaming import rename_study
-from storescp.storage.studies.user_commands import Command, Peer, on_end_of_study, on_reception
+from storescp.storage.studies.user_commands import (
+    Command,
+    PeerIdentity,
+    on_end_of_study,
+    on_reception,
+)
 from storescp.uids import TransferSyntax
 
 
@@ -26,11 +31,11 @@ class StoreSCP:
 
     def __init__(
         self,
-        storing: Storing,
+        storing: StorageSettings,
         run: Callable[[Command], None],
         dictionary: Callable[[], Dictionary] = standard,
         *,
-        announce: Callable[[Study, str], None] | None = None,
+        announce: Callable[[CurrentStudy, str], None] | None = None,
         wall_clock: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,17 +55,17 @@ class StoreSCP:
         self._clock = clock
         self._run = run
         self._announce = announce
-        self._studies = StudyTracker(
+        self._studies = CurrentStudyTracker(
             timeout=storing.eostudy_timeout, keep_names=storing.rename_on_eostudy
         )
-        self._peer = Peer("", "", "")
+        self._peer = PeerIdentity("", "", "")
 
     @property
     def output(self) -> OutputDirectory:
         """Where files are made."""
         return self._supply.output
 
-    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
+    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         self._peer = peer
         return self._supply.begin(self, request, syntax, peer)
@@ -73,7 +78,7 @@ class StoreSCP:
         """Remove what was made for the next object: there will be none. Never raises."""
         self._supply.put_away()
 
-    def after_response(self, outcome: Outcome, peer: Peer) -> None:
+    def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:
         """Do what follows an object, once its response was sent."""
         template = self._storing.exec_on_reception
         if template is not None and outcome.received is not None:
@@ -135,7 +140,7 @@ class StoreSCP:
         outcome: Outcome,
         destination: Destination | None,
         prefix: str,
-        peer: Peer,  # noqa: ARG002
+        peer: PeerIdentity,  # noqa: ARG002
     ) -> Outcome:
         """Note a file of the study under way."""
         received = outcome.received
@@ -148,7 +153,7 @@ class StoreSCP:
             self._studies.stored(received.file_name, prefix, self._clock())
         return outcome
 
-    def _follow(self, study: Study, cause: str) -> None:
+    def _follow(self, study: CurrentStudy, cause: str) -> None:
         """A study is complete: rename first, so that the command finds the final names."""
         if self._storing.rename_on_eostudy:
             rename_study(study.directory, study.files, durable=self._storing.durable)

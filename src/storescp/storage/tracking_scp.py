@@ -19,18 +19,18 @@ from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.instance_supply import InstanceSupply
 from storescp.storage.naming.rules import ByStudyUID, Flat, Sorting, study_directory, study_uid
 from storescp.storage.reception import Destination, Outcome, Reception
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.studies.jobs import object_job
 from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
 from storescp.storage.studies.tracker import Sender, Tracker
-from storescp.storage.studies.user_commands import Peer, ReceivedObject
+from storescp.storage.studies.user_commands import PeerIdentity, ReceivedObject
 from storescp.uids import TransferSyntax
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_PATIENCE = 30.0
+_ROUND_WAIT_SECONDS = 30.0
 """Seconds that an object waits for the end of an earlier round of its study."""
-_PAUSE = 0.002
+_POLL_SECONDS = 0.002
 
 
 class TrackingStoreSCP:
@@ -38,7 +38,7 @@ class TrackingStoreSCP:
 
     def __init__(
         self,
-        storing: Storing,
+        storing: StorageSettings,
         tracker: Tracker,
         now: Callable[[], float],
         dictionary: Callable[[], Dictionary] = standard,
@@ -83,7 +83,7 @@ class TrackingStoreSCP:
         """Where files are made."""
         return self._supply.output
 
-    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: Peer) -> Reception:
+    def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         if not self._sender.association:
             self._sender = Sender(secrets.token_hex(8), str(os.getpid()), peer)
@@ -114,7 +114,7 @@ class TrackingStoreSCP:
         return Destination(entered.directory, uid, study_round=entered)
 
     def record(
-        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: Peer
+        self, outcome: Outcome, destination: Destination | None, prefix: str, peer: PeerIdentity
     ) -> Outcome:
         """Make the record of an object, and have its command follow.
 
@@ -142,7 +142,9 @@ class TrackingStoreSCP:
         self._entered[current.study] = current
         return outcome._replace(study_round=current.number, job=jobs[0])
 
-    def _job(self, received: ReceivedObject, peer: Peer, entered: Round | None) -> Job | None:
+    def _job(
+        self, received: ReceivedObject, peer: PeerIdentity, entered: Round | None
+    ) -> Job | None:
         """Return the command that follows an object."""
         template = self._storing.exec_on_reception
         if template is None:
@@ -153,7 +155,7 @@ class TrackingStoreSCP:
         job = object_job(key, template, received, peer, entered, now, self._sender.owner)
         return job._replace(state=JobState.RUNNING, attempts=1)
 
-    def after_response(self, outcome: Outcome, peer: Peer) -> None:  # noqa: ARG002
+    def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:  # noqa: ARG002
         """Do what follows an object, once its response was sent."""
         if outcome.job is not None and self._run_at_once is not None:
             self._run_at_once(outcome.job)
@@ -192,7 +194,7 @@ class TrackingStoreSCP:
 
     def _enter(self, uid: str, layout: Sorting, attributes: Attributes) -> Round:
         """Return the open round of a study, whose directory is there."""
-        end = self._clock() + _PATIENCE
+        end = self._clock() + _ROUND_WAIT_SECONDS
         while True:
             entered = self._tracker.enter(uid, None, self._sender, self._now())
             if entered is None:
@@ -206,7 +208,7 @@ class TrackingStoreSCP:
                 return entered
             if self._clock() >= end:
                 raise OutOfResources(f"study {uid} does not come to its end")
-            self._sleep(_PAUSE)
+            self._sleep(_POLL_SECONDS)
 
     def _make_directory(self, uid: str, layout: Sorting, attributes: Attributes) -> str:
         name = study_directory(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storescp.printable import printable
-from storescp.upper_layer.log_notes import WARN, Note, application
+from storescp.upper_layer.log_notes import WARN, LogNote, application
 from storescp.upper_layer.pdu import AAssociateRJ, AAssociateRQ
 
 _PERMANENT, _TRANSIENT = 1, 2
@@ -53,5 +53,5 @@ def refusal(request: AAssociateRQ, admission: Admission) -> AAssociateRJ | None:
     return None
 
 
-def _note(text: str) -> Note:
+def _note(text: str) -> LogNote:
     return application(WARN, f"Association Rejected: {text}")

@@ -26,7 +26,7 @@ from typing import ClassVar
 
 from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer import request_cache
-from storescp.upper_layer.log_notes import ERROR, Note, network
+from storescp.upper_layer.log_notes import ERROR, LogNote, network
 from storescp.upper_layer.negotiation import (
     Policy,
     longest_value,
@@ -89,7 +89,7 @@ class RequestTooLarge(NotDICOM):
 
     def __init__(self, length: int) -> None:
         super().__init__("0006:0437 A-ASSOCIATE PDU too large", limit=Limit.REQUEST_LENGTH)
-        self.notes: tuple[Note, ...] = (
+        self.notes: tuple[LogNote, ...] = (
             network(ERROR, f"A-ASSOCIATE PDU too large: {length} bytes, refusing."),
         )
 

@@ -6,7 +6,7 @@ ERROR, WARN, INFO = 40, 30, 20
 """Levels as in `logging`, which this package need not know for the sake of three numbers."""
 
 
-class Note(NamedTuple):
+class LogNote(NamedTuple):
     """One line for the log: name of the logger, level, text."""
 
     logger: str
@@ -14,16 +14,16 @@ class Note(NamedTuple):
     text: str
 
 
-def application(level: int, text: str) -> Note:
+def application(level: int, text: str) -> LogNote:
     """Return a note that the reference logs in the name of the program."""
-    return Note("dcmtk.apps.storescp", level, text)
+    return LogNote("dcmtk.apps.storescp", level, text)
 
 
-def network(level: int, text: str) -> Note:
+def network(level: int, text: str) -> LogNote:
     """Return a note that the reference logs in the name of its network layer."""
-    return Note("dcmtk.dcmnet", level, text)
+    return LogNote("dcmtk.dcmnet", level, text)
 
 
-def data(level: int, text: str) -> Note:
+def data(level: int, text: str) -> LogNote:
     """Return a note that the reference logs in the name of its data layer."""
-    return Note("dcmtk.dcmdata", level, text)
+    return LogNote("dcmtk.dcmdata", level, text)

@@ -15,7 +15,7 @@ from storescp.uids import (
     STORAGE_PREFIXES,
     VERIFICATION,
 )
-from storescp.upper_layer.log_notes import ERROR, INFO, WARN, Note, application, network
+from storescp.upper_layer.log_notes import ERROR, INFO, WARN, LogNote, application, network
 from storescp.upper_layer.pdu import (
     AAssociateAC,
     AAssociateRJ,
@@ -191,12 +191,12 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
     return refusal(request, policy.admission)
 
 
-def _rejection(source: int, reason: int, note: Note) -> AAssociateRJ:
+def _rejection(source: int, reason: int, note: LogNote) -> AAssociateRJ:
     return AAssociateRJ(_PERMANENT, source, reason, notes=(note,))
 
 
 def _acceptance(request: AAssociateRQ, policy: Policy) -> AAssociateAC:
-    notes: list[Note] = []
+    notes: list[LogNote] = []
     proposed_roles: dict[str, RoleSelection] = {}
     for selection in request.user_information.roles:
         proposed_roles.setdefault(selection.sop_class_uid, selection)
@@ -289,7 +289,7 @@ def _negotiate_role(
     answer: AnsweredContext,
     policy: Policy,
     proposed_roles: Mapping[str, RoleSelection],
-    notes: list[Note],
+    notes: list[LogNote],
 ) -> tuple[AnsweredContext, RoleSelection | None]:
     """Return the answer to the context, roles considered, and the role selection to be sent, PS3.7 D.3.3.4."""
     if answer.result != ContextResult.ACCEPTANCE:
@@ -349,7 +349,7 @@ def _extend(
     return replace(information, extended_negotiation=tuple(extended))
 
 
-def _notes_on_maximum_length(maximum_length: int) -> Iterator[Note]:
+def _notes_on_maximum_length(maximum_length: int) -> Iterator[LogNote]:
     """Yield what the reference says about a maximum length that it would not like to use."""
     if not 0 < maximum_length < LARGEST_MAXIMUM_LENGTH:
         return

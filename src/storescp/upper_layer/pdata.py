@@ -37,11 +37,11 @@ _FIRST_ITEM_LENGTH = _FIRST_ITEM.size
 _unpack_item = struct.Struct(">IBB").unpack_from
 _ITEM_OVERHEAD = 6
 
-_SMALL = 16 * 1024
-_COMFORTABLE_ROOM = 128 * 1024
+_SMALL_PDU_BYTES = 16 * 1024
+_MINIMUM_RECEIVE_BYTES = 128 * 1024
 """Less room than this makes the receives too short to be worth their system call."""
 
-_WORTH_A_VIEW = 256
+_MINIMUM_VIEW_BYTES = 256
 """Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""
 
 
@@ -57,12 +57,12 @@ class ReceiveBuffer:
     view: memoryview
 
     def __init__(self) -> None:
-        self._provide(_SMALL)
+        self._provide(_SMALL_PDU_BYTES)
         self.start = 0
         """Where the first PDU begins that was not taken yet."""
         self.end = 0
         """Where the received bytes end."""
-        self.ample = _SMALL
+        self.ample = _SMALL_PDU_BYTES
         """How large the buffer may become without need."""
         self.viewed = False
         """Whether somebody may hold views of what was taken."""
@@ -88,7 +88,7 @@ class ReceiveBuffer:
 
     def give_back(self) -> None:
         """Let the next association have the memory, for which the system has found pages already. The end of this buffer."""
-        if len(self.view) == self.ample > _SMALL:
+        if len(self.view) == self.ample > _SMALL_PDU_BYTES:
             _spare[:] = [self.view]
         self.view = memoryview(b"")
 
@@ -96,7 +96,7 @@ class ReceiveBuffer:
         """Take memory, new or left by another association; views of the former keep that alive."""
         if _spare and len(_spare[0]) == size:
             self.view = _spare.pop()
-        elif size > _SMALL:
+        elif size > _SMALL_PDU_BYTES:
             # The system gives pages of a mapping as they are used; a bytearray has used all of them from the beginning.
             self.view = memoryview(mmap(-1, size, MAP_PRIVATE | MAP_ANONYMOUS))
             # The C library gives memory back to the system from the size on of which it has freed something, mallopt(3):
@@ -104,7 +104,7 @@ class ReceiveBuffer:
             bytes(size)
         else:
             self.view = memoryview(bytearray(size))
-        self._comfortable_end = size - min(size // 4, _COMFORTABLE_ROOM)
+        self._comfortable_end = size - min(size // 4, _MINIMUM_RECEIVE_BYTES)
 
     def _fitting_size(self) -> int:
         """Return the size at which the bytes not taken yet fill half of the buffer at most."""
@@ -165,7 +165,7 @@ def continued(buffer: ReceiveBuffer, maximum_length: int, context_id: int) -> li
         or pdu_type != _P_DATA_TF
         or control_header & (COMMAND | LAST)
         or context != context_id
-        or not _WORTH_A_VIEW <= item_length == length - 4
+        or not _MINIMUM_VIEW_BYTES <= item_length == length - 4
         or length & 1
         or length > maximum_length
     ):

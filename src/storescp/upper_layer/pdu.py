@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from storescp.errors import InvalidPDU
-from storescp.upper_layer.log_notes import WARN, Note, network
+from storescp.upper_layer.log_notes import WARN, LogNote, network
 
 MAXIMUM_TRANSFER_SYNTAXES = 128
 """In one presentation context, as the reference counts."""
@@ -27,7 +27,7 @@ _pack_item = struct.Struct(">BxH").pack  # PS3.8 9.3.2.1: item type, item length
 _unpack_item = struct.Struct(">BxH").unpack_from
 _FIXED_FIELDS = struct.Struct(">H2x16s16s32x")  # PS3.8 9.3.2: protocol version, called, calling
 _CONTEXT = struct.Struct(">BxBx")  # PS3.8 9.3.2.2, 9.3.3.2: context ID, result
-_MOST_NOTES = 20
+_MAXIMUM_NOTES = 20
 """A request has room for thousands of wrong items; nobody reads as many lines."""
 
 _LONG = struct.Struct(">I")
@@ -240,7 +240,7 @@ class AAssociateRQ:
     contexts: tuple[ProposedContext, ...]
     user_information: UserInformation = UserInformation()
     protocol_version: int = 1
-    notes: tuple[Note, ...] = field(default=(), compare=False)
+    notes: tuple[LogNote, ...] = field(default=(), compare=False)
     """What was odd about it."""
 
     def encode(self) -> bytes:
@@ -258,7 +258,7 @@ class AAssociateAC:
     contexts: tuple[AnsweredContext, ...]
     user_information: UserInformation = UserInformation()
     protocol_version: int = 1
-    notes: tuple[Note, ...] = field(default=(), compare=False)
+    notes: tuple[LogNote, ...] = field(default=(), compare=False)
     """What is to be said about the decision."""
 
     def encode(self) -> bytes:
@@ -273,7 +273,7 @@ class AAssociateRJ:
     result: int
     source: int
     reason: int
-    notes: tuple[Note, ...] = field(default=(), compare=False)
+    notes: tuple[LogNote, ...] = field(default=(), compare=False)
     """What is to be said about the decision."""
 
     def encode(self) -> bytes:
@@ -406,7 +406,7 @@ class _UserInformationReader:
     """Collects the sub-items of the user information items; of what may come once, the last counts."""
 
     def __init__(self) -> None:
-        self.notes: tuple[Note, ...] = ()
+        self.notes: tuple[LogNote, ...] = ()
         self._maximum_length = 0
         self._implementation_class_uid = ""
         self._window: AsynchronousOperations | None = None
@@ -459,7 +459,7 @@ class _UserInformationReader:
 
     def _read_maximum_length(self, value: bytes) -> int:
         """Return the number in the first four bytes, or in fewer if the item is too short: some peers fill it up."""
-        if len(value) != _LONG.size and len(self.notes) < _MOST_NOTES:
+        if len(value) != _LONG.size and len(self.notes) < _MAXIMUM_NOTES:
             text = f"Invalid length ({len(value)}) for maximum length item, must be 4"
             self.notes = (*self.notes, network(WARN, text))
         return int.from_bytes(value[: _LONG.size], "big")

@@ -21,8 +21,8 @@ from storescp.upper_layer.pdu import (
 if TYPE_CHECKING:
     from storescp.upper_layer.admission import Admission
 
-_MOST = 16
-_LONGEST = 32 * 1024
+_MAXIMUM_REQUESTS = 16
+_MAXIMUM_REQUEST_BYTES = 32 * 1024
 """Bytes of a request that is kept: twice of what 128 contexts with the usual transfer syntaxes take."""
 
 
@@ -59,11 +59,11 @@ def answer(variable_field: bytes, policy: Policy) -> Answered:
         return known[1]
     answered = _answer(decode_request(variable_field), policy)
     if (
-        len(variable_field) <= _LONGEST
+        len(variable_field) <= _MAXIMUM_REQUEST_BYTES
         and isinstance(answered.answer, AAssociateAC)
         and answered.request.user_information.user_identity is None  # passwords
     ):
-        if len(_known) >= _MOST:
+        if len(_known) >= _MAXIMUM_REQUESTS:
             del _known[next(iter(_known))]
         _known[variable_field] = rest, answered
     return answered

@@ -13,7 +13,7 @@ from storescp.errors import ConfigurationError
 from storescp.log import setup
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import configuration
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from tests.log.logging_state import event, restored_logging, run_python
 
 CONSOLE = """
@@ -367,7 +367,7 @@ def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str], tmp_pa
 
 def test_no_appender_takes_events_directly(capsys: pytest.CaptureFixture[str]) -> None:
     """The last resort complains about the first event only."""
-    handler = configuration.NoAppender(Complaints())
+    handler = configuration.NoAppender(Diagnostics())
 
     handler.handle(event(logger="a"))
     handler.handle(event(logger="b"))

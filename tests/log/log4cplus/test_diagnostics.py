@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from storescp.log.log4cplus.diagnostics import Complaints, boolean, integer
+from storescp.log.log4cplus.diagnostics import Diagnostics, boolean, integer
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_integers_have_nothing_behind_them(expected: int | None, text: str) -> N
 
 def test_complaints_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Errors and warnings are on standard error, whatever becomes of the log."""
-    complaints = Complaints()
+    complaints = Diagnostics()
 
     complaints.error("one")
     complaints.warn("two")
@@ -66,7 +66,7 @@ def test_complaints_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_quiet_mode_suppresses_everything(capsys: pytest.CaptureFixture[str]) -> None:
     """In quiet mode nothing is said, not even in debug mode."""
-    complaints = Complaints(quiet=True, debug=True)
+    complaints = Diagnostics(quiet=True, debug=True)
 
     complaints.error("one")
     complaints.warn("two")
@@ -88,14 +88,14 @@ def test_environment_decides_at_first(
     expected: tuple[bool, bool], environment: dict[str, str]
 ) -> None:
     """Two environment variables switch quiet mode and debug messages."""
-    complaints = Complaints.of_environment(environment)
+    complaints = Diagnostics.of_environment(environment)
 
     assert expected == (complaints.quiet, complaints.debugging)
 
 
 def test_debug_messages_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     """Debug messages have a prefix of their own."""
-    Complaints(debug=True).debug("appender console")
+    Diagnostics(debug=True).debug("appender console")
 
     assert capsys.readouterr().out == "log4cplus: appender console\n"
 
@@ -106,7 +106,7 @@ def test_complaining_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
     monkeypatch.setattr(sys, "stdout", closed)
-    complaints = Complaints(debug=True)
+    complaints = Diagnostics(debug=True)
 
     complaints.error("one")
     complaints.debug("two")

@@ -13,13 +13,13 @@ from storescp.log import appender as log_appender
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory
 from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event, run_python
 
 
 def make(class_name: str, properties: str = "") -> log_appender.Appender:
-    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
+    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Diagnostics())
     assert appender is not None
     return appender
 
@@ -84,7 +84,7 @@ def test_children_do_not_repeat_what_was_buffered() -> None:
     """What is buffered is written before a fork, so that it is not written by the child as well."""
     printed = run_python(
         """
-        appender = factory.make("log4cplus::ConsoleAppender", properties, Complaints())
+        appender = factory.make("log4cplus::ConsoleAppender", properties, Diagnostics())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))
@@ -178,12 +178,12 @@ def test_async_appender_without_appender(
 )
 def test_unknown_classes(class_name: str) -> None:
     """Class names are exact; those of Windows do not exist here."""
-    assert factory.make(class_name, parse(""), Complaints()) is None
+    assert factory.make(class_name, parse(""), Diagnostics()) is None
 
 
 def test_failures_are_complained_about_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A failure is worth one complaint, and another one after it worked again."""
-    appender = ConfiguredAppender(Complaints())
+    appender = ConfiguredAppender(Diagnostics())
 
     appender.complain("one")
     appender.complain("two")
@@ -234,7 +234,7 @@ def test_lock_held_by_another_process_is_waited_for(tmp_path: Path) -> None:
     """A writer waits for its turn, but not for ever."""
     printed = run_python(
         f"""
-        appenders.LOCK_PATIENCE = 0.05
+        appenders.LOCK_WAIT_SECONDS = 0.05
         path = {str(tmp_path / "lock")!r}
         ready, done = os.pipe(), os.pipe()
         if not os.fork():

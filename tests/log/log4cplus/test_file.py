@@ -11,7 +11,7 @@ import pytest
 
 from storescp.log.log4cplus import factory
 from storescp.log.log4cplus import file as log_files
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.file import (
     FileAppender,
     FileOptions,
@@ -24,7 +24,7 @@ from storescp.log.log4cplus.file import (
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event, run_python
 
-LARGEST = log_files.LEAST_MAXIMUM_SIZE
+LARGEST = log_files.MINIMUM_SIZE_LIMIT_BYTES
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def make(class_name: str, file: Path | str, properties: str = "") -> FileAppende
     text = (
         f"File={file}\n{properties}\nlayout=log4cplus::PatternLayout\nlayout.ConversionPattern=%m%n"
     )
-    appender = factory.make(f"log4cplus::{class_name}", parse(text), Complaints())
+    appender = factory.make(f"log4cplus::{class_name}", parse(text), Diagnostics())
     assert isinstance(appender, FileAppender)
     return appender
 
@@ -116,7 +116,7 @@ def test_children_append_to_the_same_file(file: Path) -> None:
     """A child writes behind its parent, and nothing is written twice."""
     run_python(
         """
-        appender = factory.make("log4cplus::FileAppender", properties, Complaints())
+        appender = factory.make("log4cplus::FileAppender", properties, Diagnostics())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))
@@ -392,7 +392,7 @@ def test_directory_that_cannot_be_locked(
     failure: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rolling goes on after a while, with or without the lock."""
-    monkeypatch.setattr(log_files, "_ROLLING_PATIENCE", 0.01)
+    monkeypatch.setattr(log_files, "_ROLLING_LOCK_WAIT_SECONDS", 0.01)
     appender = make("RollingFileAppender", file, "MaxFileSize=200KB")
     error = BlockingIOError() if failure == "held" else OSError(95, "not supported")
 
@@ -458,7 +458,7 @@ def rolling(
     file: Path, now: str, *, schedule: Schedule = Schedule.DAILY, backups: int = 10
 ) -> TimeRollingAppender:
     appender = TimeRollingAppender(
-        Complaints(), FileOptions(str(file)), schedule=schedule, backups=backups, now=moment(now)
+        Diagnostics(), FileOptions(str(file)), schedule=schedule, backups=backups, now=moment(now)
     )
     appender.setFormatter(logging.Formatter("%(message)s\n"))
     return appender

@@ -3,7 +3,7 @@
 import pytest
 
 from storescp.log.levels import LogLevel
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.filters import chain
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event
@@ -20,7 +20,7 @@ LEVELS = {
 def passing(text: str) -> str:
     """Return the letters of the levels at which `an event` passes the filters in `text`."""
     lines = text.replace("SPI", "log4cplus::spi::")
-    filters = chain(parse(lines), Complaints())
+    filters = chain(parse(lines), Diagnostics())
     return "".join(
         letter for letter, level in LEVELS.items() if filters.filter(event("an event", level=level))
     )

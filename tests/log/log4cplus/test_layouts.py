@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import layouts
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.layouts import InvalidLayout, PatternLayout, SimpleLayout, parse_pattern
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event
@@ -22,7 +22,7 @@ NOON = 1795521600.460339  # 2026-11-24 12:00:00.460339 UTC
 
 
 def formatted(pattern: str, record: logging.LogRecord | None = None) -> str:
-    layout = PatternLayout(parse_pattern(pattern, Complaints()), each_line=True)
+    layout = PatternLayout(parse_pattern(pattern, Diagnostics()), each_line=True)
     return layout.format(record or event(created=NOON))
 
 
@@ -101,7 +101,7 @@ def test_fully_qualified_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch)
         return [(2, 1, 6, "", ("127.0.1.1", 0)), (2, 2, 17, "ct.example.org", ("127.0.1.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    layout = PatternLayout(parse_pattern("%H", Complaints()), each_line=True)
+    layout = PatternLayout(parse_pattern("%H", Diagnostics()), each_line=True)
 
     assert layout.format(event()) + layout.format(event()) == "ct.example.org" * 2
     assert calls == [1]
@@ -168,7 +168,7 @@ def test_empty_pattern_prints_the_message_alone(capsys: pytest.CaptureFixture[st
 def test_lines_are_formatted_one_by_one_by_default(expected: str, extra: str) -> None:
     """Each line of a message goes through the pattern, an empty last line too, unless that is switched off."""
     properties = parse("ConversionPattern=%P: %m%n" + extra)
-    layout = layouts.make("log4cplus::PatternLayout", properties, Complaints())
+    layout = layouts.make("log4cplus::PatternLayout", properties, Diagnostics())
 
     assert layout is not None
     assert expected == layout.format(event("one\n\ntwo\n"))
@@ -176,9 +176,9 @@ def test_lines_are_formatted_one_by_one_by_default(expected: str, extra: str) ->
 
 def test_old_name_of_the_pattern_is_deprecated(capsys: pytest.CaptureFixture[str]) -> None:
     """`Pattern` works with a warning, and not beside `ConversionPattern`."""
-    alone = layouts.make("log4cplus::PatternLayout", parse("Pattern=<%m>"), Complaints())
+    alone = layouts.make("log4cplus::PatternLayout", parse("Pattern=<%m>"), Diagnostics())
     beside = layouts.make(
-        "log4cplus::PatternLayout", parse("Pattern=<%m>\nConversionPattern=%P"), Complaints()
+        "log4cplus::PatternLayout", parse("Pattern=<%m>\nConversionPattern=%P"), Diagnostics()
     )
 
     assert alone is not None
@@ -190,7 +190,7 @@ def test_old_name_of_the_pattern_is_deprecated(capsys: pytest.CaptureFixture[str
 def test_pattern_layout_needs_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
     """Without its pattern the layout cannot be made."""
     with pytest.raises(InvalidLayout):
-        layouts.make("log4cplus::PatternLayout", parse(""), Complaints())
+        layouts.make("log4cplus::PatternLayout", parse(""), Diagnostics())
 
     assert capsys.readouterr().err == (
         "log4cplus:ERROR ConversionPattern not specified in properties\n"
@@ -214,7 +214,7 @@ def test_simple_layout_prefixes_the_message_once() -> None:
 )
 def test_ttcc_layout(expected: str, properties: str) -> None:
     """Time or run time, thread, level, logger, an empty context, message."""
-    layout = layouts.make("log4cplus::TTCCLayout", parse(properties), Complaints())
+    layout = layouts.make("log4cplus::TTCCLayout", parse(properties), Diagnostics())
 
     assert layout is not None
     record = event("text", level=LogLevel.WARN, logger="dcmtk.dcmnet", created=NOON)
@@ -223,12 +223,12 @@ def test_ttcc_layout(expected: str, properties: str) -> None:
 
 def test_unknown_layout_is_none() -> None:
     """Class names are exact."""
-    assert layouts.make("SimpleLayout", parse(""), Complaints()) is None
+    assert layouts.make("SimpleLayout", parse(""), Diagnostics()) is None
 
 
 @given(st.text(alphabet="%-.0159mpPcdDXHnyz{}[] ", max_size=30))
 def test_any_pattern_prints_something_bounded(pattern: str) -> None:
     """Whatever the pattern, an event can be formatted, and a wide field does not eat the memory."""
-    conversions = parse_pattern(pattern, Complaints(quiet=True))
+    conversions = parse_pattern(pattern, Diagnostics(quiet=True))
 
     assert len(PatternLayout(conversions, each_line=True).format(event())) < 100_000

@@ -17,7 +17,7 @@ import pytest
 from storescp.log import appender as log_appender
 from storescp.log.levels import LogLevel
 from storescp.log.log4cplus import factory, network
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.network import LocalSysLogAppender, SocketAppender, event_bytes
 from storescp.log.log4cplus.properties import parse
 from tests.log.logging_state import event, run_python
@@ -43,7 +43,7 @@ def server() -> Iterator[socket.socket]:
 
 
 def make(class_name: str, properties: str = "") -> log_appender.Appender:
-    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Complaints())
+    appender = factory.make(f"log4cplus::{class_name}", parse(properties), Diagnostics())
     assert appender is not None
     return appender
 
@@ -111,7 +111,7 @@ def test_local_system_log(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(path)
         receiver.settimeout(10)
-        appender = LocalSysLogAppender(Complaints(), path, facility=3, ident="storescp")
+        appender = LocalSysLogAppender(Diagnostics(), path, facility=3, ident="storescp")
         appender.setFormatter(logging.Formatter("%(message)s"))
 
         appender.handle(event("text", level=LogLevel.ERROR))
@@ -302,7 +302,7 @@ def test_server_that_is_down_is_tried_again(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Events are dropped with one complaint until the server is up."""
-    monkeypatch.setattr(network, "_RETRY_DELAY", 0.0)
+    monkeypatch.setattr(network, "_RETRY_SECONDS", 0.0)
     properties = address(server)
     port = server.getsockname()[1]
     server.close()
@@ -406,7 +406,7 @@ def test_child_makes_a_connection_of_its_own(server: socket.socket) -> None:
     """Parent and child do not write into the same stream."""
     run_python(
         """
-        appender = factory.make("log4cplus::SocketAppender", properties, Complaints())
+        appender = factory.make("log4cplus::SocketAppender", properties, Diagnostics())
         appender.handle(event("parent"))
         if not os.fork():
             appender.handle(event("child"))

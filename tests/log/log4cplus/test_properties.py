@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.errors import ConfigurationError
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties, check_file, expand, parse, read
 
 
@@ -81,21 +81,21 @@ def test_variables_are_replaced(expected: str, text: str) -> None:
     written = {"a": "one", "b": "${a}", "both": "one", "empty": "", "log4cplus.key": "whole"}
     environment = {"HOME": "here", "both": "two", "empty": "fallback"}
 
-    result = expand(Properties({**written, "text": text}), environment, Complaints())
+    result = expand(Properties({**written, "text": text}), environment, Diagnostics())
 
     assert expected == result.get("text")
 
 
 def test_variables_are_replaced_in_keys() -> None:
     """A key may hold a variable, too."""
-    result = expand(parse("log4cplus.appender.${name}=x\nname=file"), {}, Complaints())
+    result = expand(parse("log4cplus.appender.${name}=x\nname=file"), {}, Diagnostics())
 
     assert result.values == {"log4cplus.appender.file": "x", "name": "file"}
 
 
 def test_expanded_keys_are_variables() -> None:
     """A value may name a key that comes to be only by its own variable."""
-    result = expand(parse("a=${k.b}\nk.${n}=x\nn=b"), {}, Complaints())
+    result = expand(parse("a=${k.b}\nk.${n}=x\nn=b"), {}, Diagnostics())
 
     assert result.values == {"a": "x", "k.b": "x", "n": "b"}
 
@@ -105,12 +105,12 @@ def test_keys_do_not_unfold_for_ever() -> None:
     text = "\n".join(f"v{n:03}${{v{n + 1:03}x}}=x" for n in range(150))
 
     with pytest.raises(ConfigurationError, match="keys refer to themselves"):
-        expand(parse(text + "\nv150x=x"), {}, Complaints())
+        expand(parse(text + "\nv150x=x"), {}, Diagnostics())
 
 
 def test_missing_brace_is_complained_about(capsys: pytest.CaptureFixture[str]) -> None:
     """Without its closing brace the text stays as it was written."""
-    result = expand(parse("a=%m${b%n"), {}, Complaints())
+    result = expand(parse("a=%m${b%n"), {}, Diagnostics())
 
     assert result.values == {"a": "%m${b%n"}
     assert capsys.readouterr().err == (
@@ -125,7 +125,7 @@ def test_missing_brace_is_complained_about(capsys: pytest.CaptureFixture[str]) -
 def test_endless_variables_are_an_error(text: str) -> None:
     """A variable that refers to itself stops the start, where the reference never ends."""
     with pytest.raises(ConfigurationError, match="refer to themselves"):
-        expand(parse(text), {}, Complaints())
+        expand(parse(text), {}, Diagnostics())
 
 
 def test_variables_do_not_fill_the_memory() -> None:
@@ -133,14 +133,14 @@ def test_variables_do_not_fill_the_memory() -> None:
     doubling = "\n".join(f"v{n}=${{v{n + 1}}}${{v{n + 1}}}" for n in range(40))
 
     with pytest.raises(ConfigurationError):
-        expand(parse(doubling + f"\nv40={'x' * 1000}"), {}, Complaints())
+        expand(parse(doubling + f"\nv40={'x' * 1000}"), {}, Diagnostics())
 
 
 @given(st.text(alphabet="ab=${} #\n\r\t\\", max_size=200))
 def test_any_text_is_a_file(text: str) -> None:
     """Whatever is in a file, it is read, or refused with the error for it."""
     with contextlib.suppress(ConfigurationError):
-        expand(parse(text), {"a": "x"}, Complaints(quiet=True))
+        expand(parse(text), {"a": "x"}, Diagnostics(quiet=True))
 
 
 @pytest.mark.parametrize(

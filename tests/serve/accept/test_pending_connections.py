@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storescp.serve.accept.pending_connections import WaitingRoom
+from storescp.serve.accept.pending_connections import PendingConnections
 from storescp.serve.accept.request_reader import PlainRequestReader, Progress
 from tests.end_to_end.conversation import CONTEXTS
 from tests.peers.requestor import associate_request
@@ -32,7 +32,7 @@ def connected() -> Iterator[socket.socket]:
 
 def test_who_waits_longest_gives_way_but_not_who_speaks() -> None:
     """Those that are ready are spared; None if all of them are."""
-    room = WaitingRoom(lambda: 0.0, acse_timeout=30)
+    room = PendingConnections(lambda: 0.0, acse_timeout=30)
     waiting = [socket.socket() for _ in range(3)]
     for connected in waiting:
         room.add(connected, "10.1.2.3")
@@ -74,7 +74,7 @@ def test_each_step_has_its_own_time(
 ) -> None:
     """A handshake has that of the socket once it has begun, a request that of ACSE anew; a receive never has more."""
     now = 100.0
-    room = WaitingRoom(lambda: now, acse_timeout=30, patience=patience)
+    room = PendingConnections(lambda: now, acse_timeout=30, patience=patience)
     room.add(connected, "10.1.2.3", Reader(connected, *(progress for _, progress, _ in steps)))
     assert room.deadline() == 130
 

@@ -6,15 +6,22 @@ from pathlib import Path
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists, ae_title
+from storescp.serve.access.allow_lists import (
+    AllowLists,
+    AllowListSettings,
+    AllowListSource,
+    ae_title,
+)
 
 
 def addresses(*entries: str) -> AllowLists:
-    return AllowLists(Allowing(addresses=Allowed(entries)))
+    return AllowLists(AllowListSettings(addresses=AllowListSource(entries)))
 
 
 def calling(entries: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> AllowLists:
-    return AllowLists(Allowing(calling_ae_titles=Allowed(entries, tuple(map(str, files)))))
+    return AllowLists(
+        AllowListSettings(calling_ae_titles=AllowListSource(entries, tuple(map(str, files))))
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def test_any_entry_will_do() -> None:
 
 def test_no_list_lets_everybody_in() -> None:
     """What was not asked for restricts nobody."""
-    lists = AllowLists(Allowing())
+    lists = AllowLists(AllowListSettings())
 
     assert lists.has_address("10.1.2.3")
     admission = lists.admission("10.1.2.3")
@@ -154,7 +161,9 @@ def test_a_bad_file_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     titles.write_text("CT1\n")
     networks.write_text("10.0.0.0/8\n")
     lists = AllowLists(
-        Allowing(Allowed(files=(str(titles),)), addresses=Allowed(files=(str(networks),)))
+        AllowListSettings(
+            AllowListSource(files=(str(titles),)), addresses=AllowListSource(files=(str(networks),))
+        )
     )
     titles.write_text("CT2\n")
     networks.write_text("10.0.0.0/33\n")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from storescp.serve.access.host_names import ClientNames, presentation_address, reverse_lookup
+from storescp.serve.access.host_names import HostNames, presentation_address, reverse_lookup
 
 Result = tuple[str, str] | Exception
 
@@ -121,7 +121,7 @@ def test_names_are_kept_for_a_while() -> None:
     """An answer serves until its lifetime is over, a failure for a shorter time."""
     resolver, clock = Resolver(), Clock()
     resolver.go.set()
-    names = ClientNames(lookup=resolver, clock=clock, lifetime=60, retry_after=10)
+    names = HostNames(lookup=resolver, clock=clock, lifetime=60, retry_after=10)
 
     assert [names.name("a"), names.name("a"), names.name("nowhere")] == [
         "name-of-a",
@@ -139,7 +139,7 @@ def test_names_are_kept_for_a_while() -> None:
 def test_nobody_waits_for_long() -> None:
     """A lookup that hangs leaves the client unknown; its late answer serves the next time."""
     resolver, clock = Resolver(), Clock()
-    names = ClientNames(lookup=resolver, clock=clock, time_limit=0.01)
+    names = HostNames(lookup=resolver, clock=clock, time_limit=0.01)
 
     assert [names.name("a"), names.name("a")] == ["unknown", "unknown"]
     assert resolver.asked == ["a"]
@@ -154,7 +154,7 @@ def test_nobody_waits_for_long() -> None:
 def test_the_number_of_lookups_is_limited() -> None:
     """If all lookups hang, nobody waits any more and no threads are added."""
     resolver = Resolver()
-    names = ClientNames(lookup=resolver, time_limit=0.01, retry_after=0, workers=2)
+    names = HostNames(lookup=resolver, time_limit=0.01, retry_after=0, workers=2)
 
     assert {names.name(address) for address in ("a", "b", "c", "d", "a")} == {"unknown"}
 
@@ -170,7 +170,7 @@ def test_no_threads_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
     resolver = Resolver()
     resolver.go.set()
-    names = ClientNames(lookup=resolver)
+    names = HostNames(lookup=resolver)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         assert names.name("a") == "unknown"
@@ -180,7 +180,7 @@ def test_no_threads_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_memory_is_limited() -> None:
     """What is kept does not grow with the number of peers."""
-    names = ClientNames(lookup=lambda address: address, capacity=10)
+    names = HostNames(lookup=lambda address: address, capacity=10)
 
     assert [names.name(str(number)) for number in range(100)] == [
         str(number) for number in range(100)
@@ -192,7 +192,7 @@ def test_a_forked_process_knows_what_was_learned(monkeypatch: pytest.MonkeyPatch
     """A name that another process has looked up is not looked up again, a failure soon is."""
     resolver = Resolver()
     resolver.go.set()
-    names = ClientNames(lookup=resolver)
+    names = HostNames(lookup=resolver)
     names.learn("a", "name-of-a")
     names.learn("nowhere", "unknown")
 
@@ -206,7 +206,7 @@ def test_a_forked_process_knows_what_was_learned(monkeypatch: pytest.MonkeyPatch
 def test_a_forked_process_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a child process no lookup is under way, and no lock is held."""
     resolver = Resolver()
-    names = ClientNames(lookup=resolver, time_limit=0.01)
+    names = HostNames(lookup=resolver, time_limit=0.01)
     assert names.name("a") == "unknown"
     resolver.go.set()
     names._changed.acquire()
@@ -214,6 +214,6 @@ def test_a_forked_process_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     pid = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: pid + 1)
 
-    assert ClientNames(lookup=resolver).name("a") == "name-of-a"
+    assert HostNames(lookup=resolver).name("a") == "name-of-a"
     names._time_limit = 20
     assert names.name("a") == "name-of-a"

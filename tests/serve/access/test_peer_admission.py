@@ -1,14 +1,16 @@
 """The gate: what it objects to, and what it counts."""
 
-from storescp.serve.access.allow_lists import Allowed, Allowing, AllowLists
-from storescp.serve.access.peer_admission import Gate, PeerLimits
+from storescp.serve.access.allow_lists import AllowLists, AllowListSettings, AllowListSource
+from storescp.serve.access.peer_admission import PeerAdmission, PeerLimits
 from storescp.serve.reporting import explanations
 
 PEER, OTHER = "10.1.2.3", "10.1.2.4"
 
 
-def gate(limits: PeerLimits, addresses: tuple[str, ...] = ()) -> Gate:
-    return Gate(AllowLists(Allowing(addresses=Allowed(addresses))), limits)
+def gate(limits: PeerLimits, addresses: tuple[str, ...] = ()) -> PeerAdmission:
+    return PeerAdmission(
+        AllowLists(AllowListSettings(addresses=AllowListSource(addresses))), limits
+    )
 
 
 def test_an_address_that_is_not_allowed() -> None:

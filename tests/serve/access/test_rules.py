@@ -11,7 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from storescp.serve.access.rules import Client, Decision, FileTooLarge, Surroundings, decide
+from storescp.serve.access.rules import (
+    AccessDecision,
+    Client,
+    FileTooLarge,
+    RuleEnvironment,
+    decide,
+)
 from tests.peers.tools import require_tool
 
 VECTORS = [
@@ -57,9 +63,12 @@ class System:
     def in_netgroup(self, group: bytes, host: bytes) -> bool:
         return (group, host) == (b"modalities", b"ct1.example.org")
 
-    def decide(self, client: Client = PACS) -> Decision:
+    def decide(self, client: Client = PACS) -> AccessDecision:
         return decide(
-            client, "hosts.allow", "hosts.deny", Surroundings(self.read, self.run, self.in_netgroup)
+            client,
+            "hosts.allow",
+            "hosts.deny",
+            RuleEnvironment(self.read, self.run, self.in_netgroup),
         )
 
 
@@ -113,10 +122,10 @@ def test_unreadable_files_are_empty() -> None:
     )
 
     decision = decide(
-        PACS, "/secret", "/secret", Surroundings(rules.read, rules.run, rules.in_netgroup)
+        PACS, "/secret", "/secret", RuleEnvironment(rules.read, rules.run, rules.in_netgroup)
     )
 
-    assert decision == Decision(
+    assert decision == AccessDecision(
         granted=True, complaints=("warning: cannot open /secret: Permission denied",) * 2
     )
 
@@ -125,13 +134,17 @@ def test_unreadable_files_are_empty() -> None:
 def test_files_that_are_too_large_refuse(allow: bytes) -> None:
     """Rules that are too large to be understood let nobody in."""
     rules = system(allow, None)
-    assert rules.decide() == Decision(
+    assert rules.decide() == AccessDecision(
         granted=False, complaints=("error: hosts.allow, line 1: /large: larger than 5 bytes",)
     )
 
-    decision = decide(PACS, "/large", "x", Surroundings(rules.read, rules.run, rules.in_netgroup))
+    decision = decide(
+        PACS, "/large", "x", RuleEnvironment(rules.read, rules.run, rules.in_netgroup)
+    )
 
-    assert decision == Decision(granted=False, complaints=("error: /large: larger than 5 bytes",))
+    assert decision == AccessDecision(
+        granted=False, complaints=("error: /large: larger than 5 bytes",)
+    )
 
 
 def test_netgroups() -> None:
@@ -203,7 +216,7 @@ def test_expansion(client: Client, expanded: bytes) -> None:
 
     rest = b" storescp storescp unknown unknown unknown unknown 0 0 %"
     assert rules.commands == [(b"log " + expanded + rest, {})]
-    assert decision == Decision(
+    assert decision == AccessDecision(
         granted=True, complaints=("warning: hosts.allow, line 1: unrecognized %z",)
     )
 
@@ -214,7 +227,7 @@ def test_expansions_are_bounded() -> None:
 
     decision = rules.decide(Client("a" * 200, "10.1.2.3"))
 
-    assert decision == Decision(
+    assert decision == AccessDecision(
         granted=False,
         complaints=(f"error: hosts.allow, line 1: percent_x: expansion too long: x{'a' * 29}...",),
     )
@@ -271,7 +284,7 @@ def test_options_without_effect_say_so() -> None:
     """Umask and nice do not change the server, and do not go unnoticed."""
     decision = system(b"storescp: ALL: umask 077: nice\n").decide()
 
-    assert decision == Decision(
+    assert decision == AccessDecision(
         granted=True,
         complaints=(
             'warning: hosts.allow, line 1: option "umask" has no effect',

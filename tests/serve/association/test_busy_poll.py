@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import count
 
-from storescp.serve.association.busy_poll import LONGEST, Vigil
+from storescp.serve.association.busy_poll import MAXIMUM_SPIN_SECONDS, BusyPoll
 
 ROOM = memoryview(bytearray(10))
 
@@ -30,10 +30,10 @@ def nothing() -> Iterator[None]:
         yield None
 
 
-def watch(step: float = LONGEST / 40) -> Vigil:
+def watch(step: float = MAXIMUM_SPIN_SECONDS / 40) -> BusyPoll:
     """Return a vigil that looks at a clock which moves on at each look."""
     ticks = count()
-    return Vigil(lambda: next(ticks) * step)
+    return BusyPoll(lambda: next(ticks) * step)
 
 
 def test_what_is_there_is_taken() -> None:
@@ -97,7 +97,7 @@ def test_others_come_to_want_the_processor() -> None:
     wire = Wire(nothing())
     times = iter(microseconds * 1e-6 for microseconds in (0, 1, 2, 3, 4, 12, 13, 14, 15, 23))
 
-    assert Vigil(lambda: next(times)).receive(wire.look, ROOM, wire.meanwhile) is None
+    assert BusyPoll(lambda: next(times)).receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 5
 
 

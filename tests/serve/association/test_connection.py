@@ -11,7 +11,7 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import storage_policy
@@ -40,7 +40,7 @@ def serve(
     run: Callable[[Command], None] = lambda _: None,
 ) -> End:
     """Serve the peer of a transport, and end the study that is under way."""
-    storing = Storing(
+    storing = StorageSettings(
         Rules(str(directory), layout=layout or Flat()),
         Encoding(),
         exec_on_reception="object #f",

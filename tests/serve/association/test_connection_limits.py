@@ -9,7 +9,7 @@ from storescp.dataset.encoding import Encoding
 from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
 from storescp.serve.process.signals import Signals
 from storescp.storage.naming.rules import Rules
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
 from storescp.upper_layer.negotiation import storage_policy
@@ -72,7 +72,7 @@ def test_no_complete_request(
         transport,
         "10.1.2.3",
         storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,)),
-        StoreSCP(Storing(Rules(str(tmp_path)), Encoding()), lambda _: None),
+        StoreSCP(StorageSettings(Rules(str(tmp_path)), Encoding()), lambda _: None),
         Signals(),
         timeouts=timeouts,
         disturbances=Disturbances(),

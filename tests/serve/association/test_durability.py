@@ -11,10 +11,10 @@ from storescp.dataset.encoding import Encoding
 from storescp.events import ObjectStored
 from storescp.serve.association.connection import Connection, Disturbances, Timeouts
 from storescp.serve.process.signals import Signals
-from storescp.serve.reporting.event_emitter import Teller
-from storescp.serve.reporting.event_hub import Hub
+from storescp.serve.reporting.event_emitter import EventEmitter
+from storescp.serve.reporting.event_hub import EventHub
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.upper_layer.negotiation import storage_policy
 from tests.end_to_end.conversation import CONTEXTS, data_set
@@ -69,7 +69,7 @@ def steps_of(
     *,
     bit_preserving: bool,
     durable: bool,
-    listen: Callable[[Hub, list[str]], None] | None = None,
+    listen: Callable[[EventHub, list[str]], None] | None = None,
 ) -> list[str]:
     """Return what happens, in order, when two objects are stored."""
     steps: list[str] = []
@@ -83,7 +83,7 @@ def steps_of(
             steps.append("rename")
 
     scp = StoreSCP(
-        Storing(
+        StorageSettings(
             Rules(directory=str(directory), layout=layout),
             Encoding(),
             bit_preserving=bit_preserving,
@@ -101,9 +101,9 @@ def steps_of(
     )
     teller = None
     if listen is not None:
-        hub = Hub()
+        hub = EventHub()
         listen(hub, steps)
-        teller = Teller(hub, "peer")
+        teller = EventEmitter(hub, "peer")
     connection = Connection(
         Wire(pieces, steps),
         "peer",
@@ -146,7 +146,7 @@ def test_without_it_the_system_decides_when(tmp_path: Path) -> None:
 def test_an_event_is_on_record_before_the_peer_knows(tmp_path: Path) -> None:
     """What the peer does not send again has been written to the stream of events."""
 
-    def listen(hub: Hub, steps: list[str]) -> None:
+    def listen(hub: EventHub, steps: list[str]) -> None:
         hub.write_to(lambda line: steps.append("line") if b"object-stored" in line else None)
 
     steps = steps_of(tmp_path, Flat(), bit_preserving=False, durable=False, listen=listen)
@@ -157,7 +157,7 @@ def test_an_event_is_on_record_before_the_peer_knows(tmp_path: Path) -> None:
 def test_who_only_looks_on_is_told_after_the_peer(tmp_path: Path) -> None:
     """A page costs no time while the peer waits."""
 
-    def listen(hub: Hub, steps: list[str]) -> None:
+    def listen(hub: EventHub, steps: list[str]) -> None:
         hub.observe(
             lambda event: steps.append("shown") if isinstance(event.fact, ObjectStored) else None
         )

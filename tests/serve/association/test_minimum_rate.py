@@ -2,12 +2,12 @@
 
 import pytest
 
-from storescp.serve.association.minimum_rate import LEAST, Pace, TooSlow
+from storescp.serve.association.minimum_rate import MINIMUM_BYTES, MinimumRate, TooSlow
 
 
 def test_a_byte_a_second_is_too_slow() -> None:
     """It is found out after one period."""
-    pace = Pace(60.0)
+    pace = MinimumRate(60.0)
     for second in range(60):
         pace.received(1, float(second))
 
@@ -17,16 +17,16 @@ def test_a_byte_a_second_is_too_slow() -> None:
 
 def test_enough_in_each_period_is_enough() -> None:
     """For hours."""
-    pace = Pace(60.0)
+    pace = MinimumRate(60.0)
     for second in range(0, 7200, 10):
-        pace.received(LEAST // 5, float(second))
+        pace.received(MINIMUM_BYTES // 5, float(second))
 
 
 def test_one_good_period_does_not_serve_for_the_next() -> None:
     """Each counts for itself."""
-    pace = Pace(60.0)
+    pace = MinimumRate(60.0)
     for second in range(0, 70, 10):
-        pace.received(LEAST - 1, float(second))
+        pace.received(MINIMUM_BYTES - 1, float(second))
 
     for second in range(61, 120):
         pace.received(1, float(second))
@@ -36,7 +36,7 @@ def test_one_good_period_does_not_serve_for_the_next() -> None:
 
 def test_whoever_owes_nothing_is_not_watched() -> None:
     """A pause between messages begins no period, and ends one."""
-    pace = Pace(60.0)
+    pace = MinimumRate(60.0)
     for hour in range(100):
         pace.received(1, hour * 3600.0)
         assert pace.watching
@@ -46,6 +46,6 @@ def test_whoever_owes_nothing_is_not_watched() -> None:
 
 def test_no_period_is_no_limit() -> None:
     """As the time limit that it follows."""
-    pace = Pace(None)
+    pace = MinimumRate(None)
     for second in range(100_000):
         pace.received(1, float(second))

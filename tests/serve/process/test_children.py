@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storescp.serve.process.children import Children
-from storescp.serve.studies.user_command import Commands
+from storescp.serve.studies.user_command import CommandRunner
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -29,7 +29,7 @@ def _running(children: Children) -> int:
 
 def test_a_synchronous_command_has_ended_when_run_returns(tmp_path: Path) -> None:
     """`--exec-sync` waits for the command."""
-    Commands(Children(), synchronous=True).run(
+    CommandRunner(Children(), synchronous=True).run(
         f"sleep 0.1; echo $WHAT > {tmp_path}/out", {"WHAT": "ok"}
     )
 
@@ -40,7 +40,7 @@ def test_an_asynchronous_command_is_reaped(tmp_path: Path) -> None:
     """Without `--exec-sync` the receiver goes on, and no zombie stays."""
     children = Children()
 
-    Commands(children, synchronous=False).run(f"echo done > {tmp_path}/out", {})
+    CommandRunner(children, synchronous=False).run(f"echo done > {tmp_path}/out", {})
     wait_until(lambda: not _running(children))
 
     assert (tmp_path / "out").read_text() == "done\n"
@@ -49,8 +49,8 @@ def test_an_asynchronous_command_is_reaped(tmp_path: Path) -> None:
 def test_a_failing_command_is_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     """The exit status is reported; the reference ignores it."""
     with caplog.at_level(logging.WARNING, "dcmtk.apps.storescp"):
-        Commands(Children(), synchronous=True).run("exit 3", {})
-        Commands(Children(), synchronous=True).run("kill -KILL $$", {})
+        CommandRunner(Children(), synchronous=True).run("exit 3", {})
+        CommandRunner(Children(), synchronous=True).run("kill -KILL $$", {})
 
     assert [record.getMessage() for record in caplog.records] == [
         "command 'exit 3' failed with exit status 3",
@@ -61,7 +61,7 @@ def test_a_failing_command_is_a_log_line(caplog: pytest.LogCaptureFixture) -> No
 def test_a_command_that_cannot_start_is_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     """A command longer than the system takes is reported, and nothing else happens."""
     with caplog.at_level(logging.ERROR, "dcmtk.apps.storescp"):
-        Commands(Children(), synchronous=True).run("true", {"HUGE": "x" * (1 << 23)})
+        CommandRunner(Children(), synchronous=True).run("true", {"HUGE": "x" * (1 << 23)})
 
     assert caplog.records[0].getMessage().startswith("cannot execute command 'true'")
 

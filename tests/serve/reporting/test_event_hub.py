@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 
 from storescp.events import Event, EventsDropped, Stopping, encode
-from storescp.serve.reporting.event_hub import Hub
+from storescp.serve.reporting.event_hub import EventHub
 
 
-def in_child(hub: Hub, act: Callable[[], None]) -> None:
+def in_child(hub: EventHub, act: Callable[[], None]) -> None:
     """Run `act` in a process forked as the receiver does it, to its end."""
     pid = os.fork()
     if pid == 0:
@@ -28,7 +28,7 @@ def test_all_listeners_of_a_process_hear_it() -> None:
     lines: list[bytes] = []
     observed: list[Event] = []
     subscribed: list[Event] = []
-    hub = Hub(clock=lambda: 5.0)
+    hub = EventHub(clock=lambda: 5.0)
     hub.write_to(lines.append)
     hub.observe(observed.append)
     hub.subscribe(subscribed.append)
@@ -43,7 +43,7 @@ def test_all_listeners_of_a_process_hear_it() -> None:
 def test_children_report_to_the_main_process() -> None:
     """A subscriber of the main process sees what happened in children, in their order."""
     subscribed: list[Event] = []
-    hub = Hub()
+    hub = EventHub()
     hub.subscribe(subscribed.append)
     hub.share()
 
@@ -63,7 +63,7 @@ def test_children_report_to_the_main_process() -> None:
 def test_a_child_has_no_subscribers() -> None:
     """What happens in a child reaches a subscriber once, through the main process."""
     subscribed: list[Event] = []
-    hub = Hub()
+    hub = EventHub()
     hub.subscribe(subscribed.append)
     hub.share()
     reading, writing = os.pipe()
@@ -84,7 +84,7 @@ def test_a_child_has_no_subscribers() -> None:
 def test_nobody_waits_for_a_main_process_that_does_not_read() -> None:
     """A full pipe drops events; how many is the first event when there is room again."""
     subscribed: list[Event] = []
-    hub = Hub()
+    hub = EventHub()
     hub.subscribe(subscribed.append)
     hub.share()
     reading, writing = os.pipe()
@@ -122,7 +122,7 @@ def test_nobody_waits_for_a_main_process_that_does_not_read() -> None:
 
 def test_a_process_that_nobody_listens_to_makes_no_pipe() -> None:
     """Without subscribers nothing is shared; writers and observers need no pipe."""
-    hub = Hub()
+    hub = EventHub()
     hub.write_to(lambda _: True)
 
     hub.share()
@@ -133,7 +133,7 @@ def test_a_process_that_nobody_listens_to_makes_no_pipe() -> None:
 def test_what_a_listener_causes_is_told_after_it() -> None:
     """An event in the middle of another one, as a signal handler makes it, waits for its turn."""
     heard: list[Event] = []
-    hub = Hub()
+    hub = EventHub()
 
     def observer(event: Event) -> None:
         if event.fact == Stopping("first"):

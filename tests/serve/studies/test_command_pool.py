@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from storescp.serve.process.children import Children
-from storescp.serve.studies.command_pool import CommandPool, Ended, Running, run_to_its_end
+from storescp.serve.studies.command_pool import CommandPool, CommandSettings, Ended, run_to_its_end
 from storescp.storage.studies.study_store import Job
 from storescp.storage.studies.user_commands import Command
 
@@ -30,7 +30,7 @@ def collect(pool: CommandPool, number: int) -> list[Ended]:
 
 def test_ends_are_collected_with_their_reasons() -> None:
     """Well, with an exit status, by a signal, not at all."""
-    pool = CommandPool(Children(), Running(at_once=10))
+    pool = CommandPool(Children(), CommandSettings(at_once=10))
     for line in ("exit 0", "exit 3", "kill -9 $$", "nul\0"):
         pool.start(job(line), Command(line, {}))
 
@@ -48,7 +48,7 @@ def test_ends_are_collected_with_their_reasons() -> None:
 def test_there_is_room_for_a_few() -> None:
     """It is there again when one has ended, and whoever waits can see it."""
     children = Children()
-    pool = CommandPool(children, Running(at_once=2))
+    pool = CommandPool(children, CommandSettings(at_once=2))
     reading, writing = os.pipe()
     for key in ("a", "b"):
         assert pool.has_room
@@ -86,12 +86,12 @@ def test_a_command_that_takes_too_long_is_ended(
     line: str, synchronous: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First by request, then by force, with all that it started."""
-    monkeypatch.setattr("storescp.serve.studies.command_pool._GRACE", 0.1)
+    monkeypatch.setattr("storescp.serve.studies.command_pool._TERMINATION_GRACE_SECONDS", 0.1)
     begun = time.monotonic()
     if synchronous:
         _, why, _ = run_to_its_end(Command(line, {}), 0.1)
     else:
-        pool = CommandPool(Children(), Running(time_limit=0.1))
+        pool = CommandPool(Children(), CommandSettings(time_limit=0.1))
         pool.start(job("a"), Command(line, {}))
         assert pool.deadline() is not None
         [ended] = collect(pool, 1)
@@ -103,7 +103,7 @@ def test_a_command_that_takes_too_long_is_ended(
 
 def test_an_ended_command_leaves_a_deadline_to_nobody() -> None:
     """Nothing is waited for when nothing runs."""
-    pool = CommandPool(Children(), Running())
+    pool = CommandPool(Children(), CommandSettings())
     actions: list[Callable[[], object]] = [pool.deadline, pool.collect]
 
     assert [action() for action in actions] == [None, []]

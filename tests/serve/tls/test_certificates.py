@@ -8,7 +8,7 @@ from storescp.serve.tls.profiles import (
     BCP_195,
     BCP_195_RFC_8996,
     MODIFIED_BCP_195_RFC_8996,
-    Profile,
+    TLSProfile,
 )
 
 DEFAULT, STRICT, OTHER = BCP_195_RFC_8996, MODIFIED_BCP_195_RFC_8996, BCP_195
@@ -114,7 +114,7 @@ EC_TOO_SHORT = "Key length of ECDSA public key too short: "
     ],
 )
 def test_weak_own_certificates(
-    certificate: CertificateFacts, profile: Profile, level: int, text: str
+    certificate: CertificateFacts, profile: TLSProfile, level: int, text: str
 ) -> None:
     """What is too weak for a profile is refused, what should be better is warned of."""
     (finding,) = check_own(profile, "c.pem", certificate)
@@ -193,7 +193,7 @@ PEER_SHA1 = "but peer provided certificate with 'RSA-SHA1'."
     ],
 )
 def test_weak_certificates_of_peers(
-    certificate: CertificateFacts, profile: Profile, level: int, text: str
+    certificate: CertificateFacts, profile: TLSProfile, level: int, text: str
 ) -> None:
     """Broken hashes are refused by all profiles, other weaknesses by the strict one."""
     (finding,) = check_peer(profile, certificate)
@@ -213,7 +213,7 @@ def test_weak_certificates_of_peers(
         CertificateFacts("Ed25519", 253, "RSA-SHA256", "SHA256", "rsaEncryption"),
     ],
 )
-def test_good_certificates(certificate: CertificateFacts, profile: Profile) -> None:
+def test_good_certificates(certificate: CertificateFacts, profile: TLSProfile) -> None:
     """Nothing is said of strong certificates; keys of unusual kinds are not judged."""
     assert list(check_own(profile, "c.pem", certificate)) == []
     assert list(check_peer(profile, certificate)) == []

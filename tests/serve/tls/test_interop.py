@@ -23,7 +23,7 @@ from storescp.serve.tls.profiles import (
     BCP_195_RFC_8996,
     MODIFIED_BCP_195_RFC_8996,
     OPENSSL_NAMES,
-    Profile,
+    TLSProfile,
 )
 from storescp.serve.tls.settings import TLSSettings
 from tests.peers import servers
@@ -57,7 +57,7 @@ class Site:
     server: tuple[str, str]
     client: tuple[str, str]
 
-    def settings(self, profile: Profile) -> TLSSettings:
+    def settings(self, profile: TLSProfile) -> TLSSettings:
         return TLSSettings(*self.server, trusted_files=(self.trusted,), profile=profile)
 
 
@@ -249,9 +249,9 @@ TLS_1_2_SUITES = [
         (BCP_195_EXTENDED, {"-tls1": False, "-tls1_1": False, "-tls1_2": True, "-tls1_3": False}),
         (AES, {"-tls1": True, "-tls1_1": True, "-tls1_2": True, "-tls1_3": False}),
     ],
-    ids=lambda value: value.title if isinstance(value, Profile) else "",
+    ids=lambda value: value.title if isinstance(value, TLSProfile) else "",
 )
-def test_versions(site: Site, profile: Profile, expected: dict[str, bool]) -> None:
+def test_versions(site: Site, profile: TLSProfile, expected: dict[str, bool]) -> None:
     """Each profile agrees on exactly its versions of TLS."""
     settings = replace(site.settings(profile), peer_authentication=PeerAuthentication.IGNORED)
 
@@ -267,7 +267,7 @@ def test_versions(site: Site, profile: Profile, expected: dict[str, bool]) -> No
     [BCP_195_RFC_8996, MODIFIED_BCP_195_RFC_8996, BCP_195, BCP_195_EXTENDED, AES],
     ids=lambda profile: profile.title,
 )
-def test_suites(site: Site, ec_site: Site, profile: Profile, keys: str) -> None:
+def test_suites(site: Site, ec_site: Site, profile: TLSProfile, keys: str) -> None:
     """With TLS 1.2 each profile agrees on exactly those of its suites that fit the key."""
     used = site if keys == "RSA" else ec_site
     settings = replace(used.settings(profile), peer_authentication=PeerAuthentication.IGNORED)
@@ -291,7 +291,7 @@ def test_suites(site: Site, ec_site: Site, profile: Profile, keys: str) -> None:
 @pytest.mark.parametrize(
     ("profile", "ccm"), [(BCP_195_RFC_8996, False), (MODIFIED_BCP_195_RFC_8996, True)]
 )
-def test_suites_of_tls_1_3(site: Site, profile: Profile, ccm: bool) -> None:
+def test_suites_of_tls_1_3(site: Site, profile: TLSProfile, ccm: bool) -> None:
     """Only the modified profile has the CCM suites of TLS 1.3."""
     settings = replace(site.settings(profile), peer_authentication=PeerAuthentication.IGNORED)
 

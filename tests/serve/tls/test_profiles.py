@@ -14,7 +14,7 @@ from storescp.serve.tls.profiles import (
     OPENSSL_NAMES,
     PROFILES,
     SUITES,
-    Profile,
+    TLSProfile,
     available,
     by_strength,
     check_addition,
@@ -67,9 +67,9 @@ KNOWN_TO_OPENSSL = [name for name, openssl_name in SUITES if openssl_name]
         (AES, "AES128-SHA DES-CBC3-SHA"),
         (AUTHENTICATED_UNENCRYPTED, "NULL-SHA"),
     ],
-    ids=lambda value: value.title if isinstance(value, Profile) else "",
+    ids=lambda value: value.title if isinstance(value, TLSProfile) else "",
 )
-def test_suites_of_a_profile_in_order_of_preference(profile: Profile, suites: str) -> None:
+def test_suites_of_a_profile_in_order_of_preference(profile: TLSProfile, suites: str) -> None:
     """Each profile has exactly its suites, strongest first."""
     names = (OPENSSL_NAMES[name] for name in by_strength(profile.suites))
 
@@ -89,7 +89,7 @@ def test_suites_of_a_profile_in_order_of_preference(profile: Profile, suites: st
         (AUTHENTICATED_UNENCRYPTED, None, 0x0303),
     ],
 )
-def test_versions_of_a_profile(profile: Profile, oldest: int | None, newest: int | None) -> None:
+def test_versions_of_a_profile(profile: TLSProfile, oldest: int | None, newest: int | None) -> None:
     """Each profile limits the protocol versions as the reference does."""
     assert (oldest, newest) == (profile.oldest, profile.newest)
 
@@ -162,7 +162,7 @@ UNENCRYPTED = "Unencrypted ciphersuite '{}' not permitted with security profile 
     ],
 )
 def test_suites_that_a_user_adds(
-    profile: Profile, name: str, findings: list[tuple[int, str]]
+    profile: TLSProfile, name: str, findings: list[tuple[int, str]]
 ) -> None:
     """Each profile refuses or warns of additional suites by its own rules."""
     expected = [(level, text.format(name, profile.title)) for level, text in findings]

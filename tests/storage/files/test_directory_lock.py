@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from storescp.storage.files.directory_lock import NO_CLAIM, Claim, is_claimed
+from storescp.storage.files.directory_lock import NO_LOCK, DirectoryLock, is_claimed
 
 HOLD = """
 import sys, os
-from storescp.storage.files.directory_lock import Claim
-claim = Claim(sys.argv[1])
+from storescp.storage.files.directory_lock import DirectoryLock
+claim = DirectoryLock(sys.argv[1])
 if sys.argv[2] == "fork" and os.fork() == 0:
     os.close(0)
     os.close(1)
@@ -51,9 +51,9 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 def test_claim_lasts_until_it_is_closed(tmp_path: Path) -> None:
     """Others see it, and nothing lies in the directory."""
-    claim = Claim(str(tmp_path))
+    claim = DirectoryLock(str(tmp_path))
 
-    assert claim.number != NO_CLAIM
+    assert claim.number != NO_LOCK
     assert is_claimed(str(tmp_path), claim.number)
     assert not is_claimed(str(tmp_path), claim.number ^ 1)
     assert not os.listdir(tmp_path)
@@ -64,7 +64,7 @@ def test_claim_lasts_until_it_is_closed(tmp_path: Path) -> None:
 
 def test_claims_of_several_receivers_differ(tmp_path: Path) -> None:
     """One that ends leaves the other's alone."""
-    one, other = Claim(str(tmp_path)), Claim(str(tmp_path))
+    one, other = DirectoryLock(str(tmp_path)), DirectoryLock(str(tmp_path))
     one.close()
 
     assert not is_claimed(str(tmp_path), one.number)
@@ -103,7 +103,7 @@ def test_claim_knows_when_the_directory_was_replaced(tmp_path: Path) -> None:
     """A new directory of the same path is another one."""
     directory = tmp_path / "out"
     directory.mkdir()
-    claim = Claim(str(directory))
+    claim = DirectoryLock(str(directory))
 
     assert claim.holds()
     directory.rename(tmp_path / "old")
@@ -116,12 +116,12 @@ def test_claim_knows_when_the_directory_was_replaced(tmp_path: Path) -> None:
 
 def test_where_there_can_be_no_claim_nobody_is_declared_dead(tmp_path: Path) -> None:
     """A missing directory, or a file system without such locks: in doubt, somebody is alive."""
-    missing = Claim(str(tmp_path / "missing"))
+    missing = DirectoryLock(str(tmp_path / "missing"))
     with mock.patch.object(fcntl, "fcntl", side_effect=OSError):
-        without_locks = Claim(str(tmp_path))
+        without_locks = DirectoryLock(str(tmp_path))
         assert is_claimed(str(tmp_path), 5)
 
-    assert [missing.number, without_locks.number] == [NO_CLAIM, NO_CLAIM]
+    assert [missing.number, without_locks.number] == [NO_LOCK, NO_LOCK]
     assert is_claimed(str(tmp_path / "missing"), 5)
     missing.close()
     without_locks.close()

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storescp.errors import OutOfResources, StatusError
-from storescp.storage.files.instance_file import InstanceFile, Stored
+from storescp.storage.files.instance_file import InstanceFile, StoredInstance
 from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.naming.rules import FileName, FileNames, Rules, file_name
 from tests.storage.scenarios import SCENARIOS, another_file_system
@@ -54,7 +54,9 @@ def output(tmp_path: Path) -> Iterator[OutputDirectory]:
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
-def store(output: OutputDirectory, name: FileName = NAME, content: bytes = b"new") -> Stored:
+def store(
+    output: OutputDirectory, name: FileName = NAME, content: bytes = b"new"
+) -> StoredInstance:
     with InstanceFile(output, b"H") as file:
         file.write(content)
         return file.commit(output.path, name)
@@ -74,7 +76,7 @@ def test_file_appears_complete(output: OutputDirectory, tmp_path: Path) -> None:
         stored = file.commit(str(tmp_path), NAME)
 
     assert visible(tmp_path) == {"CT.1.2.3": b"HEADabcdef"}
-    assert stored == Stored(str(tmp_path), "CT.1.2.3", replaced=False)
+    assert stored == StoredInstance(str(tmp_path), "CT.1.2.3", replaced=False)
     assert stored.path == f"{tmp_path}/CT.1.2.3"
 
 
@@ -329,7 +331,7 @@ def test_file_moves_to_another_file_system(tmp_path: Path, taken: bool) -> None:
     output.close()
 
     assert refused
-    assert stored == Stored(str(directory), "CT.1.2.3", replaced=taken)
+    assert stored == StoredInstance(str(directory), "CT.1.2.3", replaced=taken)
     assert visible(directory) == {"CT.1.2.3": b"Hnew"}
     assert os.listdir(directory) == ["CT.1.2.3"]
     assert os.listdir(tmp_path) == ["out"]

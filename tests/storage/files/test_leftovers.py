@@ -6,8 +6,8 @@ from unittest import mock
 
 import pytest
 
-from storescp.storage.files.directory_lock import NO_CLAIM, Claim
-from storescp.storage.files.leftovers import Receiver, made_by
+from storescp.storage.files.directory_lock import NO_LOCK, DirectoryLock
+from storescp.storage.files.leftovers import FileOwner, made_by
 
 NOW = 1_700_000_000.0
 HOUR, DAY = 3600, 86400
@@ -15,7 +15,7 @@ HOUR, DAY = 3600, 86400
 
 def test_names_tell_their_maker() -> None:
     """What `hidden_name` writes, `made_by` reads."""
-    receiver = Receiver.on_this_machine(0x1234)
+    receiver = FileOwner.on_this_machine(0x1234)
 
     assert receiver == made_by(receiver.hidden_name(77, 5))
 
@@ -31,8 +31,8 @@ def test_other_names_are_nobodys(name: str) -> None:
 
 def test_receiver_lives_as_long_as_its_claim(tmp_path: Path) -> None:
     """However old its files are."""
-    claim = Claim(str(tmp_path))
-    receiver = Receiver.on_this_machine(claim.number)
+    claim = DirectoryLock(str(tmp_path))
+    receiver = FileOwner.on_this_machine(claim.number)
 
     assert not receiver.is_gone(str(tmp_path), NOW - 10 * DAY, NOW)
     claim.close()
@@ -45,9 +45,9 @@ def test_receiver_lives_as_long_as_its_claim(tmp_path: Path) -> None:
         ("another", "this", 5, 0, True),  # this machine, before it was started again
         ("another", "another", 5, HOUR, False),  # another one that shares the directory
         ("another", "another", 5, 2 * DAY, True),
-        ("another", "another", NO_CLAIM, HOUR, False),
-        ("this", "this", NO_CLAIM, HOUR, False),  # it could not mark the directory
-        ("this", "another", NO_CLAIM, 2 * DAY, True),
+        ("another", "another", NO_LOCK, HOUR, False),
+        ("this", "this", NO_LOCK, HOUR, False),  # it could not mark the directory
+        ("this", "another", NO_LOCK, 2 * DAY, True),
         ("unknown", "this", 5, HOUR, False),  # in a sandbox that hides which start it is
         ("unknown", "this", 5, 2 * DAY, True),
         ("this", "another", 5, 0, True),  # a container of this machine that is no more
@@ -57,7 +57,7 @@ def test_where_claims_do_not_reach_time_decides(
     tmp_path: Path, boot: str, host: str, claim: int, age: int, gone: bool
 ) -> None:
     """Other machines' files are left alone for a day."""
-    receiver = Receiver.on_this_machine(claim)
+    receiver = FileOwner.on_this_machine(claim)
     if boot == "another":
         receiver = replace(receiver, boot="11111111")
     if boot == "unknown":
@@ -71,8 +71,8 @@ def test_where_claims_do_not_reach_time_decides(
 def test_machine_without_boot_id_is_survived() -> None:
     """Where /proc is not mounted."""
     with mock.patch("builtins.open", side_effect=FileNotFoundError):
-        receiver = Receiver.on_this_machine(1)
+        receiver = FileOwner.on_this_machine(1)
 
     assert len(receiver.boot) == 8
     assert not receiver.knows_boot
-    assert Receiver.on_this_machine(1).knows_boot
+    assert FileOwner.on_this_machine(1).knows_boot

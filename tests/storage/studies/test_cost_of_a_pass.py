@@ -12,9 +12,9 @@ from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import Job, StoredFile, StudyStore
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
-PEER = Peer("", "", "")
+PEER = PeerIdentity("", "", "")
 TIMEOUT, CAP = 10.0, 1000.0
 NOW = 100.0
 

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from storescp.storage.studies.current_study import StudyFile, StudyTracker
+from storescp.storage.studies.current_study import CurrentStudyTracker, StudyFile
 
 
 def test_without_objects_there_is_no_study() -> None:
     """Nothing is current, nothing expires, nothing is left at the end."""
-    tracker = StudyTracker(timeout=0)
+    tracker = CurrentStudyTracker(timeout=0)
 
     assert tracker.current is None
     assert tracker.directory_of("1.2") is None
@@ -20,7 +20,7 @@ def test_without_objects_there_is_no_study() -> None:
 
 def test_study_of_another_uid_ends_the_current_one() -> None:
     """Studies A, B, A: each change ends the study before, and A begins anew."""
-    tracker = StudyTracker(keep_names=True)
+    tracker = CurrentStudyTracker(keep_names=True)
 
     assert tracker.begin("A", "out/a", 0) is None
     tracker.stored("CT.1", "CT", 0)
@@ -39,7 +39,7 @@ def test_study_of_another_uid_ends_the_current_one() -> None:
 
 def test_uids_are_compared_before_they_are_sanitised() -> None:
     """`1/2` and `1;2` are two studies, though their directories may have one name."""
-    tracker = StudyTracker()
+    tracker = CurrentStudyTracker()
     tracker.begin("1/2", "out/1_2", 0)
 
     assert tracker.directory_of("1;2") is None
@@ -47,7 +47,7 @@ def test_uids_are_compared_before_they_are_sanitised() -> None:
 
 def test_files_are_kept_in_order_with_two_letters() -> None:
     """`SR_t` becomes `SR`, an unknown class `UN`; a file that came twice is there twice."""
-    tracker = StudyTracker(keep_names=True)
+    tracker = CurrentStudyTracker(keep_names=True)
     tracker.begin("A", "out/a", 0)
     for name, prefix in (("a", "SR_t"), ("b", "UNKNOWN"), ("a", "SR_t"), ("c", "CT")):
         tracker.stored(name, prefix, 0)
@@ -61,7 +61,7 @@ def test_files_are_kept_in_order_with_two_letters() -> None:
 
 def test_names_are_not_kept_without_need() -> None:
     """The number of objects is known nevertheless."""
-    tracker = StudyTracker()
+    tracker = CurrentStudyTracker()
     tracker.begin("A", "out/a", 0)
     for _ in range(5):
         tracker.stored("CT.1", "CT", 0)
@@ -72,7 +72,7 @@ def test_names_are_not_kept_without_need() -> None:
 
 def test_study_ends_by_time_once() -> None:
     """It expires at its deadline, not before, and only once."""
-    tracker = StudyTracker(timeout=10)
+    tracker = CurrentStudyTracker(timeout=10)
     tracker.begin("A", "out/a", 100)
     tracker.stored("CT.1", "CT", 105)
 
@@ -87,7 +87,7 @@ def test_study_ends_by_time_once() -> None:
 
 def test_only_stored_objects_of_the_study_restart_the_clock() -> None:
     """Asking, as for each connection and echo, has no influence."""
-    tracker = StudyTracker(timeout=10)
+    tracker = CurrentStudyTracker(timeout=10)
     tracker.begin("A", "out/a", 0)
     tracker.stored("CT.1", "CT", 0)
 
@@ -99,7 +99,7 @@ def test_only_stored_objects_of_the_study_restart_the_clock() -> None:
 
 def test_time_out_of_zero_ends_at_the_first_quiet_moment() -> None:
     """0 is a time-out, not none."""
-    tracker = StudyTracker(timeout=0)
+    tracker = CurrentStudyTracker(timeout=0)
     tracker.begin("A", "out/a", 5)
     tracker.stored("CT.1", "CT", 5)
 
@@ -108,7 +108,7 @@ def test_time_out_of_zero_ends_at_the_first_quiet_moment() -> None:
 
 def test_without_time_out_only_the_end_of_the_program_ends_the_last_study() -> None:
     """The reference forgets it; here `finish` hands it over."""
-    tracker = StudyTracker()
+    tracker = CurrentStudyTracker()
     tracker.begin("A", "out/a", 0)
 
     assert tracker.deadline is None
@@ -121,7 +121,7 @@ def test_without_time_out_only_the_end_of_the_program_ends_the_last_study() -> N
 
 def test_object_outside_of_a_study_is_not_noted() -> None:
     """`stored` without a study changes nothing."""
-    tracker = StudyTracker(timeout=1, keep_names=True)
+    tracker = CurrentStudyTracker(timeout=1, keep_names=True)
 
     tracker.stored("CT.1", "CT", 0)
 
@@ -132,7 +132,7 @@ def test_object_outside_of_a_study_is_not_noted() -> None:
 def test_every_object_is_in_exactly_one_ended_study(seed: int) -> None:
     """Under random changes and silences no object is lost and none reported twice."""
     rng = random.Random(seed)
-    tracker = StudyTracker(timeout=5, keep_names=True)
+    tracker = CurrentStudyTracker(timeout=5, keep_names=True)
     now, ended, sent = 0.0, [], []
     for number in range(200):
         now += rng.choice((0, 1, 4, 6))

@@ -22,10 +22,10 @@ from storescp.storage.studies.study_store import (
     StoredFile,
     StudyStore,
 )
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 from tests.end_to_end.processes import holds_lock
 
-PEER = Peer("", "", "")
+PEER = PeerIdentity("", "", "")
 ROUND = Round(0, "1.2", 1, "out/s_1.2", "token", 10.0)
 JOB = Job("job", "object", None, "echo #f", (("file", "CT.1"), ("calling", "Ä\0\x1b")), 5.0)
 
@@ -135,7 +135,7 @@ def test_files_are_kept_in_their_order_and_once(store: StudyStore) -> None:
         one, other = store.add_round(ROUND), store.add_round(ROUND._replace(study="1.3"))
         for now, name in enumerate(["CT.9", "CT.1", "odd\udcff\n"]):
             assert store.add_file(one.key, StoredFile(name, "CT"), 11.0 + now, PEER)
-        assert store.add_file(one.key, StoredFile("CT.9", "MR"), 20.0, Peer("MR1", "", ""))
+        assert store.add_file(one.key, StoredFile("CT.9", "MR"), 20.0, PeerIdentity("MR1", "", ""))
         assert store.add_file(other.key, StoredFile("CT.9", "MR"), 15.0, PEER)
         store.name_file(one.key, "odd\udcff\n", "CT000003")
 

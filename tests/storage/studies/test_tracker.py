@@ -12,9 +12,12 @@ from storescp.storage.studies.study_store import (
     StudyStore,
 )
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
-A, B = Sender("a", "1", Peer("CT1", "ARCHIVE", "scanner")), Sender("b", "2", Peer("MR1", "", ""))
+A, B = (
+    Sender("a", "1", PeerIdentity("CT1", "ARCHIVE", "scanner")),
+    Sender("b", "2", PeerIdentity("MR1", "", "")),
+)
 JOB = Job("job", "object", None, "true", (), 0.0)
 
 

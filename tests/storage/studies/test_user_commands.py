@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.printable import printable
-from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.user_commands import (
-    Peer,
+    PeerIdentity,
     ReceivedObject,
     on_end_of_study,
     on_reception,
 )
 
-PEER = Peer("SCU", "STORESCP", "localhost")
+PEER = PeerIdentity("SCU", "STORESCP", "localhost")
 CT = ReceivedObject("1.2.840.10008.5.1.4.1.1.2", "1.1", 0, "OUT", "CT.1.1")
 IGNORED = CT._replace(directory=None, file_name=None)
-STUDY = Study("1.2.3", "OUT/p_1.2.3", 0, objects=3)
+STUDY = CurrentStudy("1.2.3", "OUT/p_1.2.3", 0, objects=3)
 HOSTILE = [
     "$(reboot)",
     "`reboot`",
@@ -95,7 +95,7 @@ def test_hostile_values_reach_the_shell_as_one_harmless_word(
     field: str, placeholder: str, name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each unusual byte becomes `_`, with a warning even if the placeholder is not used."""
-    peer = Peer(**{**dict.fromkeys(Peer.__slots__, "x"), field: value})
+    peer = PeerIdentity(**{**dict.fromkeys(PeerIdentity.__slots__, "x"), field: value})
     allowed = "-.:@_ "
     clean = "".join(c if c.isascii() and (c.isalnum() or c in allowed) else "_" for c in value)
 
@@ -145,7 +145,7 @@ def test_environment_describes_the_study() -> None:
 @given(st.text(st.characters(max_codepoint=255)))
 def test_environment_holds_the_bytes_of_the_peer(value: str) -> None:
     """Unsanitised, as they were received, but for NUL."""
-    command = on_reception("", CT, Peer(value, value, value))
+    command = on_reception("", CT, PeerIdentity(value, value, value))
 
     expected = value.encode("latin-1").replace(b"\0", b"")
     assert expected == os.fsencode(command.environment["STORESCP_CALLING_AE_TITLE"])
@@ -154,7 +154,7 @@ def test_environment_holds_the_bytes_of_the_peer(value: str) -> None:
 def test_environment_can_be_given_to_a_process() -> None:
     """Every byte but NUL passes."""
     value = "".join(map(chr, range(256)))
-    command = on_reception("", CT, Peer(value, "x", "\u4e00"))
+    command = on_reception("", CT, PeerIdentity(value, "x", "\u4e00"))
 
     program = "import os; os.write(1, os.environb[b'STORESCP_CALLING_AE_TITLE'])"
     child = subprocess.run(

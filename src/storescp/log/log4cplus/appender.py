@@ -9,16 +9,16 @@ import weakref
 from collections.abc import Iterator
 
 from storescp.log.appender import Appender
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 
-LOCK_PATIENCE = 1.0
+LOCK_WAIT_SECONDS = 1.0
 """Seconds to wait for other writers; after that an event is rather written out of turn than kept back."""
 
 
 class ConfiguredAppender(Appender):
     """An appender from a configuration file: complains once about a failure, and takes turns if asked to."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Diagnostics) -> None:
         super().__init__()
         self._complaints = complaints
         self._complained = False
@@ -46,7 +46,7 @@ class LockFile(contextlib.AbstractContextManager[None]):
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def __enter__(self) -> None:
-        for _ in patience(LOCK_PATIENCE):
+        for _ in patience(LOCK_WAIT_SECONDS):
             try:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

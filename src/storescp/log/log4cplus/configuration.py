@@ -15,14 +15,14 @@ from storescp.log.appender import Appender, remove_appenders
 from storescp.log.levels import LogLevel, level_named
 from storescp.log.log4cplus import factory, layouts
 from storescp.log.log4cplus import properties as log_properties
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 
 
 class NoAppender(logging.Handler):
     """Takes the events for which there is no appender; complains about the first of them."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Diagnostics) -> None:
         super().__init__()
         self._complaints = complaints
         self._complained = False
@@ -40,7 +40,7 @@ def configure(path: str, program: str) -> None:
     Raises:
         ConfigurationError: the file cannot be read, its variables refer to themselves, or the root logger has no level.
     """
-    complaints = Complaints.of_environment(os.environ)
+    complaints = Diagnostics.of_environment(os.environ)
     properties = read(path, program, complaints)
     complaints.debugging = properties.boolean("configDebug", default=complaints.debugging)
     complaints.quiet = properties.boolean("quietMode", default=complaints.quiet)
@@ -48,7 +48,7 @@ def configure(path: str, program: str) -> None:
     complaints.quiet = logging.getLogger().level > LogLevel.ERROR
 
 
-def read(path: str, program: str, complaints: Complaints) -> Properties:
+def read(path: str, program: str, complaints: Diagnostics) -> Properties:
     """Return what a configuration file says, its variables replaced.
 
     Raises:
@@ -71,10 +71,10 @@ def predefined(program: str, now: time.struct_time) -> dict[str, str]:
     }
 
 
-Make = Callable[[str, Properties, Complaints], Appender | None]
+Make = Callable[[str, Properties, Diagnostics], Appender | None]
 
 
-def apply(properties: Properties, complaints: Complaints, make: Make = factory.make) -> None:
+def apply(properties: Properties, complaints: Diagnostics, make: Make = factory.make) -> None:
     """Make all appenders and set up all loggers."""
     root_value = properties.get("rootLogger")
     check_root_level(root_value)
@@ -104,7 +104,7 @@ def check_root_level(value: str) -> None:
 
 
 def make_appenders(
-    properties: Properties, complaints: Complaints, make: Make = factory.make
+    properties: Properties, complaints: Diagnostics, make: Make = factory.make
 ) -> dict[str, Appender]:
     """Make the appender of every name."""
     appenders = {}
@@ -125,7 +125,7 @@ def make_appenders(
 
 
 def set_up(
-    logger: logging.Logger, value: str, appenders: dict[str, Appender], complaints: Complaints
+    logger: logging.Logger, value: str, appenders: dict[str, Appender], complaints: Diagnostics
 ) -> None:
     """Give a logger the level and the appenders that `LEVEL, APPENDER, …` names, instead of those it has."""
     if not words(value):

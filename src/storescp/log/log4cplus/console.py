@@ -6,7 +6,7 @@ import os
 from storescp.best_effort_output import StandardStream
 from storescp.log.appender import Appender
 from storescp.log.log4cplus.appender import ConfiguredAppender, flush_before_fork
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 
 _STANDARD_OUTPUT = 1
 _BUFFER_SIZE = 8192
@@ -16,7 +16,7 @@ _BUFFER_SIZE = 8192
 class ConsoleAppender(ConfiguredAppender):
     """Writes to standard output or standard error."""
 
-    def __init__(self, complaints: Complaints, *, to_stderr: bool, immediate_flush: bool) -> None:
+    def __init__(self, complaints: Diagnostics, *, to_stderr: bool, immediate_flush: bool) -> None:
         super().__init__(complaints)
         self._stream = StandardStream("stderr" if to_stderr else "stdout")
         # As the reference's library: standard error is never buffered, nor is a terminal.
@@ -52,7 +52,7 @@ class NullAppender(ConfiguredAppender):
 class AsyncAppender(ConfiguredAppender):
     """Hands events to another appender, at once; without one it discards them."""
 
-    def __init__(self, complaints: Complaints, appender: Appender | None) -> None:
+    def __init__(self, complaints: Diagnostics, appender: Appender | None) -> None:
         super().__init__(complaints)
         self._appender = appender
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from storescp.best_effort_output import StandardStream
 
 
-class Complaints:
+class Diagnostics:
     """Messages about the configuration and about appenders that fail, as the reference's library writes them."""
 
     def __init__(self, *, quiet: bool = False, debug: bool = False) -> None:
@@ -15,7 +15,7 @@ class Complaints:
         self._errors = StandardStream("stderr")
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str]) -> "Complaints":
+    def of_environment(cls, environment: Mapping[str, str]) -> "Diagnostics":
         """Return what the two environment variables of the reference ask for."""
         return cls(
             quiet=boolean(environment.get("DCMTK_LOG4CPLUS_LOGLOG_QUIETMODE", ""), default=False),

@@ -11,7 +11,7 @@ from storescp.log.levels import level_named
 from storescp.log.log4cplus import filters, layouts
 from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
 from storescp.log.log4cplus.console import AsyncAppender, ConsoleAppender, NullAppender
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 
 ASYNC_CLASS = "log4cplus::AsyncAppender"
@@ -40,11 +40,11 @@ CLASSES = frozenset(
 )
 """All that `make` can make."""
 
-_DEEPEST = 16
+_MAXIMUM_NESTING = 16
 """Appenders that may hold one another; each takes a few frames of the stack to make and to use."""
 
 
-def make(class_name: str, properties: Properties, complaints: Complaints) -> Appender | None:
+def make(class_name: str, properties: Properties, complaints: Diagnostics) -> Appender | None:
     """Return the appender of a class with all its properties set, or None if there is no such class."""
     appender = _make(class_name, properties, complaints)
     if appender is not None:
@@ -53,7 +53,7 @@ def make(class_name: str, properties: Properties, complaints: Complaints) -> App
 
 
 def _make(
-    class_name: str, properties: Properties, complaints: Complaints
+    class_name: str, properties: Properties, complaints: Diagnostics
 ) -> ConfiguredAppender | None:
     match class_name:
         case "log4cplus::ConsoleAppender":
@@ -78,13 +78,13 @@ def _make(
             return None
 
 
-def _wrapped(properties: Properties, complaints: Complaints) -> Appender | None:
+def _wrapped(properties: Properties, complaints: Diagnostics) -> Appender | None:
     class_name = properties.get("Appender")
     if not class_name:
         complaints.error("Unspecified appender for AsyncAppender.")
         return None
-    if "Appender." * _DEEPEST + "Appender" in properties:
-        complaints.error(f"More than {_DEEPEST} appenders in one another.")
+    if "Appender." * _MAXIMUM_NESTING + "Appender" in properties:
+        complaints.error(f"More than {_MAXIMUM_NESTING} appenders in one another.")
         return None
     appender = make(class_name, properties.below("Appender."), complaints)
     if appender is None:
@@ -95,7 +95,7 @@ def _wrapped(properties: Properties, complaints: Complaints) -> Appender | None:
 
 
 def _set_common(
-    appender: ConfiguredAppender, properties: Properties, complaints: Complaints
+    appender: ConfiguredAppender, properties: Properties, complaints: Diagnostics
 ) -> None:
     """Set layout, threshold, filters and lock file; an unusable layout makes the reference forget the rest."""
     appender.setFormatter(layouts.SimpleLayout())
@@ -115,7 +115,9 @@ def _set_common(
         _set_lock(appender, properties, complaints)
 
 
-def _set_lock(appender: ConfiguredAppender, properties: Properties, complaints: Complaints) -> None:
+def _set_lock(
+    appender: ConfiguredAppender, properties: Properties, complaints: Diagnostics
+) -> None:
     file = properties.get("File")
     if path := properties.get("LockFile", file and file + ".lock"):
         try:

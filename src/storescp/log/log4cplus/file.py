@@ -18,14 +18,14 @@ from enum import Enum
 
 from storescp.log.appender import encode
 from storescp.log.log4cplus.appender import ConfiguredAppender, flush_before_fork, patience
-from storescp.log.log4cplus.diagnostics import Complaints, integer
+from storescp.log.log4cplus.diagnostics import Diagnostics, integer
 from storescp.log.log4cplus.properties import Properties
 
-LEAST_MAXIMUM_SIZE = 200 * 1024
-DEFAULT_MAXIMUM_SIZE = 10 * 1024 * 1024
+MINIMUM_SIZE_LIMIT_BYTES = 200 * 1024
+DEFAULT_SIZE_LIMIT_BYTES = 10 * 1024 * 1024
 
-_ROLLING_PATIENCE = 0.2  # seconds to wait for another process that rolls
-_ROLLING_PAUSE = 60.0  # seconds until a failed rolling is tried again
+_ROLLING_LOCK_WAIT_SECONDS = 0.2  # seconds to wait for another process that rolls
+_ROLLING_RETRY_SECONDS = 60.0  # seconds until a failed rolling is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class FileOptions:
 class FileAppender(ConfiguredAppender):
     """Appends to one file. When that fails, events are dropped until the file can be opened again."""
 
-    def __init__(self, complaints: Complaints, options: FileOptions) -> None:
+    def __init__(self, complaints: Diagnostics, options: FileOptions) -> None:
         super().__init__(complaints)
         self.options = options
         self._buffer = bytearray()
@@ -135,7 +135,7 @@ class RollingAppender(FileAppender):
                 try:
                     shift(itertools.chain([self.options.path], names))
                 except OSError as error:
-                    self._next_attempt = time.monotonic() + _ROLLING_PAUSE
+                    self._next_attempt = time.monotonic() + _ROLLING_RETRY_SECONDS
                     self.complain(
                         f"Failed to rename file from {error.filename} to {error.filename2};"
                         f" error {error.errno}"
@@ -163,7 +163,7 @@ class SizeRollingAppender(RollingAppender):
     """Rolls after an event that made the file too large: `FILE` becomes `FILE.1`, that `FILE.2`, and so on."""
 
     def __init__(
-        self, complaints: Complaints, options: FileOptions, *, maximum_size: int, backups: int
+        self, complaints: Diagnostics, options: FileOptions, *, maximum_size: int, backups: int
     ) -> None:
         super().__init__(complaints, options)
         self._maximum_size = maximum_size
@@ -200,7 +200,7 @@ class TimeRollingAppender(RollingAppender):
 
     def __init__(
         self,
-        complaints: Complaints,
+        complaints: Diagnostics,
         options: FileOptions,
         *,
         schedule: Schedule,
@@ -300,7 +300,7 @@ def locked_directory(path: str) -> Iterator[None]:
         yield
         return
     try:
-        for _ in patience(_ROLLING_PATIENCE):
+        for _ in patience(_ROLLING_LOCK_WAIT_SECONDS):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -313,7 +313,7 @@ def locked_directory(path: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def make(class_name: str, properties: Properties, complaints: Complaints) -> FileAppender:
+def make(class_name: str, properties: Properties, complaints: Diagnostics) -> FileAppender:
     """Return the file appender of a class."""
     plain = class_name == "log4cplus::FileAppender"
     options = FileOptions(
@@ -348,14 +348,14 @@ def _buffer_size(properties: Properties) -> int:
 
 def _maximum_size(properties: Properties) -> int:
     if "MaxFileSize" not in properties:
-        return DEFAULT_MAXIMUM_SIZE
+        return DEFAULT_SIZE_LIMIT_BYTES
     text = properties.get("MaxFileSize").upper()
     digits = len(text) - len(text.lstrip("0123456789"))
     factor = 1024 if text.endswith("KB") else 1024 * 1024 if text.endswith("MB") else 1
-    return max((integer(text[:digits]) or 0) * factor, LEAST_MAXIMUM_SIZE)
+    return max((integer(text[:digits]) or 0) * factor, MINIMUM_SIZE_LIMIT_BYTES)
 
 
-def _schedule(properties: Properties, complaints: Complaints) -> Schedule:
+def _schedule(properties: Properties, complaints: Diagnostics) -> Schedule:
     text = properties.get("Schedule")
     try:
         return Schedule[text.upper()]

@@ -6,11 +6,11 @@ from enum import Enum
 
 from storescp.log.appender import message_of
 from storescp.log.levels import level_named
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 
 
-class Decision(Enum):
+class FilterDecision(Enum):
     """What a filter says about an event; neutral leaves it to the next one."""
 
     ACCEPT = 1
@@ -18,7 +18,7 @@ class Decision(Enum):
     DENY = -1
 
 
-Decide = Callable[[logging.LogRecord], Decision]
+Decide = Callable[[logging.LogRecord], FilterDecision]
 
 
 class Chain(logging.Filter):
@@ -31,12 +31,12 @@ class Chain(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         for decide in self._filters:
             decision = decide(record)
-            if decision is not Decision.NEUTRAL:
-                return decision is Decision.ACCEPT
+            if decision is not FilterDecision.NEUTRAL:
+                return decision is FilterDecision.ACCEPT
         return True
 
 
-def chain(properties: Properties, complaints: Complaints) -> Chain:
+def chain(properties: Properties, complaints: Diagnostics) -> Chain:
     """Return the filters numbered from 1 without a gap; unknown classes are complained about and left out."""
     filters = []
     number = 1
@@ -63,7 +63,9 @@ def make(class_name: str, properties: Properties) -> Decide | None:
             return level_range(
                 level_named(properties.get("LogLevelMin")),
                 level_named(properties.get("LogLevelMax")),
-                Decision.ACCEPT if _on_match(properties) is Decision.ACCEPT else Decision.NEUTRAL,
+                FilterDecision.ACCEPT
+                if _on_match(properties) is FilterDecision.ACCEPT
+                else FilterDecision.NEUTRAL,
             )
         case "log4cplus::spi::StringMatchFilter":
             return string_match(properties.get("StringToMatch"), _on_match(properties))
@@ -71,34 +73,36 @@ def make(class_name: str, properties: Properties) -> Decide | None:
             return None
 
 
-def _on_match(properties: Properties) -> Decision:
+def _on_match(properties: Properties) -> FilterDecision:
     accept = properties.boolean("AcceptOnMatch", default=False)
-    return Decision.ACCEPT if accept else Decision.DENY
+    return FilterDecision.ACCEPT if accept else FilterDecision.DENY
 
 
-def deny_all(_record: logging.LogRecord) -> Decision:
+def deny_all(_record: logging.LogRecord) -> FilterDecision:
     """Deny every event."""
-    return Decision.DENY
+    return FilterDecision.DENY
 
 
-def level_match(level: int | None, on_match: Decision) -> Decide:
+def level_match(level: int | None, on_match: FilterDecision) -> Decide:
     """Decide about events of one level."""
-    return lambda record: on_match if record.levelno == level else Decision.NEUTRAL
+    return lambda record: on_match if record.levelno == level else FilterDecision.NEUTRAL
 
 
-def level_range(least: int | None, most: int | None, inside: Decision) -> Decide:
+def level_range(least: int | None, most: int | None, inside: FilterDecision) -> Decide:
     """Deny events outside a range of levels; a limit that is None does not limit."""
 
-    def decide(record: logging.LogRecord) -> Decision:
+    def decide(record: logging.LogRecord) -> FilterDecision:
         if least is not None and record.levelno < least:
-            return Decision.DENY
+            return FilterDecision.DENY
         if most is not None and record.levelno > most:
-            return Decision.DENY
+            return FilterDecision.DENY
         return inside
 
     return decide
 
 
-def string_match(wanted: str, on_match: Decision) -> Decide:
+def string_match(wanted: str, on_match: FilterDecision) -> Decide:
     """Decide about events whose message contains a text, unless that is empty."""
-    return lambda record: on_match if wanted and wanted in message_of(record) else Decision.NEUTRAL
+    return lambda record: (
+        on_match if wanted and wanted in message_of(record) else FilterDecision.NEUTRAL
+    )

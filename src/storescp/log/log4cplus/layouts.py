@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from storescp.log.appender import message_of
 from storescp.log.levels import level_name
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
 
 DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
@@ -16,7 +16,7 @@ DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
 Conversion = Callable[[logging.LogRecord, str], str]
 """Makes a piece of output from an event and the line of its message in hand."""
 
-_WIDEST = 4096  # of a field; more is a slip of the pen, and would be memory
+_MAXIMUM_WIDTH = 4096  # of a field; more is a slip of the pen, and would be memory
 
 
 class InvalidLayout(Exception):
@@ -60,7 +60,7 @@ class PatternLayout(logging.Formatter):
 
 
 def make(
-    class_name: str, properties: Properties, complaints: Complaints
+    class_name: str, properties: Properties, complaints: Diagnostics
 ) -> logging.Formatter | None:
     """Return the layout of a class; None for an unknown class.
 
@@ -87,7 +87,7 @@ def make(
             return None
 
 
-def _pattern(properties: Properties, complaints: Complaints) -> str:
+def _pattern(properties: Properties, complaints: Diagnostics) -> str:
     if "Pattern" in properties:
         complaints.warn(
             'PatternLayout- the "Pattern" property has been deprecated.  Use "ConversionPattern" instead.'
@@ -99,7 +99,7 @@ def _pattern(properties: Properties, complaints: Complaints) -> str:
     raise InvalidLayout("ConversionPattern not specified in properties")
 
 
-def parse_pattern(pattern: str, complaints: Complaints) -> list[Conversion]:
+def parse_pattern(pattern: str, complaints: Diagnostics) -> list[Conversion]:
     """Compile a conversion pattern; what is wrong in it is complained about and stays in the output as it is."""
     if not pattern:
         complaints.warn("PatternLayout pattern is empty.  Using default...")
@@ -110,7 +110,7 @@ def parse_pattern(pattern: str, complaints: Complaints) -> list[Conversion]:
 class _PatternParser:
     """Reads `%[-][min][.max]letter[{option}]`; `_position` is the number of characters read."""
 
-    def __init__(self, pattern: str, complaints: Complaints) -> None:
+    def __init__(self, pattern: str, complaints: Diagnostics) -> None:
         self._pattern = pattern
         self._complaints = complaints
         self._position = 0
@@ -177,7 +177,7 @@ class _PatternParser:
         while self._pattern[self._position : self._position + 1] in _DIGITS:
             self._position += 1
         digits = self._pattern[start : self._position]
-        return min(int(digits[:9]), _WIDEST) if digits else None
+        return min(int(digits[:9]), _MAXIMUM_WIDTH) if digits else None
 
     def _option(self) -> str:
         if not self._next_is("{"):

@@ -16,7 +16,7 @@ import time
 from storescp.log.appender import encode, message_of
 from storescp.log.levels import LogLevel, level_name
 from storescp.log.log4cplus.appender import ConfiguredAppender
-from storescp.log.log4cplus.diagnostics import Complaints
+from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.layouts import fully_qualified_name
 from storescp.log.log4cplus.properties import Properties
 
@@ -30,11 +30,11 @@ FACILITIES = {name: number for number, name in enumerate(_NAMES)} | {
 }
 """RFC 5424 table 1, under the names that syslog(3) gives them."""
 
-_LARGEST_DATAGRAM = 65507  # UDP over IPv4
-_CONNECT_PATIENCE = (
+_MAXIMUM_DATAGRAM_BYTES = 65507  # UDP over IPv4
+_CONNECT_WAIT_SECONDS = (
     0.1  # seconds to wait for a new connection; if it takes longer, later events will find it
 )
-_RETRY_DELAY = 5.0  # seconds
+_RETRY_SECONDS = 5.0  # seconds
 
 _XML = str.maketrans(
     {chr(code): "\N{REPLACEMENT CHARACTER}" for code in range(32) if chr(code) not in "\t\n\r"}
@@ -45,14 +45,14 @@ _XML = str.maketrans(
 class DatagramAppender(ConfiguredAppender):
     """Sends each event as one datagram, cut to what fits."""
 
-    def __init__(self, complaints: Complaints, family: int, address: Address) -> None:
+    def __init__(self, complaints: Diagnostics, family: int, address: Address) -> None:
         super().__init__(complaints)
         self._address = address
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
 
     def append(self, text: str, record: logging.LogRecord) -> None:
-        data = encode(self.datagram(text, record))[:_LARGEST_DATAGRAM]
+        data = encode(self.datagram(text, record))[:_MAXIMUM_DATAGRAM_BYTES]
         try:
             self._socket.sendto(data, self._address)
         except OSError as error:
@@ -73,7 +73,7 @@ class DatagramAppender(ConfiguredAppender):
 class LocalSysLogAppender(DatagramAppender):
     """Hands events to the system log of this host, as syslog(3) does."""
 
-    def __init__(self, complaints: Complaints, path: str, *, facility: int, ident: str) -> None:
+    def __init__(self, complaints: Diagnostics, path: str, *, facility: int, ident: str) -> None:
         super().__init__(complaints, socket.AF_UNIX, path)
         self._facility = facility
         self._ident = ident
@@ -87,7 +87,7 @@ class RemoteSysLogAppender(DatagramAppender):
     """Sends events to a system log server, RFC 5424 over UDP."""
 
     def __init__(
-        self, complaints: Complaints, family: int, address: Address, *, facility: int, ident: str
+        self, complaints: Diagnostics, family: int, address: Address, *, facility: int, ident: str
     ) -> None:
         super().__init__(complaints, family, address)
         self._facility = facility
@@ -125,7 +125,7 @@ class SocketAppender(ConfiguredAppender):
     """Sends events to a log4cplus server over TCP. Without connection they are dropped."""
 
     def __init__(
-        self, complaints: Complaints, addresses: list[tuple[int, Address]], server_name: str
+        self, complaints: Diagnostics, addresses: list[tuple[int, Address]], server_name: str
     ) -> None:
         super().__init__(complaints)
         self._addresses = addresses
@@ -162,7 +162,7 @@ class SocketAppender(ConfiguredAppender):
                 self._finish_connecting(self._socket, 0.0)
         except OSError:
             self._addresses = self._addresses[1:] + self._addresses[:1]
-            self._disconnect(retry_at=time.monotonic() + _RETRY_DELAY)
+            self._disconnect(retry_at=time.monotonic() + _RETRY_SECONDS)
             self.complain("SocketAppender::ConnectorThread::run()- Cannot connect to server")
         return self._connected
 
@@ -174,7 +174,7 @@ class SocketAppender(ConfiguredAppender):
         self._socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             self._socket.connect(address)
-        self._finish_connecting(self._socket, _CONNECT_PATIENCE)
+        self._finish_connecting(self._socket, _CONNECT_WAIT_SECONDS)
 
     def _finish_connecting(self, connection: socket.socket, patience: float) -> None:
         poll = select.poll()
@@ -196,7 +196,7 @@ class SocketAppender(ConfiguredAppender):
         except BlockingIOError:
             self._unsent = data
         except OSError:
-            self._disconnect(retry_at=time.monotonic() + _RETRY_DELAY)
+            self._disconnect(retry_at=time.monotonic() + _RETRY_SECONDS)
 
     def _disconnect(self, *, retry_at: float) -> None:
         if self._socket is not None:
@@ -251,7 +251,7 @@ def priority(facility: int, level: int) -> int:
     return facility * 8 + severity
 
 
-def make(class_name: str, properties: Properties, complaints: Complaints) -> ConfiguredAppender:
+def make(class_name: str, properties: Properties, complaints: Diagnostics) -> ConfiguredAppender:
     """Return the network appender of a class."""
     match class_name:
         case "log4cplus::SocketAppender":
@@ -274,7 +274,7 @@ def make(class_name: str, properties: Properties, complaints: Complaints) -> Con
     return ConfiguredAppender(complaints)  # writes nothing
 
 
-def _local_system_log(properties: Properties, complaints: Complaints) -> ConfiguredAppender:
+def _local_system_log(properties: Properties, complaints: Diagnostics) -> ConfiguredAppender:
     return LocalSysLogAppender(
         complaints,
         SYSTEM_LOG,
@@ -283,7 +283,7 @@ def _local_system_log(properties: Properties, complaints: Complaints) -> Configu
     )
 
 
-def _facility(properties: Properties, complaints: Complaints) -> int:
+def _facility(properties: Properties, complaints: Diagnostics) -> int:
     name = properties.get("facility", "user")
     if name.lower() not in FACILITIES:
         complaints.error(f"Unknown syslog facility: {name}")
@@ -291,7 +291,7 @@ def _facility(properties: Properties, complaints: Complaints) -> int:
 
 
 def resolve(
-    host: str, port: int, kind: socket.SocketKind, complaints: Complaints
+    host: str, port: int, kind: socket.SocketKind, complaints: Diagnostics
 ) -> list[tuple[int, Address]]:
     """Return the addresses of a host with their families; none, with a complaint, if it is unknown."""
     try:

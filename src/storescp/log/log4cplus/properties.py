@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from storescp.errors import ConfigurationError
-from storescp.log.log4cplus.diagnostics import Complaints, boolean, integer
+from storescp.log.log4cplus.diagnostics import Diagnostics, boolean, integer
 
 PREFIX = "log4cplus."
 
 _BLANKS = " \t\v\f\r"
-_REPLACEMENTS = 1000  # in one text; far beyond any sane file, so variables go round in circles
-_LENGTH = 1 << 20
-_PASSES = 100
+_MAXIMUM_REPLACEMENTS = (
+    1000  # in one text; far beyond any sane file, so variables go round in circles
+)
+_MAXIMUM_LENGTH = 1 << 20
+_MAXIMUM_PASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,14 @@ def check_file(path: str) -> str | None:
 
 
 def expand(
-    properties: Properties, environment: Mapping[str, str], complaints: Complaints
+    properties: Properties, environment: Mapping[str, str], complaints: Diagnostics
 ) -> Properties:
     """Replace `${NAME}` in all keys and values by the property or else the environment variable NAME.
 
     Raises:
         ConfigurationError: variables refer to themselves without end. (The reference never starts then.)
     """
-    for _ in range(_PASSES):
+    for _ in range(_MAXIMUM_PASSES):
         expanded = _expand_once(properties, environment, complaints)
         if expanded == properties:
             return expanded
@@ -105,7 +107,7 @@ def expand(
 
 
 def _expand_once(
-    properties: Properties, environment: Mapping[str, str], complaints: Complaints
+    properties: Properties, environment: Mapping[str, str], complaints: Diagnostics
 ) -> Properties:
     values = dict(properties.values)
     for key in properties:
@@ -118,11 +120,11 @@ def _expand_once(
 
 
 def _replace_variables(
-    text: str, values: Mapping[str, str], environment: Mapping[str, str], complaints: Complaints
+    text: str, values: Mapping[str, str], environment: Mapping[str, str], complaints: Diagnostics
 ) -> str:
     """Replace from left to right; what was inserted is looked through again."""
     result, position = text, 0
-    for _ in range(_REPLACEMENTS):
+    for _ in range(_MAXIMUM_REPLACEMENTS):
         start = result.find("${", position)
         if start < 0:
             return result
@@ -136,6 +138,6 @@ def _replace_variables(
             position = start
         else:
             position = end + 1
-        if len(result) > _LENGTH:
+        if len(result) > _MAXIMUM_LENGTH:
             break
     raise ConfigurationError(f'logging configuration: variables in "{text}" refer to themselves')

@@ -17,19 +17,19 @@ from typing import NamedTuple
 
 from storescp.errors import HandshakeFailed
 from storescp.serve.accept.listening_socket import prepare
-from storescp.serve.accept.pending_connections import READABLE, WaitingRoom, close
+from storescp.serve.accept.pending_connections import READABLE, PendingConnections, close
 from storescp.serve.accept.request_reader import Progress, RequestReader
 from storescp.serve.process.signals import Signals
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-MOST_WAITING = 512
+MAXIMUM_PENDING_PEERS = 512
 """Connections that wait at most on either side; more stay in the system's queue, or are closed."""
 
 _NOTHING_ELSE: Mapping[int, int] = MappingProxyType({})
 
 
-class Peer(NamedTuple):
+class PendingPeer(NamedTuple):
     """A connection, and where it comes from: the system forgets that when the peer closes."""
 
     connected: socket.socket
@@ -38,14 +38,14 @@ class Peer(NamedTuple):
     """Has its request, and gives its transport to whoever serves it."""
 
 
-class Reception(Enum):
+class Disposition(Enum):
     """What became of a connection that was served."""
 
     DONE = "closed"
     LINGER = "the peer is to close it"
 
 
-class Entrance:
+class Acceptor:
     """Accepts connections, and knows those that nobody serves."""
 
     def __init__(
@@ -53,8 +53,8 @@ class Entrance:
         listening: socket.socket,
         signals: Signals,
         *,
-        silent: WaitingRoom,
-        lingering: WaitingRoom,
+        silent: PendingConnections,
+        lingering: PendingConnections,
         make_reader: Callable[[socket.socket], RequestReader],
         admits: Callable[[str, int], bool] | None,
         on_silent: Callable[[str], None],
@@ -126,7 +126,7 @@ class Entrance:
         self._give_up_late(ready)
         return ready
 
-    def asking(self, ready: Collection[int]) -> Iterator[Peer]:
+    def asking(self, ready: Collection[int]) -> Iterator[PendingPeer]:
         """Attend to those that are ready, of `wait`; yield peers that are to be served, which are not known here any more."""
         for descriptor in ready:
             if descriptor in self._lingering:
@@ -141,14 +141,14 @@ class Entrance:
         if self._listening.fileno() in ready:
             self._accept(ready)
 
-    def asks(self, peer: Peer) -> bool:
+    def asks(self, peer: PendingPeer) -> bool:
         """Tell whether a peer that was handed on still asks: nobody has read of its connection."""
         return peer.reader.is_unread()
 
-    def linger(self, peer: Peer) -> None:
+    def linger(self, peer: PendingPeer) -> None:
         """Wait for a peer to close: what else it sends is taken and forgotten, PS3.8 9.2.3 Sta13."""
         room = self._lingering
-        if len(room) >= MOST_WAITING and (oldest := room.oldest()) is not None:
+        if len(room) >= MAXIMUM_PENDING_PEERS and (oldest := room.oldest()) is not None:
             close(room.take(oldest))
         room.add(peer.connected, peer.address)
 
@@ -172,7 +172,7 @@ class Entrance:
         for waiting in self._lingering.expired():
             close(waiting)
 
-    def _advance(self, descriptor: int) -> Peer | None:
+    def _advance(self, descriptor: int) -> PendingPeer | None:
         """Look at what a peer has sent; return it if it is to be served."""
         try:
             progress = self._silent.advance(descriptor)
@@ -185,7 +185,7 @@ class Entrance:
             return None
         waiting = self._silent.take(descriptor)
         if progress is Progress.COMPLETE and waiting.reader is not None:
-            return Peer(waiting.connected, waiting.address, waiting.reader)
+            return PendingPeer(waiting.connected, waiting.address, waiting.reader)
         if progress is Progress.BROKEN_OFF:
             _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
         else:
@@ -195,7 +195,7 @@ class Entrance:
         return None
 
     def _accept(self, ready: Collection[int]) -> None:
-        if len(self._silent) >= MOST_WAITING:
+        if len(self._silent) >= MAXIMUM_PENDING_PEERS:
             if (oldest := self._silent.oldest(but=ready)) is None:
                 return  # all of them speak, and will be served first
             close(self._silent.give_way(oldest))

@@ -6,14 +6,14 @@ import os
 import socket
 
 from storescp.errors import NetworkUnavailable
-from storescp.serve.accept.settings import IPVersion, Listening
+from storescp.serve.accept.settings import IPVersion, ListenAddress
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 _BACKLOG = 50
 
 
-def open_port(listening: Listening) -> socket.socket:
+def open_port(listening: ListenAddress) -> socket.socket:
     """Return a listening socket on all interfaces.
 
     Raises:
@@ -29,7 +29,7 @@ def open_port(listening: Listening) -> socket.socket:
     return listener
 
 
-def bind(listening: Listening) -> socket.socket:
+def bind(listening: ListenAddress) -> socket.socket:
     """Return a socket that has the port, but does not listen yet.
 
     Raises:
@@ -51,7 +51,7 @@ def bind(listening: Listening) -> socket.socket:
     return listener
 
 
-def _unavailable(error: OSError, listening: Listening) -> NetworkUnavailable:
+def _unavailable(error: OSError, listening: ListenAddress) -> NetworkUnavailable:
     unavailable = NetworkUnavailable(
         f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
     )

@@ -34,7 +34,7 @@ class Waiting:
     is_handshaking: bool = False
 
 
-class WaitingRoom:
+class PendingConnections:
     """Connections that nobody serves: they wait to become readable, or for their deadline."""
 
     def __init__(

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-from storescp.serve.accept.acceptor import Entrance, Peer, Reception
+from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
 
 
-class Listener:
+class SequentialServer:
     """Serves whom the entrance lets in, one after the other."""
 
     def __init__(
         self,
-        entrance: Entrance,
+        entrance: Acceptor,
         *,
-        serve: Callable[[Peer], Reception],
+        serve: Callable[[PendingPeer], Disposition],
         expire: Callable[[], float | None],
     ) -> None:
         """Prepare to serve.
@@ -35,7 +35,7 @@ class Listener:
         while True:
             ready = self._entrance.wait(self._expire())
             for peer in self._entrance.asking(ready):
-                if self._serve(peer) is Reception.LINGER:
+                if self._serve(peer) is Disposition.LINGER:
                     self._entrance.linger(peer)
 
     def close(self) -> None:

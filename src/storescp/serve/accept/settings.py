@@ -5,7 +5,7 @@ from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class WorkerSettings:
     """How many associations are served, and how many peers wait."""
 
     workers: int | None
@@ -25,7 +25,7 @@ class IPVersion(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListenAddress:
     """Where and how to listen."""
 
     port: int

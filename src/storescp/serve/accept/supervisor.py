@@ -26,16 +26,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
-from storescp.serve.accept.acceptor import MOST_WAITING, Entrance, Peer, Reception
+from storescp.serve.accept.acceptor import MAXIMUM_PENDING_PEERS, Acceptor, Disposition, PendingPeer
 from storescp.serve.accept.pending_connections import READABLE
-from storescp.serve.accept.settings import Working
+from storescp.serve.accept.settings import WorkerSettings
 from storescp.serve.accept.worker import (
     DONE,
     LINGER,
     LONGEST_REPLY,
-    LONGEST_WORD,
     LOOK,
-    Employer,
+    MAXIMUM_MESSAGE_BYTES,
+    ConnectionHandler,
     Passed,
     Worker,
     end_with_parent,
@@ -56,14 +56,14 @@ _REJECTED_TRANSIENT, _BY_PRESENTATION = (
 _TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 1, 2
 
 
-_SHORTEST_LIFE = 1.0
+_MINIMUM_LIFETIME_SECONDS = 1.0
 """Seconds; a worker that lived shorter is not replaced before that time is over."""
-_LAST_ASSOCIATIONS = 10.0
+_SHUTDOWN_SECONDS = 10.0
 """Seconds that workers have to abort their associations at the end."""
 
-_FREE_FOR = 30.0
+_IDLE_SECONDS = 30.0
 """Seconds that a worker on demand waits for another association."""
-_FREE_AT_MOST = 16
+_MAXIMUM_IDLE_WORKERS = 16
 """Workers on demand that wait for another association."""
 
 _GONE = select.POLLHUP | select.POLLERR
@@ -75,11 +75,11 @@ class Supervisor:
 
     def __init__(
         self,
-        entrance: Entrance,
+        entrance: Acceptor,
         signals: Signals,
         children: Children,
-        working: Working,
-        employer: Employer,
+        working: WorkerSettings,
+        employer: ConnectionHandler,
         *,
         step: Callable[[], None],
         next_step: Callable[[], float | None],
@@ -108,7 +108,7 @@ class Supervisor:
         self._next_step = next_step
         self._inherits = inherits
         self._clock = clock
-        self._asking: deque[Peer] = deque()
+        self._asking: deque[PendingPeer] = deque()
         self._workers: dict[int, Worker] = {}  # by the descriptor of its control socket
         self._start_no_sooner = 0.0
         self._heard = False  # whether a worker has said anything since the last step
@@ -149,7 +149,7 @@ class Supervisor:
         if self._working.on_demand:
             return
         self.pass_on(signal.SIGTERM)
-        limit = self._clock() + _LAST_ASSOCIATIONS
+        limit = self._clock() + _SHUTDOWN_SECONDS
         while self._workers:
             if self._clock() >= limit:
                 self.pass_on(signal.SIGKILL)
@@ -164,13 +164,13 @@ class Supervisor:
     def _wait(self) -> set[int]:
         deadlines = [self._next_step()]
         if self._working.on_demand:
-            deadlines += (worker.free_since + _FREE_FOR for worker in self._free_workers())
+            deadlines += (worker.free_since + _IDLE_SECONDS for worker in self._free_workers())
         elif self._is_short_of_workers():
             deadlines.append(self._start_no_sooner)
         return self._entrance.wait(
             min((when for when in deadlines if when is not None), default=None),
             accepting=not (self._working.on_demand and self._is_full())
-            and len(self._asking) < MOST_WAITING,
+            and len(self._asking) < MAXIMUM_PENDING_PEERS,
             others=dict.fromkeys(self._workers, READABLE)
             | {peer.connected.fileno(): _GONE for peer in self._asking},
         )
@@ -216,7 +216,7 @@ class Supervisor:
             self._bury(worker)
         return True
 
-    def _fork_for(self, peer: Peer) -> None:
+    def _fork_for(self, peer: PendingPeer) -> None:
         """Have a peer served by a worker that is forked for it."""
         admission, leave = self._employer.admit(peer.address)
         try:
@@ -227,7 +227,7 @@ class Supervisor:
             return
         worker.serves, worker.leave = peer, leave
 
-    def _cannot_fork(self, peer: Peer, error: OSError) -> None:
+    def _cannot_fork(self, peer: PendingPeer, error: OSError) -> None:
         _logger.error("Cannot create association sub-process: %s", error.strerror)
         peer.reader.close()
 
@@ -254,14 +254,14 @@ class Supervisor:
 
     def _reject_surplus(self) -> None:
         limit = self._working.queue_limit
-        most = MOST_WAITING if limit is None else min(limit, MOST_WAITING)
+        most = MAXIMUM_PENDING_PEERS if limit is None else min(limit, MAXIMUM_PENDING_PEERS)
         while len(self._asking) > most:
             peer = self._take_surplus()
             why = f"{len(self._workers)} associations are served and {most} peers wait"
             rejection = AAssociateRJ(
                 _REJECTED_TRANSIENT,
                 _BY_PRESENTATION,
-                _LOCAL_LIMIT_EXCEEDED if most == MOST_WAITING else _TEMPORARY_CONGESTION,
+                _LOCAL_LIMIT_EXCEEDED if most == MAXIMUM_PENDING_PEERS else _TEMPORARY_CONGESTION,
                 notes=(application(WARN, f"Association Rejected: {why}"),),
             )
             _logger.warning("Association Rejected: %s", why)
@@ -269,7 +269,7 @@ class Supervisor:
             peer.reader.send_last(rejection.encode())
             self._entrance.linger(peer)
 
-    def _take_surplus(self) -> Peer:
+    def _take_surplus(self) -> PendingPeer:
         """Take who is to be rejected: one that has finished sending, and so may have gone, or else the last that came."""
         for peer in reversed(self._asking):
             if _events(peer.connected, select.POLLRDHUP):
@@ -309,7 +309,7 @@ class Supervisor:
                 self._asking.appendleft(worker.serves)
             else:
                 worker.serves.reader.close()
-        self._start_no_sooner = worker.begun + _SHORTEST_LIFE
+        self._start_no_sooner = worker.begun + _MINIMUM_LIFETIME_SECONDS
         self._employer.worker_lost(worker.pid)
 
     def _dismiss(self, worker: Worker) -> None:
@@ -320,8 +320,8 @@ class Supervisor:
     def _dismiss_idle(self) -> None:
         """Dismiss workers on demand that nobody has demanded for a while, or of which there are many."""
         free = sorted(self._free_workers(), key=lambda worker: worker.free_since)
-        enough = self._clock() - _FREE_FOR
-        surplus = len(free) - _FREE_AT_MOST
+        enough = self._clock() - _IDLE_SECONDS
+        surplus = len(free) - _MAXIMUM_IDLE_WORKERS
         for place, worker in enumerate(free):
             if place < surplus or worker.free_since <= enough:
                 self._dismiss(worker)
@@ -336,10 +336,12 @@ class Supervisor:
                 self._start_worker()
             except OSError as error:
                 _logger.error("Cannot create association sub-process: %s", error.strerror)
-                self._start_no_sooner = self._clock() + _SHORTEST_LIFE
+                self._start_no_sooner = self._clock() + _MINIMUM_LIFETIME_SECONDS
                 return
 
-    def _start_worker(self, peer: Peer | None = None, admission: Admission | None = None) -> Worker:
+    def _start_worker(
+        self, peer: PendingPeer | None = None, admission: Admission | None = None
+    ) -> Worker:
         """Return a new worker, for one peer that it inherits, or for those that are passed to it.
 
         Raises:
@@ -366,7 +368,7 @@ class Supervisor:
         self,
         control: socket.socket,
         parent: int,
-        inherited: Peer | None,
+        inherited: PendingPeer | None,
         admission: Admission | None,
     ) -> NoReturn:
         """Serve the peer that was inherited, or associations until the supervisor is gone, or asks to stop."""
@@ -395,9 +397,9 @@ class Supervisor:
             logging.shutdown()
             os._exit(code)
 
-    def _work(self, control: socket.socket, peer: Peer, admission: Admission | None) -> None:
+    def _work(self, control: socket.socket, peer: PendingPeer, admission: Admission | None) -> None:
         """Serve a peer, and tell the supervisor."""
-        lingers = self._employer.work(peer, admission) is Reception.LINGER
+        lingers = self._employer.work(peer, admission) is Disposition.LINGER
         word = LINGER if lingers else DONE
         if self._inherits:
             word += self._employer.name_of(peer.address).encode("utf-8", "replace")[
@@ -418,15 +420,17 @@ class Supervisor:
                 worker.serves.reader.close()
         self._workers.clear()
 
-    def _wait_for_connection(self, control: socket.socket) -> tuple[Peer, Admission | None] | None:
+    def _wait_for_connection(
+        self, control: socket.socket
+    ) -> tuple[PendingPeer, Admission | None] | None:
         with self._signals.waiting():
-            said, descriptors, _, _ = socket.recv_fds(control, LONGEST_WORD, 1)
+            said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
         if not said or not descriptors:
             return None
         connected = socket.socket(fileno=descriptors[0])
         passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
         reader = self._employer.reader_of(connected)
-        return Peer(connected, passed.address, reader), passed.admission
+        return PendingPeer(connected, passed.address, reader), passed.admission
 
 
 def _events(connected: socket.socket, events: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from storescp.serve.accept.acceptor import Peer, Reception
+from storescp.serve.accept.acceptor import Disposition, PendingPeer
 from storescp.serve.accept.request_reader import RequestReader
 from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.pdu import AAssociateRJ
@@ -16,7 +16,7 @@ from storescp.upper_layer.pdu import AAssociateRJ
 DONE, LINGER, LOOK = b"d", b"l", b"w"
 """What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
 
-LONGEST_WORD = 1 << 20
+MAXIMUM_MESSAGE_BYTES = 1 << 20
 LONGEST_REPLY = 2048
 """Bytes of what a worker says: one of the above, and behind the first two the peer's name."""
 
@@ -28,7 +28,7 @@ class Passed(NamedTuple):
     admission: Admission | None
 
 
-class Employer(Protocol):
+class ConnectionHandler(Protocol):
     """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
 
     def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
@@ -51,7 +51,7 @@ class Employer(Protocol):
         """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
         ...
 
-    def work(self, peer: Peer, admission: Admission | None) -> Reception:
+    def work(self, peer: PendingPeer, admission: Admission | None) -> Disposition:
         """Serve a peer, given what `admit` told; called in a worker."""
         ...
 
@@ -84,7 +84,7 @@ class Worker:
     control: socket.socket
     begun: float
     free_since: float
-    serves: Peer | None = None
+    serves: PendingPeer | None = None
     leave: Callable[[], None] = lambda: None
 
     @property

@@ -24,7 +24,7 @@ _Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowListSource:
     """One list, as the user gives it: entries, and files with an entry on each line."""
 
     entries: tuple[str, ...] = ()
@@ -35,18 +35,18 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowing:
+class AllowListSettings:
     """All lists, as the user gives them."""
 
-    calling_ae_titles: Allowed = Allowed()
-    called_ae_titles: Allowed = Allowed()
-    addresses: Allowed = Allowed()
+    calling_ae_titles: AllowListSource = AllowListSource()
+    called_ae_titles: AllowListSource = AllowListSource()
+    addresses: AllowListSource = AllowListSource()
 
 
 class AllowLists:
     """The lists in force."""
 
-    def __init__(self, allowing: Allowing) -> None:
+    def __init__(self, allowing: AllowListSettings) -> None:
         """Read the lists.
 
         Raises:
@@ -132,7 +132,7 @@ def plain(address: str) -> IPv4Address | IPv6Address:
     return host
 
 
-def _load(allowed: Allowed, parse: Callable[[str], _Entry]) -> tuple[_Entry, ...] | None:
+def _load(allowed: AllowListSource, parse: Callable[[str], _Entry]) -> tuple[_Entry, ...] | None:
     """Return the entries of a list, None if there is no list.
 
     Raises:

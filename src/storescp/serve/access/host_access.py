@@ -15,7 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storescp.printable import printable
-from storescp.serve.access.rules import Client, Decision, FileTooLarge, Surroundings, decide
+from storescp.serve.access.rules import (
+    AccessDecision,
+    Client,
+    FileTooLarge,
+    RuleEnvironment,
+    decide,
+)
 
 _LOGGER = logging.getLogger("dcmtk.dcmnet")
 
@@ -32,13 +38,13 @@ class AccessControl:
     command_time_limit: float = 10.0
 
 
-def check(control: AccessControl, client: Client) -> Decision:
+def check(control: AccessControl, client: Client) -> AccessDecision:
     """Return whether a client is let in; log what is wrong with the rules."""
 
     def run(command: bytes, environment: Mapping[bytes, bytes]) -> int:
         return run_command(command, environment, control.command_time_limit)
 
-    decision = decide(client, control.allow, control.deny, Surroundings(read, run, in_netgroup))
+    decision = decide(client, control.allow, control.deny, RuleEnvironment(read, run, in_netgroup))
     for complaint in decision.complaints:
         _LOGGER.warning("%s", complaint)
     return decision

@@ -51,7 +51,7 @@ def presentation_address(name: str, address: str) -> str:
     return name.partition(".")[0] or address
 
 
-class ClientNames:
+class HostNames:
     """Names of addresses.
 
     `time_limit` is what an answer may take, `lifetime` how long it is kept and `retry_after` how

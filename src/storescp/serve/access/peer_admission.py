@@ -17,7 +17,7 @@ class PeerLimits:
     connections: int | None = None
 
 
-class Objection(NamedTuple):
+class Refusal(NamedTuple):
     """Why a connection is not let in."""
 
     cause: str
@@ -25,7 +25,7 @@ class Objection(NamedTuple):
     why: str
 
 
-class Gate:
+class PeerAdmission:
     """Lets connections and associations in, and counts those that other processes serve."""
 
     def __init__(self, lists: AllowLists, limits: PeerLimits) -> None:
@@ -39,14 +39,14 @@ class Gate:
         """Have files read again before they are used. Safe in a signal handler."""
         self.lists.expire()
 
-    def objection(self, address: str, waiting: int) -> Objection | None:
+    def objection(self, address: str, waiting: int) -> Refusal | None:
         """Return why a connection from an address is not let in, None if it is.
 
         `waiting` tells how many connections it has that nobody serves at the moment.
         """
         self.lists.renew()
         if not self.lists.has_address(address):
-            return Objection(
+            return Refusal(
                 "address", explanations.address_not_allowed(address, self.lists.networks or ())
             )
         limit = self.limits.connections
@@ -55,7 +55,7 @@ class Gate:
         there = waiting + sum(1 for peer, _ in list(self._served.values()) if peer == address)
         if there < limit:
             return None
-        return Objection("address-limit", explanations.too_many_connections(address, there))
+        return Refusal("address-limit", explanations.too_many_connections(address, there))
 
     def admission(self, address: str) -> Admission:
         """Return what is asked of the requester on a connection that is going to be served."""

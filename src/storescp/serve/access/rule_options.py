@@ -24,7 +24,7 @@ class BrokenRule(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class RuleOption:
     """What an option wants: a value (True), none (False) or either (None)."""
 
     value: bool | None
@@ -34,7 +34,7 @@ class Option:
     """Tells what is wrong with a value, None if nothing is."""
 
 
-def check_option(keyword: bytes, value: bytes, *, is_last: bool) -> Option:
+def check_option(keyword: bytes, value: bytes, *, is_last: bool) -> RuleOption:
     """Return what an option is; `is_last`: nothing follows it in its rule.
 
     Raises:
@@ -122,21 +122,21 @@ def _refuse_twist(_: bytes) -> str:
 
 
 _OPTIONS = {
-    b"allow": Option(value=False, is_last=True),
-    b"deny": Option(value=False, is_last=True),
-    b"spawn": Option(value=True, expands=True),
-    b"aclexec": Option(value=True, expands=True),
-    b"setenv": Option(value=True, expands=True),
-    b"twist": Option(value=True, is_last=True, find_problem=_refuse_twist),
-    b"severity": Option(value=True, find_problem=_check_severity),
-    b"keepalive": Option(value=False),
-    b"linger": Option(value=True, find_problem=_check_number("linger value", 0)),
-    b"rfc931": Option(value=None, find_problem=_check_number("rfc931 timeout", 1)),
-    b"banners": Option(value=True),
-    b"nice": Option(value=None, find_problem=_check_number("nice value")),
-    b"umask": Option(value=True, find_problem=_check_umask),
-    b"user": Option(value=True, find_problem=_check_user),
-    b"group": Option(value=True, find_problem=_check_group),
+    b"allow": RuleOption(value=False, is_last=True),
+    b"deny": RuleOption(value=False, is_last=True),
+    b"spawn": RuleOption(value=True, expands=True),
+    b"aclexec": RuleOption(value=True, expands=True),
+    b"setenv": RuleOption(value=True, expands=True),
+    b"twist": RuleOption(value=True, is_last=True, find_problem=_refuse_twist),
+    b"severity": RuleOption(value=True, find_problem=_check_severity),
+    b"keepalive": RuleOption(value=False),
+    b"linger": RuleOption(value=True, find_problem=_check_number("linger value", 0)),
+    b"rfc931": RuleOption(value=None, find_problem=_check_number("rfc931 timeout", 1)),
+    b"banners": RuleOption(value=True),
+    b"nice": RuleOption(value=None, find_problem=_check_number("nice value")),
+    b"umask": RuleOption(value=True, find_problem=_check_umask),
+    b"user": RuleOption(value=True, find_problem=_check_user),
+    b"group": RuleOption(value=True, find_problem=_check_group),
 }
 
 

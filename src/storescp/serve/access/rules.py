@@ -9,7 +9,7 @@ rules below it, and has no effect on later decisions. `user`, `group` and `twist
 or replace the server, refuse; `umask` and `nice` do nothing, and `setenv` changes the environment of
 commands only. Files that include each other are read once.
 
-Files, commands and netgroups are reached through `Surroundings` only. The work is bounded by the
+Files, commands and netgroups are reached through `RuleEnvironment` only. The work is bounded by the
 sizes of the files.
 """
 
@@ -51,7 +51,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class AccessDecision:
     """Whether a client gets in, and what is wrong with the rule files."""
 
     granted: bool
@@ -61,7 +61,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RuleEnvironment:
     """What rules may ask of the system.
 
     `read` returns a file's content or raises OSError; `run` executes a shell command with additional
@@ -74,14 +74,14 @@ class Surroundings:
     in_netgroup: Callable[[bytes, bytes], bool]
 
 
-def decide(client: Client, allow: str, deny: str, surroundings: Surroundings) -> Decision:
+def decide(client: Client, allow: str, deny: str, surroundings: RuleEnvironment) -> AccessDecision:
     """Return whether the rules of the files `allow` and `deny` let a client in."""
     evaluation = _Evaluation(client, surroundings)
     granted = evaluation.decide(allow, deny)
-    return Decision(granted, tuple(evaluation.complaints), evaluation.decided_by)
+    return AccessDecision(granted, tuple(evaluation.complaints), evaluation.decided_by)
 
 
-def examine(path: str, surroundings: Surroundings) -> tuple[int, tuple[str, ...]]:
+def examine(path: str, surroundings: RuleEnvironment) -> tuple[int, tuple[str, ...]]:
     """Return how many rules of a file are about this service, and what is wrong with them for whomever.
 
     Raises:
@@ -101,7 +101,7 @@ class _Evaluation:
     """One decision: the client, the place in the rule files, what was found out on the way."""
 
     client: Client
-    surroundings: Surroundings
+    surroundings: RuleEnvironment
     complaints: list[str] = field(default_factory=list)
     decided_by: str = ""
     _file: str = ""

@@ -10,20 +10,20 @@ import os
 import time
 from collections.abc import Callable
 
-LONGEST = 100e-6
+MAXIMUM_SPIN_SECONDS = 100e-6
 """Seconds that a vigil lasts."""
 
-_ALONE = 5e-6
+_UNCONTENDED_YIELD_SECONDS = 5e-6
 """Seconds within which the processor is given back if nobody else wants it."""
 
-_OFTEN = 2
+_CONTENDED_YIELDS = 2
 """Times that others took the processor, after which we are in their way."""
 
-_RAREST = 6
+_MAXIMUM_BACKOFF_EXPONENT = 6
 """Of 2**6 waits, one begins with a vigil even if all have been in vain."""
 
 
-class Vigil:
+class BusyPoll:
     """Remembers of one peer whether it pays to stay awake."""
 
     __slots__ = ("_clock", "_failures", "_pass")
@@ -54,13 +54,13 @@ class Vigil:
         before = begin = clock()
         os.sched_yield()
         now = clock()
-        if now - before < _ALONE:
+        if now - before < _UNCONTENDED_YIELD_SECONDS:
             meanwhile()
         taken = 0
         while (received := receive_ready(room)) is None:
-            taken += now - before >= _ALONE
-            if taken == _OFTEN or now - begin >= LONGEST:
-                self._failures = min(self._failures + 1, _RAREST)
+            taken += now - before >= _UNCONTENDED_YIELD_SECONDS
+            if taken == _CONTENDED_YIELDS or now - begin >= MAXIMUM_SPIN_SECONDS:
+                self._failures = min(self._failures + 1, _MAXIMUM_BACKOFF_EXPONENT)
                 self._pass = (1 << self._failures) - 1
                 return None
             before = clock()

@@ -22,17 +22,17 @@ from storescp.dimse.command import (
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
 from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
 from storescp.printable import printable
-from storescp.serve.association.busy_poll import Vigil
-from storescp.serve.association.minimum_rate import LEAST, Pace
+from storescp.serve.association.busy_poll import BusyPoll
+from storescp.serve.association.minimum_rate import MINIMUM_BYTES, MinimumRate
 from storescp.serve.process.signals import Signals, Stopped, pause
 from storescp.serve.reporting import explanations, parameter_dump
 from storescp.serve.transport import Transport
 from storescp.storage.reception import SUCCESS, Outcome, Reception
 from storescp.storage.storage_scp import StorageSCP
-from storescp.storage.studies.user_commands import Peer, ReceivedObject
+from storescp.storage.studies.user_commands import PeerIdentity, ReceivedObject
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
 from storescp.upper_layer.association import Association, CannotSend, State
-from storescp.upper_layer.log_notes import Note, network
+from storescp.upper_layer.log_notes import LogNote, network
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import (
     PDU,
@@ -46,13 +46,13 @@ from storescp.upper_layer.pdu import (
 )
 
 if TYPE_CHECKING:
-    from storescp.serve.reporting.event_emitter import Teller
+    from storescp.serve.reporting.event_emitter import EventEmitter
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 _why_logger = logging.getLogger("dcmtk.apps.storescp.why")
 _progress_logger = logging.getLogger("dcmtk.apps.storescp.progress")
 
-_CLOCK_TOLERANCE = 0.01
+_CLOCK_TOLERANCE_SECONDS = 0.01
 """Seconds by which the kernel's time limit and our clock may disagree."""
 
 _COMMAND = 1  # PS3.8 E.2, bit 0 of the message control header
@@ -108,7 +108,7 @@ class Connection:
         maximum_command_length: int = MAXIMUM_COMMAND_LENGTH,
         verbose_contexts: bool = False,
         child_pid: int | None = None,
-        teller: "Teller | None" = None,
+        teller: "EventEmitter | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to serve.
@@ -142,13 +142,13 @@ class Connection:
         self._clock = clock
         self._association = Association(policy)
         self._messages = MessageReader(())
-        self._peer = Peer("", "", address)
+        self._peer = PeerIdentity("", "", address)
         self._reception: Reception | None = None
         self._request: CStoreRQ | None = None
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
         self._wakes_for_study = False
-        self._pace = Pace(timeouts.socket)
+        self._pace = MinimumRate(timeouts.socket)
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
         self._print_progress = StandardStream("stdout").write if self._progress else _no_progress
 
@@ -175,7 +175,7 @@ class Connection:
 
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
-        vigil = Vigil()
+        vigil = BusyPoll()
         while True:
             if self._reception is not None and association.views_expire:
                 self._reception.flush()
@@ -207,7 +207,7 @@ class Connection:
             try:
                 if self._take(received):
                     return
-                if received < LEAST:
+                if received < MINIMUM_BYTES:
                     self._check_pace(received)
                 elif self._pace.watching:
                     self._pace.forget()
@@ -361,7 +361,7 @@ class Connection:
             self._abort()
             return True
         idle = self._timeouts.idle
-        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE:
+        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE_SECONDS:
             return False
         _logger.info("Association Aborted")
         explanation = explanations.idle(self._who(), idle)
@@ -392,7 +392,7 @@ class Connection:
         limit, option = self._timeouts.acse, "--acse-timeout"
         socket_limit = self._timeouts.socket
         left = 0.0 if self._artim is None else self._artim - self._clock()
-        if socket_limit is not None and left > _CLOCK_TOLERANCE:
+        if socket_limit is not None and left > _CLOCK_TOLERANCE_SECONDS:
             limit, option = socket_limit, "--socket-timeout"  # a single receive took too long
         explanation = explanations.silent(self._address, limit, option)
         explain(logging.ERROR, explanation)
@@ -415,7 +415,7 @@ class Connection:
                 self._messages = MessageReader(
                     self._association.contexts, self._maximum_command_length
                 )
-                self._peer = Peer(pdu.calling_ae_title, pdu.called_ae_title, self._address)
+                self._peer = PeerIdentity(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)
                 explanation = self._explain_contexts(pdu)
@@ -535,7 +535,7 @@ class Connection:
         if self._disturbing:
             self._sleep_during()
 
-    def _log_dimse_notes(self, notes: Iterable[Note]) -> None:
+    def _log_dimse_notes(self, notes: Iterable[LogNote]) -> None:
         """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
         titles = f"{self._peer.calling_ae_title},{self._peer.called_ae_title}"
         for note in notes:
@@ -657,7 +657,7 @@ def _least(one: float | None, other: float | None) -> float | None:
     return min(one, other)
 
 
-def _log_notes(notes: Iterable[Note]) -> None:
+def _log_notes(notes: Iterable[LogNote]) -> None:
     for note in notes:
         logging.getLogger(note.logger).log(note.level, "%s", note.text)
 

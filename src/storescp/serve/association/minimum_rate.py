@@ -7,7 +7,7 @@ set is under way, some bytes have to come in each period. What no sender ever me
 
 from storescp.errors import ProtocolError
 
-LEAST = 1024
+MINIMUM_BYTES = 1024
 """Bytes that must come in each period."""
 
 
@@ -15,8 +15,8 @@ class TooSlow(ProtocolError):
     """The peer sends next to nothing of what it has begun."""
 
 
-class Pace:
-    """Watches a peer; only receives of fewer than `LEAST` bytes need to be told of, and the end of such a row."""
+class MinimumRate:
+    """Watches a peer; only receives of fewer than `MINIMUM_BYTES` bytes need to be told of, and the end of such a row."""
 
     __slots__ = ("_bytes", "_period", "_since", "watching")
 
@@ -36,7 +36,7 @@ class Pace:
         """Note that a few bytes came, and that they do not end what is under way.
 
         Raises:
-            TooSlow: fewer than `LEAST` have come in a period.
+            TooSlow: fewer than `MINIMUM_BYTES` have come in a period.
         """
         if self._period is None:
             return
@@ -46,7 +46,7 @@ class Pace:
         self._bytes += count
         if now - self._since < self._period:
             return
-        if self._bytes < LEAST:
+        if self._bytes < MINIMUM_BYTES:
             raise TooSlow(
                 f"the peer has sent {self._bytes} bytes in {now - self._since:.0f} seconds"
             )

@@ -25,7 +25,7 @@ from storescp.events import (
     Party,
 )
 from storescp.log.context import CURRENT
-from storescp.serve.reporting.event_hub import Hub
+from storescp.serve.reporting.event_hub import EventHub
 from storescp.storage.reception import Outcome
 from storescp.uids import modality_prefix
 from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult
@@ -38,12 +38,12 @@ def new_association_id() -> str:
     return f"{int(time.time() * 1000):011x}-{os.urandom(5).hex()}"
 
 
-class Teller:
+class EventEmitter:
     """The voice of one connection."""
 
     def __init__(
         self,
-        hub: Hub | None,
+        hub: EventHub | None,
         address: str,
         *,
         association: str | None = None,
@@ -217,10 +217,10 @@ def _log(text: str, **facts: object) -> None:
     _logger.info("%s", text, extra={"facts": facts})
 
 
-class CommandTeller:
+class CommandEventEmitter:
     """The voice of one command of the user."""
 
-    def __init__(self, hub: Hub, command: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, hub: EventHub, command: str, variables: Mapping[str, str]) -> None:
         self._hub = hub
         self._command = command
         self._kind = variables.get("STORESCP_EVENT", "")

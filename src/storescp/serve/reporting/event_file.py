@@ -19,7 +19,7 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 
 STANDARD_OUTPUT = "-"
 
-_LOOK_AGAIN = 1.0
+_REOPEN_CHECK_SECONDS = 1.0
 """Seconds between looks whether the file still has its name: rotation moves it away."""
 
 
@@ -47,7 +47,7 @@ class EventFile:
             raise ConfigurationError(f"cannot write events to {path}: {error.strerror}") from error
         self._writer = self._writer_to_descriptor()
         self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        self._look_at = clock() + _LOOK_AGAIN
+        self._look_at = clock() + _REOPEN_CHECK_SECONDS
 
     def write(self, line: bytes) -> bool:
         """Append a line; False if it was dropped. Never raises, never waits for a reader."""
@@ -67,7 +67,7 @@ class EventFile:
 
     def _follow_rotation(self) -> None:
         """Open the file anew if somebody has moved it away."""
-        self._look_at = self._clock() + _LOOK_AGAIN
+        self._look_at = self._clock() + _REOPEN_CHECK_SECONDS
         if self._path == STANDARD_OUTPUT:
             return
         try:

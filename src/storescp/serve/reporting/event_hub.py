@@ -23,15 +23,15 @@ from storescp.events import Event, EventsDropped, Fact, Party, decode, encode
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_PIPE_SIZE = 1 << 20
+_PIPE_BYTES = 1 << 20
 """Bytes: some 2000 events, if the system allows it."""
-_READ_AT_ONCE = 1 << 16
+_READ_BYTES = 1 << 16
 
 Subscriber = Callable[[Event], None]
 Writer = Callable[[bytes], object]
 
 
-class Hub:
+class EventHub:
     """The events of one receiver, as one of its processes sees them."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -128,13 +128,13 @@ class Hub:
         """Hand on what other processes have reported; never waits."""
         while self._reading >= 0:
             try:
-                data = os.read(self._reading, _READ_AT_ONCE)
+                data = os.read(self._reading, _READ_BYTES)
             except BlockingIOError:
                 return
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 self._take(line)
-            if len(data) < _READ_AT_ONCE:
+            if len(data) < _READ_BYTES:
                 return
 
     def _take(self, line: bytes) -> None:
@@ -174,5 +174,5 @@ def _pipe() -> tuple[int, int]:
 
     # Where the system allows less, less is buffered.
     with suppress(OSError, AttributeError):
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return reading, writing

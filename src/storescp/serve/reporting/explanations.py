@@ -33,7 +33,7 @@ from storescp.upper_layer.pdu import (
     RoleSelection,
 )
 
-_SHOWN = 5
+_MAXIMUM_NAMED = 5
 """So many of a list are named; a sentence is not a table."""
 
 _CODE = re.compile("^[0-9a-f]{4}:[0-9a-f]{4} ")
@@ -401,8 +401,8 @@ def _titles(allowed: Iterable[str] | None) -> str:
 def _some(things: Iterable[str]) -> str:
     """Return a list in words, cut to a readable length."""
     listed = list(dict.fromkeys(things))
-    if len(listed) > _SHOWN:
-        return f"{', '.join(listed[:_SHOWN])} and {len(listed) - _SHOWN} more"
+    if len(listed) > _MAXIMUM_NAMED:
+        return f"{', '.join(listed[:_MAXIMUM_NAMED])} and {len(listed) - _MAXIMUM_NAMED} more"
     if len(listed) > 1:
         return f"{', '.join(listed[:-1])} and {listed[-1]}"
     return listed[0] if listed else "none"
@@ -427,7 +427,7 @@ def _registered_name(uid: str) -> str | None:
 
 def _accepted_classes(policy: Policy) -> str:
     classes = [uid for uid in policy.transfer_syntaxes if uid != VERIFICATION]
-    if len(classes) <= _SHOWN:
+    if len(classes) <= _MAXIMUM_NAMED:
         return _classes(policy.transfer_syntaxes)
     return f"{len(classes)} storage SOP classes, which --conformance lists"
 

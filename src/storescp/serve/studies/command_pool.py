@@ -16,12 +16,12 @@ from storescp.storage.studies.user_commands import Command
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_GRACE = 5.0
+_TERMINATION_GRACE_SECONDS = 5.0
 """Seconds between the request to end and the end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class CommandSettings:
     """How commands are run."""
 
     at_once: int = 4
@@ -56,7 +56,7 @@ class CommandPool:
     def __init__(
         self,
         children: Children,
-        running: Running,
+        running: CommandSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to run.
@@ -134,7 +134,7 @@ class CommandPool:
                 continue
             _kill_group(pid, signal.SIGKILL if started.was_late else signal.SIGTERM)
             started.was_late = True
-            started.limit = now + _GRACE
+            started.limit = now + _TERMINATION_GRACE_SECONDS
 
 
 def run_to_its_end(command: Command, time_limit: float) -> tuple[int | None, str, int | None]:
@@ -155,7 +155,7 @@ def run_to_its_end(command: Command, time_limit: float) -> tuple[int | None, str
             return pid, f"longer than {time_limit:g} s" if late and why else why, code
         if time.monotonic() >= limit:
             _kill_group(pid, signal.SIGKILL if late else signal.SIGTERM)
-            limit, late = time.monotonic() + _GRACE, True
+            limit, late = time.monotonic() + _TERMINATION_GRACE_SECONDS, True
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storescp.errors import OutOfResources
-from storescp.serve.studies.command_pool import CommandPool, Ended, Running, run_to_its_end
-from storescp.storage.settings import Storing
+from storescp.serve.studies.command_pool import CommandPool, CommandSettings, Ended, run_to_its_end
+from storescp.storage.settings import StorageSettings
 from storescp.storage.studies import jobs
 from storescp.storage.studies.final_names import give_final_names
 from storescp.storage.studies.study_store import Job, Round
@@ -20,31 +20,31 @@ from storescp.storage.studies.tracker import Tracker
 from storescp.storage.studies.uptime import UpTime
 
 if TYPE_CHECKING:
-    from storescp.serve.reporting.event_hub import Hub
+    from storescp.serve.reporting.event_hub import EventHub
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_LONGEST_PAUSE = 0.25
+_BUSY_POLL_SECONDS = 0.25
 """Seconds between looks at what other processes have brought, while anything is open."""
-_IDLE_PAUSE = 1.0
-_AFTER_FAILURE = 1.0
-_SAVE_TIME = 10.0
-_LAST_COMMANDS = 15.0
+_IDLE_POLL_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+_SAVE_TIME_SECONDS = 10.0
+_LAST_COMMANDS_SECONDS = 15.0
 """Seconds that commands have when the program ends for good: those of objects, then those of studies."""
 
 
-class Finisher:
+class StudyFinisher:
     """Looks what is due, and does it."""
 
     def __init__(
         self,
         tracker: Tracker,
         uptime: UpTime,
-        storing: Storing,
+        storing: StorageSettings,
         pool: CommandPool,
         *,
-        synchronous: Running | None = None,
-        hub: "Hub | None" = None,
+        synchronous: CommandSettings | None = None,
+        hub: "EventHub | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare.
@@ -79,7 +79,7 @@ class Finisher:
             self._next = self._find_next()
         except OutOfResources as error:
             _logger.error("%s", error)
-            self._next = self._clock() + _AFTER_FAILURE
+            self._next = self._clock() + _RETRY_SECONDS
 
     def next_step(self) -> float:
         """Return when to call `step` again, unless something happens before (clock)."""
@@ -88,11 +88,11 @@ class Finisher:
     def _find_next(self) -> float:
         now = self._clock()
         if not len(self._pool) and self._tracker.is_idle():
-            return now + _IDLE_PAUSE
-        if now >= self._saved + _SAVE_TIME:
+            return now + _IDLE_POLL_SECONDS
+        if now >= self._saved + _SAVE_TIME_SECONDS:
             self._saved = now
             self._tracker.save_time(self._uptime())
-        return now + _LONGEST_PAUSE
+        return now + _BUSY_POLL_SECONDS
 
     # -- studies -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Finisher:
             _logger.error("commands are left: they were not done when the program ended")
 
     def _run_commands_that_are_due(self) -> None:
-        limit = self._clock() + _LAST_COMMANDS
+        limit = self._clock() + _LAST_COMMANDS_SECONDS
         while self._clock() < limit:
             self.step()
             due = self._tracker.next_command()
@@ -165,7 +165,7 @@ class Finisher:
     def run_at_once(self, job: Job) -> None:
         """Run a command to its end."""
         command = jobs.command(job)
-        rules = self._synchronous or Running()
+        rules = self._synchronous or CommandSettings()
         begun = self._clock()
         pid, why, code = run_to_its_end(command, rules.time_limit)
         if pid is not None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from storescp.dataset.dictionary import Dictionary
 from storescp.errors import ConfigurationError, OutOfResources
 from storescp.serve.process.children import Children
-from storescp.serve.studies.command_pool import CommandPool, Running
-from storescp.serve.studies.end_of_study import Finisher
+from storescp.serve.studies.command_pool import CommandPool, CommandSettings
+from storescp.serve.studies.end_of_study import StudyFinisher
 from storescp.serve.studies.state_directory import StateDirectory
-from storescp.storage.settings import Storing
+from storescp.storage.settings import StorageSettings
 from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.sqlite_store import SQLiteStore
@@ -25,16 +25,16 @@ from storescp.storage.studies.uptime import UpTime
 from storescp.storage.tracking_scp import TrackingStoreSCP
 
 if TYPE_CHECKING:
-    from storescp.serve.reporting.event_hub import Hub
+    from storescp.serve.reporting.event_hub import EventHub
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_LAST_COMMANDS = 5.0
+_LAST_COMMANDS_SECONDS = 5.0
 """Seconds that running commands have when the program ends; those that are not done run again at its next start."""
 
 
 @dataclass(frozen=True, slots=True)
-class SideBySide:
+class ParallelStudySettings:
     """How studies are received side by side."""
 
     shared: bool = False
@@ -43,20 +43,20 @@ class SideBySide:
     """Where it is remembered; None: nowhere beyond the end of the program."""
     end_of_study: EndOfStudy = field(default_factory=EndOfStudy)
     retries: Retries = field(default_factory=Retries)
-    running: Running = field(default_factory=Running)
+    running: CommandSettings = field(default_factory=CommandSettings)
     exec_sync: bool = False
 
 
-class Studies:
+class ParallelStudies:
     """The studies and commands of one receiver, of which it takes over what an earlier start has left."""
 
     def __init__(
         self,
-        settings: SideBySide,
-        storing: Storing,
+        settings: ParallelStudySettings,
+        storing: StorageSettings,
         dictionary: Callable[[], Dictionary],
         children: Children,
-        hub: "Hub | None" = None,
+        hub: "EventHub | None" = None,
     ) -> None:
         """Open the state directory; nothing runs yet.
 
@@ -85,7 +85,7 @@ class Studies:
         except OutOfResources as error:
             raise ConfigurationError(str(error)) from error
         self._pool = CommandPool(children, settings.running)
-        self._finisher = Finisher(
+        self._finisher = StudyFinisher(
             self._tracker,
             self._uptime,
             storing,
@@ -147,7 +147,7 @@ class Studies:
         if self._settings.state_directory is None:
             self._finisher.end_all()
             return
-        limit = time.monotonic() + _LAST_COMMANDS
+        limit = time.monotonic() + _LAST_COMMANDS_SECONDS
         while self._finisher.finish_running() and time.monotonic() < limit:
             time.sleep(0.01)
         self._tracker.save_time(self._uptime())

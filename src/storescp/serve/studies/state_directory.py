@@ -21,7 +21,7 @@ _MARK = "in-use"
 _FILES = (*(f"{DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-lock", "-journal")), _MARK)
 """All that is ever in it; the mark last, so that what was not removed to the end is found again."""
 
-_PATIENCE = 15.0
+_LOCK_WAIT_SECONDS = 15.0
 """Seconds that the processes of a receiver which was killed have to notice."""
 _POLL_SECONDS = 0.05
 
@@ -37,7 +37,7 @@ class StateDirectory:
     """A directory that belongs to one receiver, to all of its processes, as long as one of them lives."""
 
     def __init__(
-        self, path: str | None, *, durable: bool = False, patience: float = _PATIENCE
+        self, path: str | None, *, durable: bool = False, patience: float = _LOCK_WAIT_SECONDS
     ) -> None:
         """Take a directory, or make one for the life of this process.
 

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from storescp.serve.process.children import Children, signal_name
 
 if TYPE_CHECKING:
-    from storescp.serve.reporting.event_hub import Hub
+    from storescp.serve.reporting.event_hub import EventHub
 
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
-class Commands:
+class CommandRunner:
     """Runs the commands of `--exec-on-reception` and `--exec-on-eostudy`."""
 
-    def __init__(self, children: Children, *, synchronous: bool, hub: "Hub | None" = None) -> None:
+    def __init__(
+        self, children: Children, *, synchronous: bool, hub: "EventHub | None" = None
+    ) -> None:
         self._children = children
         self._synchronous = synchronous
         self._hub = hub
@@ -32,9 +34,9 @@ class Commands:
         environment = {**os.environ, **variables}
         voice = None
         if self._hub is not None:
-            from storescp.serve.reporting.event_emitter import CommandTeller
+            from storescp.serve.reporting.event_emitter import CommandEventEmitter
 
-            voice = CommandTeller(self._hub, command, variables)
+            voice = CommandEventEmitter(self._hub, command, variables)
         begun = time.monotonic()
 
         def ended(status: int) -> None:

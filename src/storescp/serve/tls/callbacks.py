@@ -21,7 +21,7 @@ from storescp.serve.tls.openssl import (
     ServerNameCallback,
     VerifyCallback,
 )
-from storescp.serve.tls.profiles import Profile
+from storescp.serve.tls.profiles import TLSProfile
 
 logger = logging.getLogger("dcmtk.dcmtls")
 
@@ -34,7 +34,7 @@ class Callbacks:
     `refusals` notes, by connection (the address of its SSL object), why a certificate was refused.
     """
 
-    def __init__(self, openssl: Library, profile: Profile, expected_name: str | None) -> None:
+    def __init__(self, openssl: Library, profile: TLSProfile, expected_name: str | None) -> None:
         self._openssl = openssl
         self._profile = profile
         self._expected_name = None if expected_name is None else os.fsencode(expected_name)

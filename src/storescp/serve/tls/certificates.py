@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storescp.serve.tls.findings import Finding, error, fatal, warning
-from storescp.serve.tls.profiles import Profile
+from storescp.serve.tls.profiles import TLSProfile
 
 _RSA_BITS = 2048
 _EC_BITS = 224
@@ -41,7 +41,7 @@ class CertificateFacts:
         return self.digest in _STRONG_DIGESTS and self.signing_key in _SIGNING_KEYS
 
 
-def check_own(profile: Profile, name: str, certificate: CertificateFacts) -> Iterator[Finding]:
+def check_own(profile: TLSProfile, name: str, certificate: CertificateFacts) -> Iterator[Finding]:
     """Judge the server's own certificate, read from the file `name`."""
     yield from _check_own_key(profile, name, certificate)
     if certificate.digest in _BROKEN_DIGESTS:
@@ -60,7 +60,9 @@ def check_own(profile: Profile, name: str, certificate: CertificateFacts) -> Ite
         )
 
 
-def _check_own_key(profile: Profile, name: str, certificate: CertificateFacts) -> Iterator[Finding]:
+def _check_own_key(
+    profile: TLSProfile, name: str, certificate: CertificateFacts
+) -> Iterator[Finding]:
     only = f"but the key in certificate file '{name}' is only {certificate.bits} bits."
     match certificate.key:
         case "RSA" if certificate.bits < _RSA_BITS and profile.own_keys_must_comply:
@@ -99,7 +101,7 @@ def _check_own_key(profile: Profile, name: str, certificate: CertificateFacts) -
             pass
 
 
-def check_peer(profile: Profile, certificate: CertificateFacts) -> Iterator[Finding]:
+def check_peer(profile: TLSProfile, certificate: CertificateFacts) -> Iterator[Finding]:
     """Judge one certificate of the peer's verified chain."""
     refusing = "Refusing TLS connection."
     rsa = f"but peer provided RSA certificate with {certificate.bits} bits."

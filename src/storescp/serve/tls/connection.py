@@ -43,10 +43,10 @@ logger = logging.getLogger("dcmtk.dcmtls")
 
 Waiting = Callable[[], AbstractContextManager[None]]
 
-_MOST_AT_ONCE = 1 << 30  # OpenSSL counts in C's int
-_DISCARDED_AT_MOST = 1 << 20
-_RECORDS_AT_ONCE = 1 << 18
-_ROOM_FOR_RECORD = (1 << 14) + 512
+_MAXIMUM_CALL_BYTES = 1 << 30  # OpenSSL counts in C's int
+_MAXIMUM_DISCARDED_BYTES = 1 << 20
+_RECORD_BATCH_BYTES = 1 << 18
+_MAXIMUM_RECORD_BYTES = (1 << 14) + 512
 
 
 class TLSSocket:
@@ -64,7 +64,7 @@ class TLSSocket:
         self._connection = connection
         self._openssl = openssl = connection.openssl
         self.pointer = connection.pointer
-        self._records = memoryview(bytearray(_RECORDS_AT_ONCE))
+        self._records = memoryview(bytearray(_RECORD_BATCH_BYTES))
         self._first = ctypes.c_char.from_buffer(self._records)  # keeps them where they are
         self._may_have_more = False
         self._failure: OSError | None = None
@@ -126,7 +126,7 @@ class TLSSocket:
     def _read(self, buffer: memoryview | bytearray, *, wait: bool) -> int | None:
         if self._failure is not None:
             raise self._failure
-        size = min(len(buffer), _MOST_AT_ONCE)
+        size = min(len(buffer), _MAXIMUM_CALL_BYTES)
         if size == 0:
             return 0
         first = ctypes.c_char.from_buffer(buffer)
@@ -184,7 +184,7 @@ class TLSSocket:
         source = openssl.BIO_new_mem_buf(ctypes.addressof(self._first), count)
         openssl.BIO_ctrl(source, BIO_SET_MEMORY_EOF_RETURN, -1, None)  # more may come
         openssl.SSL_set0_rbio(self.pointer, source)
-        self._may_have_more = count == _RECORDS_AT_ONCE
+        self._may_have_more = count == _RECORD_BATCH_BYTES
         self._is_drained = False
 
     def sendall(self, data: bytes) -> None:
@@ -199,7 +199,7 @@ class TLSSocket:
         openssl, connection = self._openssl, self.pointer
         openssl.ERR_clear_error()
         while data:
-            sent = openssl.SSL_write(connection, data, min(len(data), _MOST_AT_ONCE))
+            sent = openssl.SSL_write(connection, data, min(len(data), _MAXIMUM_CALL_BYTES))
             if sent <= 0:
                 self._failure = self._broken(openssl.SSL_get_error(connection, sent))
                 raise self._failure
@@ -209,8 +209,8 @@ class TLSSocket:
     def _take_outgoing(self) -> bytes:
         """Take the records that OpenSSL has made."""
         taken = bytearray()
-        room = ctypes.create_string_buffer(_ROOM_FOR_RECORD)
-        while (count := self._openssl.BIO_read(self._outgoing, room, _ROOM_FOR_RECORD)) > 0:
+        room = ctypes.create_string_buffer(_MAXIMUM_RECORD_BYTES)
+        while (count := self._openssl.BIO_read(self._outgoing, room, _MAXIMUM_RECORD_BYTES)) > 0:
             taken += ctypes.string_at(room, count)
         return bytes(taken)
 
@@ -357,7 +357,7 @@ class TLSHandshake:
 
         Then the client might never see the alert that tells it what is wrong.
         """
-        left = _DISCARDED_AT_MOST
+        left = _MAXIMUM_DISCARDED_BYTES
         try:
             while left > 0 and (received := len(self._transport.recv(min(left, 1 << 16)))):
                 left -= received

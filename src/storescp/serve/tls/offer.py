@@ -9,7 +9,7 @@ from storescp.serve.tls.profiles import (
     BCP_195_RFC_8996,
     SUITES,
     TLS_1_2,
-    Profile,
+    TLSProfile,
     available,
     by_strength,
 )
@@ -52,7 +52,7 @@ def offered_suites() -> list[str]:
 
 
 def preferred_suites(
-    profile: Profile, added: Collection[str], offered: Collection[str]
+    profile: TLSProfile, added: Collection[str], offered: Collection[str]
 ) -> list[str]:
     """List the suites of TLS 1.2 and older that a server accepts, in its order of preference.
 
@@ -61,7 +61,7 @@ def preferred_suites(
     return by_strength(profile.suites.intersection(offered).union(added))
 
 
-def tls13_suites(profile: Profile) -> list[str]:
+def tls13_suites(profile: TLSProfile) -> list[str]:
     """List the suites of TLS 1.3 that a server accepts, in its order of preference."""
     openssl = library()
     context = openssl.new_context()
@@ -73,7 +73,7 @@ def tls13_suites(profile: Profile) -> list[str]:
     return names
 
 
-def versions(profile: Profile, suites: Collection[str]) -> list[str]:
+def versions(profile: TLSProfile, suites: Collection[str]) -> list[str]:
     """List the protocol versions in which a server with these suites can come to terms.
 
     Versions before TLS 1.2 know only suites whose MAC is made with SHA-1, RFC 5246 A.5; whether the library

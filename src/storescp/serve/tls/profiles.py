@@ -106,7 +106,7 @@ class Additions(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class TLSProfile:
     """A TLS Secure Transport Connection Profile, PS3.15 annex B.
 
     `suites` are those of TLS 1.2 and older, by their TLS names; `tls13_suites` are None where the
@@ -143,14 +143,14 @@ _DHE_RSA = {
     "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384",
 }
 
-BCP_195_RFC_8996 = Profile(  # PS3.15 B.12
+BCP_195_RFC_8996 = TLSProfile(  # PS3.15 B.12
     title="BCP 195 RFC 8996 TLS Profile",
     suites=frozenset(_ECDHE_RSA | _ECDHE_ECDSA),
     retired=False,
     additions=Additions.NO_SHA1_MAC,
     own_keys_must_comply=True,
 )
-MODIFIED_BCP_195_RFC_8996 = Profile(  # PS3.15 B.13
+MODIFIED_BCP_195_RFC_8996 = TLSProfile(  # PS3.15 B.13
     title="Modified BCP 195 RFC 8996 TLS Profile",
     suites=frozenset(
         _ECDHE_RSA
@@ -181,16 +181,16 @@ MODIFIED_BCP_195_RFC_8996 = Profile(  # PS3.15 B.13
     own_keys_must_comply=True,
     everything_must_comply=True,
 )
-BCP_195_NON_DOWNGRADING = Profile(  # PS3.15 B.10
+BCP_195_NON_DOWNGRADING = TLSProfile(  # PS3.15 B.10
     title="Non-downgrading BCP 195 TLS Profile",
     suites=frozenset(_ECDHE_RSA | _DHE_RSA),
     oldest=TLS_1_2,
 )
-BCP_195 = Profile(  # PS3.15 B.9
+BCP_195 = TLSProfile(  # PS3.15 B.9
     title="BCP 195 TLS Profile",
     suites=frozenset(_ECDHE_RSA | _DHE_RSA | {_AES128_SHA, _3DES}),
 )
-BCP_195_EXTENDED = Profile(  # PS3.15 B.11
+BCP_195_EXTENDED = TLSProfile(  # PS3.15 B.11
     title="Extended BCP 195 TLS Profile",
     suites=frozenset(_ECDHE_RSA | _ECDHE_ECDSA | _DHE_RSA),
     oldest=TLS_1_2,
@@ -198,18 +198,18 @@ BCP_195_EXTENDED = Profile(  # PS3.15 B.11
     additions=Additions.NONE,
     short_dh_parameters=False,
 )
-BASIC = Profile(  # PS3.15 B.1
+BASIC = TLSProfile(  # PS3.15 B.1
     title="Basic TLS Secure Transport Connection Profile",
     suites=frozenset({_3DES}),
     newest=TLS_1_2,
     requires=_3DES,
 )
-AES = Profile(  # PS3.15 B.3
+AES = TLSProfile(  # PS3.15 B.3
     title="AES TLS Secure Transport Connection Profile",
     suites=frozenset({_AES128_SHA, _3DES}),
     newest=TLS_1_2,
 )
-AUTHENTICATED_UNENCRYPTED = Profile(  # IHE's, never one of PS3.15
+AUTHENTICATED_UNENCRYPTED = TLSProfile(  # IHE's, never one of PS3.15
     title="Authenticated unencrypted communication",
     suites=frozenset({_NULL}),
     newest=TLS_1_2,
@@ -234,12 +234,12 @@ def by_strength(suites: Collection[str]) -> list[str]:
     return sorted(suites, key=_STRENGTH.__getitem__, reverse=True)
 
 
-def available(offered: Collection[str]) -> list[Profile]:
+def available(offered: Collection[str]) -> list[TLSProfile]:
     """List the profiles that exist where the library has the suites `offered`, by TLS names."""
     return [p for p in PROFILES if p.requires is None or p.requires in offered]
 
 
-def check_addition(profile: Profile, name: str, offered: Collection[str]) -> Iterator[Finding]:
+def check_addition(profile: TLSProfile, name: str, offered: Collection[str]) -> Iterator[Finding]:
     """Judge a suite that a user adds to `profile`; `offered` are the library's, by TLS names."""
     if name not in offered:
         yield fatal(
@@ -260,7 +260,7 @@ def check_addition(profile: Profile, name: str, offered: Collection[str]) -> Ite
             pass
 
 
-def _check_for_rfc_8996(profile: Profile, name: str) -> Iterator[Finding]:
+def _check_for_rfc_8996(profile: TLSProfile, name: str) -> Iterator[Finding]:
     avoid = "RFC 9325 recommends that such cipher suites should not be used"
     if "_NULL_" in name:
         yield _unencrypted(profile, name)
@@ -283,7 +283,7 @@ def _check_for_rfc_8996(profile: Profile, name: str) -> Iterator[Finding]:
         )
 
 
-def _check_for_rfc_7525(profile: Profile, name: str) -> Iterator[Finding]:
+def _check_for_rfc_7525(profile: TLSProfile, name: str) -> Iterator[Finding]:
     if "_NULL_" in name:
         yield _unencrypted(profile, name)
     elif name.startswith("TLS_RSA_"):
@@ -293,7 +293,7 @@ def _check_for_rfc_7525(profile: Profile, name: str) -> Iterator[Finding]:
         )
 
 
-def _unencrypted(profile: Profile, name: str) -> Finding:
+def _unencrypted(profile: TLSProfile, name: str) -> Finding:
     return fatal(
         f"Unencrypted ciphersuite '{name}' not permitted with security profile '{profile.title}'"
     )

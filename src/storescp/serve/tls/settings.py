@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
-from storescp.serve.tls.profiles import BCP_195_RFC_8996, Profile
+from storescp.serve.tls.profiles import BCP_195_RFC_8996, TLSProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class TLSSettings:
     trusted_directories: tuple[str, ...] = ()
     crl_files: tuple[str, ...] = ()
     crl_checks: CRLChecks | None = None
-    profile: Profile = BCP_195_RFC_8996
+    profile: TLSProfile = BCP_195_RFC_8996
     additional_suites: tuple[str, ...] = ()
     dh_parameter_file: str | None = None
     expected_server_name: str | None = None

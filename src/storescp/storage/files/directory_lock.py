@@ -13,14 +13,14 @@ import struct
 _FLOCK = struct.Struct("hhqqi0q")  # struct flock of fcntl(2): type, whence, start, length, pid
 _LARGEST_OFFSET = 2**62 - 1
 
-NO_CLAIM = 0
+NO_LOCK = 0
 
 
-class Claim:
+class DirectoryLock:
     """The mark of one receiver.
 
     Attributes:
-        number: identifies the mark, `NO_CLAIM` where the directory cannot be marked.
+        number: identifies the mark, `NO_LOCK` where the directory cannot be marked.
     """
 
     __slots__ = ("_descriptor", "_directory", "number")
@@ -29,7 +29,7 @@ class Claim:
         """Mark `directory`, if it can be read and its file system has locks; never raises."""
         self._directory = directory
         self._descriptor = -1
-        self.number = NO_CLAIM
+        self.number = NO_LOCK
         try:
             self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
             number = 1 + int.from_bytes(os.urandom(8), "big") % _LARGEST_OFFSET

@@ -3,7 +3,7 @@
 import os
 import struct
 
-_LOOKED_AT = 2048
+_EXAMINED_BYTES = 2048
 _OFFSET = 132  # preamble and prefix
 _SOP_INSTANCE_UID = (0x0002, 0x0003)
 
@@ -21,7 +21,7 @@ def stored_instance_uid(path: str) -> str:
         # A pipe of this name must not stop us.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            start = os.read(descriptor, _LOOKED_AT)
+            start = os.read(descriptor, _EXAMINED_BYTES)
         finally:
             os.close(descriptor)
     except OSError:

@@ -23,13 +23,13 @@ from storescp.storage.naming.rules import FileName
 
 _IOV_MAX = 1024
 """Buffers per system call, Linux."""
-_MOST_BYTES = 4 << 20
-_MOST_CHUNKS = 16 * _IOV_MAX
+_MAXIMUM_BUFFERED_BYTES = 4 << 20
+_MAXIMUM_BUFFERED_CHUNKS = 16 * _IOV_MAX
 """What is collected before it is written unasked: inflated data and tiny chunks add up."""
-_COPIED_AT_ONCE = 1 << 30
+_COPY_BYTES = 1 << 30
 
 
-class Stored(NamedTuple):
+class StoredInstance(NamedTuple):
     """A complete instance file."""
 
     directory: str
@@ -102,14 +102,20 @@ class InstanceFile:
         """
         self._pending.append(chunk)
         self._end += len(chunk)
-        if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
+        if (
+            self._end - self._written > _MAXIMUM_BUFFERED_BYTES
+            or len(self._pending) > _MAXIMUM_BUFFERED_CHUNKS
+        ):
             self.flush()
 
     def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
         """Append views, of so many bytes altogether; as `write` does each of them."""
         self._pending.extend(chunks)
         self._end += length
-        if self._end - self._written > _MOST_BYTES or len(self._pending) > _MOST_CHUNKS:
+        if (
+            self._end - self._written > _MAXIMUM_BUFFERED_BYTES
+            or len(self._pending) > _MAXIMUM_BUFFERED_CHUNKS
+        ):
             self.flush()
 
     def flush(self) -> None:
@@ -245,7 +251,7 @@ class InstanceFile:
             self._place, other._place = other._place, self._place
             self._name, other._name = other._name, self._name
 
-    def commit(self, directory: str, name: FileName, *, look: bool = True) -> Stored:
+    def commit(self, directory: str, name: FileName, *, look: bool = True) -> StoredInstance:
         """Complete the file and give it its final name, at one stroke.
 
         When this returns, a reader finds the whole file. If it raises, the file is gone and an
@@ -293,7 +299,7 @@ class InstanceFile:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _place_at(self, directory: str, name: FileName, *, look: bool) -> Stored:
+    def _place_at(self, directory: str, name: FileName, *, look: bool) -> StoredInstance:
         try:
             return self._rename(directory, name, look=look)
         except OSError as error:
@@ -301,14 +307,14 @@ class InstanceFile:
                 raise
         return self._copy_to(directory, name)
 
-    def _rename(self, directory: str, name: FileName, *, look: bool) -> Stored:
+    def _rename(self, directory: str, name: FileName, *, look: bool) -> StoredInstance:
         if "/" in name.text:  # from a file name extension
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name.text)
         if not name.stem:
             path = f"{directory}/{name.text}"
             replaced = look and os.access(path, os.F_OK, follow_symlinks=False)
             os.rename(self._name, path, src_dir_fd=self._place)
-            return Stored(directory, name.text, replaced)
+            return StoredInstance(directory, name.text, replaced)
         choices = name.choices()
         while True:
             text = next(choices)
@@ -318,11 +324,11 @@ class InstanceFile:
             except FileExistsError:
                 if name.instance_uid and stored_instance_uid(path) == name.instance_uid:
                     os.rename(self._name, path, src_dir_fd=self._place)
-                    return Stored(directory, text, replaced=True)
+                    return StoredInstance(directory, text, replaced=True)
             else:
-                return Stored(directory, text, replaced=False)
+                return StoredInstance(directory, text, replaced=False)
 
-    def _copy_to(self, directory: str, name: FileName) -> Stored:
+    def _copy_to(self, directory: str, name: FileName) -> StoredInstance:
         """Commit to a directory on another file system: from a hidden place there."""
         if directory == self._output.path:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), directory)
@@ -364,5 +370,5 @@ def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length
 
 def _copy(source: int, offset: int, target: int) -> None:
     """Append the rest of a file to another, in the kernel."""
-    while copied := os.sendfile(target, source, offset, _COPIED_AT_ONCE):
+    while copied := os.sendfile(target, source, offset, _COPY_BYTES):
         offset += copied

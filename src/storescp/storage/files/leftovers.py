@@ -10,15 +10,15 @@ import zlib
 from dataclasses import dataclass
 from typing import Self
 
-from storescp.storage.files.directory_lock import NO_CLAIM, is_claimed
+from storescp.storage.files.directory_lock import NO_LOCK, is_claimed
 
-_DAY = 86400
+_DAY_SECONDS = 86400
 
 _hidden_name = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{1,16})-[0-9]+-[0-9]+\.part")
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class FileOwner:
     """Who makes, or made, unfinished files."""
 
     boot: str
@@ -26,7 +26,7 @@ class Receiver:
     host: str
     """Name of the machine or container."""
     claim: int
-    """Mark on the output directory, `NO_CLAIM` if there could be none."""
+    """Mark on the output directory, `NO_LOCK` if there could be none."""
 
     @classmethod
     def on_this_machine(cls, claim: int) -> Self:
@@ -49,7 +49,7 @@ class Receiver:
             now: seconds since 1970.
         """
         here = self.on_this_machine(self.claim)
-        if self.boot == here.boot and self.claim != NO_CLAIM:
+        if self.boot == here.boot and self.claim != NO_LOCK:
             return not is_claimed(directory, self.claim)
         if (
             self.boot != here.boot
@@ -60,13 +60,13 @@ class Receiver:
             return True
         # Another machine that shares the directory, or one that had no way to mark it. No time
         # limit of a receiver lets a transfer stand still for a day.
-        return modified < now - _DAY
+        return modified < now - _DAY_SECONDS
 
 
-def made_by(name: str) -> Receiver | None:
+def made_by(name: str) -> FileOwner | None:
     """Return the receiver that made a file; None if the name is none of ours."""
     match = _hidden_name.fullmatch(name)
-    return Receiver(match[1], match[2], int(match[3], 16)) if match else None
+    return FileOwner(match[1], match[2], int(match[3], 16)) if match else None
 
 
 def _boot_id() -> bytes:

@@ -12,8 +12,8 @@ import stat
 import sys
 
 from storescp.errors import CannotUnderstand, Limit, OutOfResources
-from storescp.storage.files.directory_lock import Claim, close_quietly
-from storescp.storage.files.leftovers import Receiver, made_by
+from storescp.storage.files.directory_lock import DirectoryLock, close_quietly
+from storescp.storage.files.leftovers import FileOwner, made_by
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -58,8 +58,8 @@ class OutputDirectory:
         self.durable = durable
         self.maximum_size = sys.maxsize if maximum_size is None else maximum_size
         self.reserve = reserve
-        self._claim: Claim | None = None
-        self._receiver = Receiver("", "", 0)
+        self._claim: DirectoryLock | None = None
+        self._receiver = FileOwner("", "", 0)
         self._place = -1
         self._number = 0
         self._open_files = 0
@@ -216,8 +216,8 @@ class OutputDirectory:
         if self._claim is None or not self._claim.holds():
             if self._claim is not None:
                 self._claim.close()
-            self._claim = Claim(self.path)
-            self._receiver = Receiver.on_this_machine(self._claim.number)
+            self._claim = DirectoryLock(self.path)
+            self._receiver = FileOwner.on_this_machine(self._claim.number)
         path = self._hidden_path()
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)

@@ -49,7 +49,7 @@ _LATIN_1 = {
 }
 _LATIN_1 |= {ord(letter): text for text, letters in _LATIN_1_LETTERS.items() for letter in letters}
 
-_LONGEST = 1024
+_MAXIMUM_CHARACTERS = 1024
 """Characters of a name that are looked at; a group of the standard has 64 (PS3.5 6.2, PN)."""
 
 _repeated = re.compile("(.)々")
@@ -125,7 +125,7 @@ def transliterate(text: str) -> str:
     What is not Latin-1 is romanised character by character, kana as Hepburn does it.
     """
     # NFKC also makes whole syllables of half-width katakana and their voicing marks.
-    text = unicodedata.normalize("NFKC", text[:_LONGEST])
+    text = unicodedata.normalize("NFKC", text[:_MAXIMUM_CHARACTERS])
     text = _repeated.sub(r"\1\1", text)
     return romanise_kana(text).translate(_Romanisation())
 

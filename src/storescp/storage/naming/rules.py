@@ -25,7 +25,7 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 UNKNOWN = "UNKNOWN"
 """Modality prefix of SOP classes that have none."""
 
-_LONGEST_NAME = 255
+_NAME_MAX_BYTES = 255
 """Bytes in a file name, on every file system that matters (NAME_MAX)."""
 
 
@@ -207,7 +207,7 @@ def study_directory(
         case ByPatientName():
             stamp = "_".join(_local_time(now))
             # Longer names fail in DCMTK, and with them the whole study.
-            name = directory_text(patient_name, character_set)[: _LONGEST_NAME - 1 - len(stamp)]
+            name = directory_text(patient_name, character_set)[: _NAME_MAX_BYTES - 1 - len(stamp)]
             return f"{name}_{stamp}"
 
 

@@ -16,7 +16,7 @@ class StudyFile(NamedTuple):
 
 
 @dataclass(slots=True)
-class Study:
+class CurrentStudy:
     """A study from its first object to its end."""
 
     uid: str
@@ -30,7 +30,7 @@ class Study:
     """In order of arrival; empty unless names are kept."""
 
 
-class StudyTracker:
+class CurrentStudyTracker:
     """At most one study at a time: it ends with an object of another one, or by time.
 
     Times are seconds of any clock that does not step, always the same one.
@@ -48,7 +48,7 @@ class StudyTracker:
         """
         self._timeout = timeout
         self._keep_names = keep_names
-        self.current: Study | None = None
+        self.current: CurrentStudy | None = None
 
     def directory_of(self, uid: str) -> str | None:
         """Return where objects of a study go, None if this is not the current study."""
@@ -56,13 +56,13 @@ class StudyTracker:
             return self.current.directory
         return None
 
-    def begin(self, uid: str, directory: str, now: float) -> Study | None:
+    def begin(self, uid: str, directory: str, now: float) -> CurrentStudy | None:
         """Make another study the current one, once it has a directory; return the one that ended.
 
         A study whose directory was refused or could not be made is not begun: its next object is
         examined anew.
         """
-        ended, self.current = self.current, Study(uid, directory, now)
+        ended, self.current = self.current, CurrentStudy(uid, directory, now)
         return ended
 
     def stored(self, name: str, prefix: str, now: float) -> None:
@@ -87,7 +87,7 @@ class StudyTracker:
             return None
         return self.current.last_object + self._timeout
 
-    def expire(self, now: float) -> Study | None:
+    def expire(self, now: float) -> CurrentStudy | None:
         """End the current study if its time has come, and return it.
 
         To be asked between objects, not while one is received: it may belong to this study.
@@ -95,7 +95,7 @@ class StudyTracker:
         deadline = self.deadline
         return self.finish() if deadline is not None and now >= deadline else None
 
-    def finish(self) -> Study | None:
+    def finish(self) -> CurrentStudy | None:
         """End the current study, if there is one, and return it: at the end of the program."""
         ended, self.current = self.current, None
         return ended

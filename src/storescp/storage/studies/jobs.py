@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.study_store import Job, Round
 from storescp.storage.studies.user_commands import (
     Command,
-    Peer,
+    PeerIdentity,
     ReceivedObject,
     on_end_of_study,
     on_reception,
@@ -17,7 +17,7 @@ def object_job(
     key: str,
     template: str,
     received: ReceivedObject,
-    peer: Peer,
+    peer: PeerIdentity,
     one: Round | None,
     now: float,
     owner: str = "",
@@ -54,7 +54,7 @@ def study_job(template: str, one: Round, now: float) -> Job:
         "study": one.study,
         "objects": str(one.objects),
         "round": str(one.number),
-        **_of_peer(Peer(one.calling_ae_title, one.called_ae_title, one.calling_address)),
+        **_of_peer(PeerIdentity(one.calling_ae_title, one.called_ae_title, one.calling_address)),
     }
     return Job(one.token, "study", one.key, template, _given(values), now)
 
@@ -62,9 +62,9 @@ def study_job(template: str, one: Round, now: float) -> Job:
 def command(job: Job) -> Command:
     """Return what the shell is given."""
     values = dict(job.values)
-    peer = Peer(values["calling"], values["called"], values["address"])
+    peer = PeerIdentity(values["calling"], values["called"], values["address"])
     if job.kind == "study":
-        study = Study(values["study"], values["directory"], 0.0, int(values["objects"]))
+        study = CurrentStudy(values["study"], values["directory"], 0.0, int(values["objects"]))
         made = on_end_of_study(job.template, study, peer)
     else:
         received = ReceivedObject(
@@ -96,7 +96,7 @@ def description(job: Job) -> str:
     return f"{job.key}  {job.kind}  {about}  {attempts}  {job.why}  {job.template}"
 
 
-def _of_peer(peer: Peer) -> dict[str, str | None]:
+def _of_peer(peer: PeerIdentity) -> dict[str, str | None]:
     return {
         "calling": peer.calling_ae_title,
         "called": peer.called_ae_title,

@@ -15,7 +15,7 @@ from storescp.storage.studies.study_store import (
     StoredFile,
     is_first_attempt,
 )
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
 _Group = TypeVar("_Group")
 _Member = TypeVar("_Member")
@@ -225,7 +225,7 @@ class MemoryStore:
             self._set(self._files, key, {})
         return self._files[key]
 
-    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: PeerIdentity) -> bool:
         round_ = self._rounds.get(round_key)
         if round_ is None or round_.state is not RoundState.OPEN:
             return False

@@ -19,12 +19,12 @@ from storescp.errors import CannotRecord, StateLost
 from storescp.storage.files.directory_lock import close_quietly
 from storescp.storage.files.output_directory import fsync_directory
 from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
 VERSION = 2
 """Of the schema, in `PRAGMA user_version`."""
 
-_PATIENCE = 30.0
+_BUSY_TIMEOUT_SECONDS = 30.0
 """Seconds to wait for programs that look into the database."""
 
 # No index of what changes with each object: when to look at a round is a column of its own.
@@ -197,7 +197,9 @@ class SQLiteStore:
     def _connect(self) -> sqlite3.Connection:
         previous = os.umask(0o077)  # names of patients may be in the names of directories
         try:
-            database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+            database = sqlite3.connect(
+                self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
+            )
         finally:
             os.umask(previous)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -329,7 +331,7 @@ class SQLiteStore:
 
     # -- files
 
-    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: PeerIdentity) -> bool:
         new = self._run(
             "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)",
             round_key,

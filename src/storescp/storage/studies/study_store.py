@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
 
 class RoundState(IntEnum):
@@ -181,7 +181,7 @@ class StudyStore(Protocol):
 
     # -- files
 
-    def add_file(self, round_key: int, file: StoredFile, now: float, peer: Peer) -> bool:
+    def add_file(self, round_key: int, file: StoredFile, now: float, peer: PeerIdentity) -> bool:
         """Add a file that came from a peer to a round, unless it has one of that name; False if the round is not open.
 
         It is counted, and the round has its last object now. Called for each object: the less it does, the better.

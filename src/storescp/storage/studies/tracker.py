@@ -26,7 +26,7 @@ from storescp.storage.studies.study_store import (
     StoredFile,
     StudyStore,
 )
-from storescp.storage.studies.user_commands import Peer
+from storescp.storage.studies.user_commands import PeerIdentity
 
 _BATCH = 500
 """Rows that one transaction changes at most, where there may be many: others wait for their turn meanwhile."""
@@ -48,7 +48,7 @@ class Sender(NamedTuple):
 
     association: str
     owner: str
-    peer: Peer = Peer("", "", "")
+    peer: PeerIdentity = PeerIdentity("", "", "")
 
 
 class Tracker:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from storescp.printable import printable
 from storescp.storage.naming.sanitise import sanitise
-from storescp.storage.studies.current_study import Study
+from storescp.storage.studies.current_study import CurrentStudy
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerIdentity:
     """Who sent it; one character per byte that was received."""
 
     calling_ae_title: str
@@ -50,7 +50,7 @@ class Command:
     """Variables in addition to those of this process."""
 
 
-def on_reception(template: str, received: ReceivedObject, peer: Peer) -> Command:
+def on_reception(template: str, received: ReceivedObject, peer: PeerIdentity) -> Command:
     """Return the command that follows a received object.
 
     Replaced are, in this order, `#p` (directory), `#f` (file name), `#a` (calling AE title), `#c`
@@ -75,7 +75,7 @@ def on_reception(template: str, received: ReceivedObject, peer: Peer) -> Command
     )
 
 
-def on_end_of_study(template: str, study: Study, peer: Peer) -> Command:
+def on_end_of_study(template: str, study: CurrentStudy, peer: PeerIdentity) -> Command:
     """Return the command that follows a finished study.
 
     Replaced are, in this order, `#p` (directory of the study), `#a`, `#c` and `#r`, those of the
@@ -92,7 +92,7 @@ def on_end_of_study(template: str, study: Study, peer: Peer) -> Command:
     )
 
 
-def _with_peer(line: str, peer: Peer) -> str:
+def _with_peer(line: str, peer: PeerIdentity) -> str:
     for placeholder, name, value in (
         ("#a", "calling aetitle", peer.calling_ae_title),
         ("#c", "called aetitle", peer.called_ae_title),
@@ -110,7 +110,7 @@ def _with_peer(line: str, peer: Peer) -> str:
     return line
 
 
-def _environment(peer: Peer, *values: Mapping[str, str | None]) -> dict[str, str]:
+def _environment(peer: PeerIdentity, *values: Mapping[str, str | None]) -> dict[str, str]:
     """Return the variables: texts and paths of our own, then those that a peer sent."""
     *own, sent = values
     variables = {name: value for group in own for name, value in group.items() if value is not None}
