@@ -170,7 +170,7 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
             group="modes",
         ),
         Workload(
-            "CT, -xcr true", _CT, 140, _both("-xcr", "true"), _beside_dcmtk(1.6), group="modes"
+            "CT, -xcr true", _CT, 280, _both("-xcr", "true"), _beside_dcmtk(1.6), group="modes"
         ),
         Workload("CT, +ti", _CT, 280, _both("+ti"), _beside_dcmtk(1.0), group="modes"),
         Workload("CT, +tb", _CT, 280, _both("+tb"), _beside_dcmtk(1.0), group="modes"),

@@ -99,7 +99,9 @@ def test_it_is_a_good_first_process(tmp_path: Path) -> None:
         peer.associate(CONTEXTS)
         for number in range(3):
             assert store(peer, f"1.2.{number}") == "0000"
-        wait_until(lambda: len(list(descendants(pid))) == 1)  # the receiver, and no zombies
+        wait_until(
+            lambda: len(list(descendants(pid))) == 2
+        )  # receiver, command starter; no zombies
 
         os.kill(pid, signal.SIGTERM)
 

@@ -110,16 +110,23 @@ class Receiver:
         """
         if self._receiving.connected is not None:
             return self._serve_inetd(self._receiving.connected)
-        if self._viewers is None:
+        has_starter = self._receiving.starts_commands_apart
+        if self._viewers is None and not has_starter:
             return self._receive()
         if os.getpid() == 1:
             run_as_init()
         # Before there are a port and keys that they could hold.
-        self._viewers.start(self._leave_receiver)
+        if self._viewers is not None:
+            self._viewers.start(self._leave_receiver)
+        # The last one: others would hold its socket.
+        if has_starter:
+            self._commands.use_starter(self._leave_receiver)
         try:
             return self._receive()
         finally:
-            self._viewers.close()
+            self._commands.close()
+            if self._viewers is not None:
+                self._viewers.close()
 
     def _receive(self) -> int:
         """Open the port, and serve whoever comes."""
@@ -153,6 +160,7 @@ class Receiver:
             self._store.close()
             if self._studies is not None:
                 self._studies.close()
+            self._commands.close()
             self._close_hub(stopped)
             die_by(stopped.number)
         return 0
@@ -386,8 +394,7 @@ class Receiver:
     def _prepare_process(self) -> None:
         self._signals.install()
         watch_children(self._signals, self._children)
-        if self._viewers is not None:
-            self._signals.on(signal.SIGCHLD, self._reap)
+        self._signals.on(signal.SIGCHLD, self._reap)
         renewals: list[Callable[[], object]] = []
         if self._tls is not None:
             renewals.append(self._tls.reload)
@@ -401,6 +408,7 @@ class Receiver:
 
     def _reap(self) -> None:
         self._children.reap()
+        self._commands.collect()
         if self._viewers is not None:
             self._viewers.reap()
 

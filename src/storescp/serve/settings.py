@@ -56,3 +56,15 @@ class ReceiverSettings:
     def forks(self) -> bool:
         """Whether each association is a world of its own, as with `--fork`."""
         return self.working is not None and self.working.on_demand
+
+    @property
+    def starts_commands_apart(self) -> bool:
+        """Whether a process of its own starts the user's commands: where nobody waits for them, and none has its own means."""
+        has_commands = self.storing.exec_on_reception or self.storing.exec_on_eostudy
+        return (
+            has_commands is not None
+            and not self.exec_sync
+            and self.working is None
+            and self.side_by_side is None
+            and self.connected is None
+        )

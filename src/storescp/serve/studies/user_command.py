@@ -2,14 +2,16 @@
 
 import logging
 import os
-import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from storescp.errors import ConfigurationError
 from storescp.serve.process.children import Children, signal_name
+from storescp.serve.process.command_starter import CommandStarter, start_shell
 
 if TYPE_CHECKING:
+    from storescp.serve.reporting.event_emitter import CommandEventEmitter
     from storescp.serve.reporting.event_hub import EventHub
 
 
@@ -25,48 +27,85 @@ class CommandRunner:
         self._children = children
         self._synchronous = synchronous
         self._hub = hub
+        self._starter: CommandStarter | None = None
+
+    def use_starter(self, prepare: Callable[[], None]) -> None:
+        """Have commands started by a process of its own, which is forked now.
+
+        Args:
+            prepare: what the new process does first, such as giving privileges up.
+
+        Raises:
+            ConfigurationError: the system has no room for another process.
+        """
+        self._starter = CommandStarter(lambda line: _Run(line, None))
+        try:
+            self._starter.start(prepare)
+        except OSError as error:
+            raise ConfigurationError(f"cannot start a process: {error.strerror}") from error
+
+    def collect(self) -> None:
+        """Tell what the starter has reported; never waits."""
+        if self._starter is not None:
+            self._starter.collect()
+
+    def close(self) -> None:
+        """Wait until all commands have been started; they go on."""
+        if self._starter is not None:
+            self._starter.close()
 
     def run(self, command: str, variables: Mapping[str, str]) -> None:
         """Give `command` to the shell, with `variables` added to its environment.
 
         Failures are log lines: the object is stored, whatever becomes of the command.
         """
-        environment = {**os.environ, **variables}
         voice = None
         if self._hub is not None:
             from storescp.serve.reporting.event_emitter import CommandEventEmitter
 
             voice = CommandEventEmitter(self._hub, command, variables)
-        begun = time.monotonic()
-
-        def ended(status: int) -> None:
-            _report(command, status)
-            if voice is not None:
-                voice.ended(pid, status, time.monotonic() - begun)
-
+        run = _Run(command, voice)
+        if self._starter is not None:
+            self._starter.collect()
+            if self._starter.request(command, variables, None if voice is None else run):
+                return
         try:
-            pid = os.posix_spawn(
-                "/bin/sh",
-                ["/bin/sh", "-c", command],
-                environment,
-                # What handlers do here is not the command's business.
-                setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD],
-            )
+            pid = start_shell(command, variables)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the text
-            _logger.error("cannot execute command '%s' (%s)", command, error)
-            if voice is not None:
-                voice.failed(str(error))
+            run.failed(str(error))
             return
-        if voice is not None:
-            voice.started(pid)
+        run.started(pid)
         if not self._synchronous:
-            self._children.add(pid, ended)
+            self._children.add(pid, lambda status: run.ended(pid, status))
             return
         try:
             _, status = os.waitpid(pid, 0)
         except ChildProcessError:
             return
-        ended(status)
+        run.ended(pid, status)
+
+
+class _Run:
+    """Says how one command fares, in the log and to those that listen."""
+
+    def __init__(self, command: str, voice: "CommandEventEmitter | None") -> None:
+        self._command = command
+        self._voice = voice
+        self._begun = time.monotonic()
+
+    def started(self, pid: int) -> None:
+        if self._voice is not None:
+            self._voice.started(pid)
+
+    def failed(self, why: str) -> None:
+        _logger.error("cannot execute command '%s' (%s)", self._command, why)
+        if self._voice is not None:
+            self._voice.failed(why)
+
+    def ended(self, pid: int, status: int) -> None:
+        _report(self._command, status)
+        if self._voice is not None:
+            self._voice.ended(pid, status, time.monotonic() - self._begun)
 
 
 def _report(command: str, status: int) -> None:
