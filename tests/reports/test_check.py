@@ -312,6 +312,7 @@ def tls(tmp_path: Path) -> list[str]:
     """A key, a certificate below an intermediate authority, and the trusted authority."""
     root = Authority("Root CA")
     key, certificate = Authority("Middle CA", issuer=root).issue("server").save(tmp_path)
+    Path(key).chmod(0o600)
     return ["+tls", key, certificate, "+cf", save(tmp_path / "ca.pem", root.certificate)]
 
 
@@ -364,6 +365,29 @@ def test_certificates_are_good_for_long(tls: list[str], monkeypatch: pytest.Monk
 
     assert report.exit_code == 0
     assert "fits the certificate" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_told"), [(0o644, True), (0o604, True), (0o640, False), (0o400, False)]
+)
+def test_a_key_that_everybody_can_read(tls: list[str], mode: int, *, is_told: bool) -> None:
+    """A private key without a password is a secret."""
+    Path(tls[1]).chmod(mode)
+
+    warnings = of(examined(*tls), Weight.WARNING)
+
+    expected = f"The private key {tls[1]} can be read by every user of this machine (chmod o= takes that away)."
+    assert (expected in warnings) is is_told
+
+
+def test_a_key_with_a_password_may_be_read(tls: list[str], tmp_path: Path) -> None:
+    """A password protects it."""
+    key, certificate = Authority().issue("server").save(tmp_path, password="secret")
+    Path(key).chmod(0o644)
+
+    warnings = of(examined("+tls", key, certificate, "+pw", "secret", *tls[3:]), Weight.WARNING)
+
+    assert not any("can be read by every user" in text for text in warnings)
 
 
 def test_key_of_another_certificate(tls: list[str], tmp_path: Path) -> None:

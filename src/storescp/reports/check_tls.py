@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from datetime import datetime
 from typing import Protocol
 
@@ -50,9 +51,22 @@ def examine(settings: TLSSettings, now: datetime, findings: Findings) -> None:
             f"TLS: the private key {_path(settings.key_file)} fits the certificate"
             f" {_path(settings.certificate_file)}."
         )
+    _examine_secrecy(settings.key_file, findings)
     _examine_own(settings, now, findings)
     _examine_trust(settings, now, findings)
     _examine_revocation(settings, now, findings)
+
+
+def _examine_secrecy(path: str, findings: Findings) -> None:
+    """Look whether others than the owner and the group can read a private key, which a password may protect."""
+    try:
+        is_public = bool(os.stat(path).st_mode & stat.S_IROTH)
+    except OSError:
+        return  # the attempt to load it has said so
+    if is_public and not _has_password(path):
+        findings.warn(
+            f"The private key {_path(path)} can be read by every user of this machine (chmod o= takes that away)."
+        )
 
 
 def _has_password(path: str) -> bool:

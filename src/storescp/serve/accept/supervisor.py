@@ -423,8 +423,11 @@ class Supervisor:
     def _wait_for_connection(
         self, control: socket.socket
     ) -> tuple[PendingPeer, Admission | None] | None:
-        with self._signals.waiting():
-            said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
+        try:
+            with self._signals.waiting():
+                said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
+        except ConnectionResetError:
+            return None  # the supervisor was killed before it read what this process had said
         if not said or not descriptors:
             return None
         connected = socket.socket(fileno=descriptors[0])
