@@ -15,7 +15,8 @@ from storescp.config.command_line import Evaluation, parse
 from storescp.config.options.evaluation import Stage
 from storescp.reports import check
 from storescp.reports.check import Report, Weight
-from storescp.serve.studies.state_directory import StateDirectory
+from storescp.serve.process import privileges
+from storescp.serve.studies.state_directory import DATABASE, StateDirectory
 from tests.peers.authority import CLIENT, Authority, save
 from tests.peers.servers import our_command, our_environment
 
@@ -132,8 +133,9 @@ def test_what_this_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
         (("-xcr", "$TOOL #p"), Weight.FINE, "The shell runs the command"),
         (("-xcr", "'"), Weight.FINE, "The shell runs the command"),
         (("-su", "s", "-xcs", "/no/such"), Weight.WARNING, "--exec-on-eostudy cannot be run"),
-        (("--events", "/nowhere/e"), Weight.ERROR, "there is no directory /nowhere"),
-        (("--events", "/"), Weight.ERROR, "which is a directory"),
+        (("--events", "/nowhere/e"), Weight.ERROR, "events to /nowhere/e: No such file"),
+        (("--events", "/"), Weight.ERROR, "events to /: Is a directory"),
+        (("--events", "/proc/e"), Weight.ERROR, "events to /proc/e: "),
         (("--events", "-"), Weight.FINE, "standard output"),
         (("--http", "0"), Weight.FINE, "is at http://127.0.0.1:0/, for everybody, without names"),
         (("--http", "[::1]:0", "--show-identifiers"), Weight.FINE, "with names of patients"),
@@ -162,21 +164,19 @@ def test_remarks(arguments: tuple[str, ...], weight: Weight, expected: str) -> N
     )
 
 
-@pytest.mark.parametrize(
-    ("mode", "fate"),
-    [(0o700, Weight.ERROR), (0o770, Weight.FINE), (0o707, Weight.ERROR), (0o750, Weight.ERROR)],
-)
-def test_user(mode: int, fate: Weight, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever receives must be able to write, by owner, group and mode of the output directory."""
+@pytest.mark.parametrize("may_write", [True, False])
+def test_user(monkeypatch: pytest.MonkeyPatch, *, may_write: bool) -> None:
+    """Whoever receives must be able to write: that is tried by a process that has become the user."""
+    here = os.getpid()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    os.chmod(".", mode)
+    monkeypatch.setattr(privileges, "become", lambda _: None)
+    monkeypatch.setattr(os, "access", lambda *_: os.getpid() == here or may_write)
 
-    report = examined("--user", f"4444:{os.getgid()}")
+    report = examined("--user", "4444:44")
 
     assert "It becomes user 4444 once the port is open." in of(report, Weight.FINE)
-    assert any("may not write" in text for text in of(report, Weight.ERROR)) == (
-        fate is Weight.ERROR
-    )
+    expected = f"User 4444 may not write to the output directory {os.getcwd()}."
+    assert of(report, Weight.ERROR) == ([] if may_write else [expected])
 
 
 def test_users_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_users_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         "there is no user" in text for text in of(examined("--user", "no-such"), Weight.ERROR)
     )
 
-    nowhere = examined("--user", "4444:44", "-od", "nowhere")
+    nowhere = examined("--user", f"{os.geteuid()}:{os.getegid()}", "-od", "nowhere")
     assert of(nowhere, Weight.ERROR) == [
         (
             "Specified output directory does not exist."
@@ -246,22 +246,41 @@ def test_host_rules(allow: str, deny: str, fate: str) -> None:
 
 def test_state_directory(tmp_path: Path) -> None:
     """It is free, in use by another receiver, or cannot be had; nothing is made."""
-    free = examined("--state-directory", "state", "-su", "s")
-    assert f"What is known of studies is kept in {tmp_path}/state." in of(free, Weight.FINE)
-    assert not Path("state").exists()
+    for path in ("state", "a/b/state"):
+        free = examined("--state-directory", path, "-su", "s")
+        assert f"What is known of studies is kept in {tmp_path}/{path}." in of(free, Weight.FINE)
+        assert not list(tmp_path.iterdir())
 
     taken = StateDirectory("state")
     used = examined("--state-directory", "state", "-su", "s")
     taken.close()
-    assert f"The state directory {tmp_path}/state is in use by another receiver." in of(
+    assert f"State directory {tmp_path}/state is in use by another receiver." in of(
         used, Weight.ERROR
     )
     assert examined("--state-directory", "state", "-su", "s").exit_code == 0
 
+
+@pytest.mark.parametrize("path", ["file", "file/state", "/proc/x", "/proc/x/y", "/dev/null"])
+def test_state_directories_that_cannot_be_had(path: str) -> None:
+    """Whatever the start would say of it, the check says."""
     Path("file").touch()
-    for path, reason in (("file", "is none"), ("nowhere/state", "cannot be written or made")):
-        report = examined("--state-directory", path, "-su", "s")
-        assert any(reason in text for text in of(report, Weight.ERROR))
+
+    report = examined("--state-directory", path, "-su", "s")
+
+    errors = of(report, Weight.ERROR)
+    assert len(errors) == 1
+    assert errors[0].startswith(f"Cannot use state directory {os.path.abspath(path)}: ")
+
+
+def test_a_state_that_cannot_be_read(tmp_path: Path) -> None:
+    """What an earlier start has left is opened, too."""
+    StateDirectory("state").close()
+    (tmp_path / "state" / DATABASE).write_bytes(b"no database" * 1000)
+
+    report = examined("--state-directory", "state", "-su", "s")
+
+    assert report.exit_code == 1
+    assert DATABASE in of(report, Weight.ERROR)[0]
 
 
 def test_wrong_host_rules(tmp_path: Path) -> None:
@@ -297,10 +316,7 @@ def test_log_configuration(tmp_path: Path) -> None:
     assert f"The log goes to {tmp_path}/a.log." in of(report, Weight.FINE)
     warnings = of(report, Weight.WARNING)
     assert warnings[0].endswith("Invalid appender: C")
-    assert (
-        warnings[1]
-        == f"The log cannot go to {tmp_path}/no/b.log: there is no directory {tmp_path}/no."
-    )
+    assert warnings[1] == f"The log cannot go to {tmp_path}/no/b.log, which cannot be opened."
     assert not Path("a.log").exists()
 
 
@@ -382,7 +398,7 @@ def test_a_key_that_everybody_can_read(tls: list[str], mode: int, *, is_told: bo
 
 def test_a_key_with_a_password_may_be_read(tls: list[str], tmp_path: Path) -> None:
     """A password protects it."""
-    key, certificate = Authority().issue("server").save(tmp_path, password="secret")
+    key, certificate = Authority().issue("server").save(tmp_path, password=b"secret")
     Path(key).chmod(0o644)
 
     warnings = of(examined("+tls", key, certificate, "+pw", "secret", *tls[3:]), Weight.WARNING)

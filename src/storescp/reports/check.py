@@ -1,17 +1,18 @@
 """Whether the program would start with these options, in sentences, without starting it: `--check`.
 
-What can be tried is tried with the code that the start runs: files are loaded, the port is taken and given back. Nothing
-is listened on, written, run or removed.
+What can be tried is tried with the code that the start runs, as the user that it becomes: files are loaded, the port is
+taken and given back, the state directory and the files that are written to are opened. Nothing is listened on, run, or
+left behind.
 """
 
+import contextlib
 import logging
 import os
 import re
 import shlex
 import shutil
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,16 +21,17 @@ from enum import Enum
 from storescp.compilation import Form, form
 from storescp.config import settings
 from storescp.config.choices import CommandLine
-from storescp.errors import ConfigurationError
+from storescp.errors import ConfigurationError, OutOfResources
 from storescp.log import setup
 from storescp.printable import printable
+from storescp.reports.rehearsal import as_user, untouched
 from storescp.serve.accept.listening_socket import bind
 from storescp.serve.accept.settings import IPVersion, ListenAddress
 from storescp.serve.access.peer_admission import PeerAdmission
-from storescp.serve.process.privileges import User
-from storescp.serve.reporting.event_file import STANDARD_OUTPUT
+from storescp.serve.process.privileges import check_may_write
+from storescp.serve.reporting.event_file import STANDARD_OUTPUT, EventFile
 from storescp.serve.settings import ReceiverSettings
-from storescp.serve.studies.state_directory import is_in_use
+from storescp.serve.studies.state_directory import MARK, StateDirectory
 from storescp.storage.naming.rules import ByPatientName, ByStudyUID, ByTimestamp, Flat
 from storescp.storage.settings import StorageSettings
 from storescp.uids import TRANSFER_SYNTAXES, VERIFICATION
@@ -174,8 +176,7 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
         _examine_user(receiving, findings)
         _examine_commands(receiving.storing, findings)
         _examine_access(receiving, findings)
-        _examine_events(receiving.events, findings)
-        _examine_state(receiving, findings)
+        _examine_what_the_user_opens(receiving, findings)
         _examine_page(receiving, findings)
     with findings.trying():
         if (chosen := settings.tls(command_line)) is not None:
@@ -243,32 +244,13 @@ def _examine_output(storing: StorageSettings, findings: _Findings) -> None:
 
 
 def _examine_user(receiving: ReceiverSettings, findings: _Findings) -> None:
-    user, storing = receiving.user, receiving.storing
+    user = receiving.user
     if user is None:
         return
     if os.geteuid() not in {0, user.uid}:
         findings.fail(f"Only root can become user {printable(user.name)}.")
         return
     findings.fine(f"It becomes user {printable(user.name)} once the port is open.")
-    directory = storing.rules.directory
-    if os.path.isdir(directory) and not storing.ignore and not _may_write(user, directory):
-        findings.fail(
-            f"User {printable(user.name)} may not write to {_path(directory)}, by its owner and mode."
-        )
-
-
-def _may_write(user: User, directory: str) -> bool:
-    """Tell whether owner, group and mode of a directory let a user make files in it."""
-    status = os.stat(directory)
-    if user.uid == 0:
-        return True
-    if status.st_uid == user.uid:
-        needed = stat.S_IWUSR | stat.S_IXUSR
-    elif status.st_gid in user.groups:
-        needed = stat.S_IWGRP | stat.S_IXGRP
-    else:
-        needed = stat.S_IWOTH | stat.S_IXOTH
-    return status.st_mode & needed == needed
 
 
 def _layout(storing: StorageSettings) -> str:
@@ -374,9 +356,9 @@ def _examine_access(receiving: ReceiverSettings, findings: _Findings) -> None:
         findings.fine(f"A host that no rule names, such as 192.0.2.1, is {fate}.")
 
 
-def _tell_lists(gate: PeerAdmission, findings: _Findings) -> None:
-    admission = gate.admission("")
-    networks = gate.lists.networks
+def _tell_lists(peer_admission: PeerAdmission, findings: _Findings) -> None:
+    admission = peer_admission.admission("")
+    networks = peer_admission.lists.networks
     for what, allowed in (
         ("calling AE titles", admission.calling_ae_titles),
         ("called AE titles", admission.called_ae_titles),
@@ -406,31 +388,70 @@ def _examine_log(command_line: CommandLine, findings: _Findings) -> None:
         for complaint in rehearsal.complaints:
             findings.warn(f"{_path(command_line.log_config)}: {printable(complaint)}")
         for path in rehearsal.files:
-            _examine_written("The log", path, findings, findings.warn)  # it is lost then
+            _examine_log_file(path, findings)
+
+
+def _examine_what_the_user_opens(receiving: ReceiverSettings, findings: _Findings) -> None:
+    """Open what the start opens once it has become the user: as that user, and without leaving a trace."""
+    user, storing = receiving.user, receiving.storing
+    if user is not None and os.geteuid() not in {0, user.uid}:
+        return  # nobody else can become that user, which was told
+
+    def examine() -> list[tuple[Weight, str]]:
+        found = _Findings()
+        directory = storing.rules.directory
+        if user is not None and os.path.isdir(directory) and not storing.ignore:
+            with found.trying():
+                check_may_write(user, directory)
+        _examine_events(receiving.events, found)
+        _examine_state(receiving, found)
+        return found.remarks
+
+    with findings.trying():
+        findings.remarks.extend(as_user(user, examine))
 
 
 def _examine_events(path: str | None, findings: _Findings) -> None:
     if path == STANDARD_OUTPUT:
         findings.fine("Events are written to standard output.")
     elif path is not None:
-        _examine_written("The stream of events", path, findings, findings.fail)
+        with findings.trying(), untouched(path):
+            EventFile(path).close()
+            findings.fine(f"The stream of events goes to {_path(path)}.")
 
 
 def _examine_state(receiving: ReceiverSettings, findings: _Findings) -> None:
-    """Look whether the state directory can be had, which is made if it does not exist."""
+    """Look whether the state directory can be had, which is made if it does not exist, and what is in it read."""
     studies = receiving.side_by_side
     if studies is None or studies.state_directory is None:
         return
     path = studies.state_directory
-    parent = os.path.dirname(os.path.abspath(path))
-    if os.path.exists(path) and not os.path.isdir(path):
-        findings.fail(f"The state directory {_path(path)} is none.")
-    elif not os.access(path if os.path.isdir(path) else parent, os.W_OK | os.X_OK):
-        findings.fail(f"The state directory {_path(path)} cannot be written or made by this user.")
-    elif is_in_use(path):
-        findings.fail(f"The state directory {_path(path)} is in use by another receiver.")
-    else:
+    with findings.trying(), contextlib.ExitStack() as ends:
+        with untouched(os.path.join(path, MARK)):  # it is still ours when it goes
+            directory = StateDirectory(path, patience=0)
+            ends.callback(directory.close)
+            _examine_store(directory.database)
         findings.fine(f"What is known of studies is kept in {_path(path)}.")
+
+
+def _examine_store(path: str) -> None:
+    """Read what an earlier start has left.
+
+    Raises:
+        ConfigurationError: that is not possible.
+    """
+    if not os.path.exists(path):
+        return
+    from storescp.storage.studies.sqlite_store import SQLiteStore
+
+    store = SQLiteStore(path, upgrade=False)
+    try:
+        with store.transaction():
+            pass
+    except OutOfResources as error:
+        raise ConfigurationError(str(error)) from error
+    finally:
+        store.close()
 
 
 def _examine_page(receiving: ReceiverSettings, findings: _Findings) -> None:
@@ -446,19 +467,20 @@ def _examine_page(receiving: ReceiverSettings, findings: _Findings) -> None:
         findings.fine(f"The status page is at {url(page.address, page.port)}, {token}, {names}.")
 
 
-def _examine_written(
-    what: str, path: str, findings: _Findings, complain: Callable[[str], None]
-) -> None:
-    """Look whether something can be written to a file, which need not exist yet."""
-    directory = os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        complain(f"{what} cannot go to {_path(path)}, which is a directory.")
-    elif not os.path.isdir(directory):
-        complain(f"{what} cannot go to {_path(path)}: there is no directory {_path(directory)}.")
-    elif not os.access(path if os.path.exists(path) else directory, os.W_OK):
-        complain(f"{what} cannot go to {_path(path)}, which this user cannot write.")
-    else:
-        findings.fine(f"{what} goes to {_path(path)}.")
+def _examine_log_file(path: str, findings: _Findings) -> None:
+    """Open a log file as its appender does; the program starts without it, too."""
+    from storescp.log.log4cplus.diagnostics import Diagnostics
+    from storescp.log.log4cplus.file import FileAppender, FileOptions
+
+    class Listener(Diagnostics):
+        def _complain(self, kind: str, text: str) -> None:  # noqa: ARG002
+            findings.warn(f"The log cannot go to {_path(path)}, which cannot be opened.")
+
+    before = len(findings.remarks)
+    with untouched(path):
+        FileAppender(Listener(), FileOptions(path)).close()
+    if len(findings.remarks) == before:
+        findings.fine(f"The log goes to {_path(path)}.")
 
 
 # Words

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
-from storescp.errors import ConfigurationError, HandshakeFailed
+from storescp.errors import HandshakeFailed
 from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
@@ -373,11 +373,10 @@ class Receiver:
         if user is None:
             return
         self._become_user()
-        directory = storing.rules.directory
-        if not storing.ignore and not os.access(directory, os.W_OK | os.X_OK):
-            raise ConfigurationError(
-                f"user {user.name} may not write to the output directory {directory}"
-            )
+        if not storing.ignore:
+            from storescp.serve.process import privileges
+
+            privileges.check_may_write(user, storing.rules.directory)
 
     def _leave_receiver(self) -> None:
         """Keep nothing of the receiver in a process that shows it."""

@@ -87,6 +87,18 @@ def become(user: User) -> None:
     os.environ.update({"USER": user.name, "LOGNAME": user.name, "HOME": user.home})
 
 
+def check_may_write(user: User, directory: str) -> None:
+    """Refuse an output directory that this process, which has become `user`, cannot make files in.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"user {user.name} may not write to the output directory {os.path.abspath(directory)}"
+        )
+
+
 def _is(user: User) -> bool:
     return (
         os.getresuid() == (user.uid,) * 3

@@ -17,8 +17,9 @@ from storescp.errors import ConfigurationError
 from storescp.storage.files.output_directory import fsync_directory
 
 DATABASE = "state.sqlite"
-_MARK = "in-use"
-_FILES = (*(f"{DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-lock", "-journal")), _MARK)
+MARK = "in-use"
+"""The file that is locked."""
+_FILES = (*(f"{DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-lock", "-journal")), MARK)
 """All that is ever in it; the mark last, so that what was not removed to the end is found again."""
 
 _LOCK_WAIT_SECONDS = 15.0
@@ -56,8 +57,7 @@ class StateDirectory:
             if path is None:
                 self._take_temporary(time.monotonic() + patience)
             else:
-                _make(self.path, durable=durable)
-                self._take(time.monotonic() + patience)
+                self._take_named(time.monotonic() + patience, durable=durable)
         except BlockingIOError as error:
             raise ConfigurationError(
                 f"state directory {self.path} is in use by another receiver"
@@ -71,6 +71,14 @@ class StateDirectory:
     def database(self) -> str:
         """Path of the database in it."""
         return os.path.join(self.path, DATABASE)
+
+    def _take_named(self, limit: float, *, durable: bool) -> None:
+        while True:
+            _make(self.path, durable=durable)
+            with contextlib.suppress(FileNotFoundError):
+                self._take(limit)
+                return
+            # A check of the options had made it, and has removed it again.
 
     def _take_temporary(self, limit: float) -> None:
         parent = _parent_of_temporary()
@@ -93,7 +101,7 @@ class StateDirectory:
             BlockingIOError: another receiver has marked it, and has not let it go in time.
             FileNotFoundError: it was removed meanwhile.
         """
-        mark = os.path.join(self.path, _MARK)
+        mark = os.path.join(self.path, MARK)
         lock = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             while not _lock_now(lock):
@@ -117,7 +125,7 @@ class StateDirectory:
 def is_in_use(path: str) -> bool:
     """Tell whether a receiver has a directory; takes it for a moment, if not."""
     try:
-        descriptor = os.open(os.path.join(path, _MARK), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(os.path.join(path, MARK), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False  # nobody ever had it
     try:
@@ -198,7 +206,7 @@ def _remove_if_left(path: str, now: float) -> None:
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:
             return
         try:
-            mark = os.open(_MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            mark = os.open(MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         except FileNotFoundError:
             if found.st_mtime < now - _UNMARKED_SECONDS:
                 _remove(path)
