@@ -46,10 +46,10 @@ def made() -> dict[str, str]:
     from storescp.reports import conformance
 
     defaults = CommandLine()
-    receiving = settings.receiving(defaults, settings.policy(defaults), None)
+    receiver_settings = settings.receiver_settings(defaults, settings.policy(defaults), None)
     return {
         "docs/options.md": option_page(),
-        "docs/conformance.md": conformance.statement(receiving, None),
+        "docs/conformance.md": conformance.statement(receiver_settings, None),
         "contrib/man/storescp.1": manual.page(),
         "contrib/completion/storescp.bash": completion.bash(),
         "contrib/completion/_storescp": completion.zsh(),

@@ -139,8 +139,10 @@ def _tell(evaluation: Evaluation, mode: Mode) -> int:
     from storescp.reports import conformance
 
     connected = 0 if command_line.inetd else None  # it is not looked at
-    receiving = settings.receiving(command_line, settings.policy(command_line), connected)
-    return _print(conformance.statement(receiving, settings.tls(command_line)))
+    receiver_settings = settings.receiver_settings(
+        command_line, settings.policy(command_line), connected
+    )
+    return _print(conformance.statement(receiver_settings, settings.tls(command_line)))
 
 
 def _configure_logging(command_line: CommandLine) -> None:

@@ -36,9 +36,9 @@ def command_line(text: str) -> CommandLine:
     return evaluation.run(Stage.SECURITY, verbose=True)
 
 
-def receiving(text: str) -> ReceiverSettings:
+def receiver_settings(text: str) -> ReceiverSettings:
     chosen = command_line(text)
-    return settings.receiving(chosen, settings.policy(chosen), None)
+    return settings.receiver_settings(chosen, settings.policy(chosen), None)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def receiving(text: str) -> ReceiverSettings:
 )
 def test_where_file_names_come_from(options: str, names: FileNames) -> None:
     """The last of two alternatives counts; the time, if it is asked for."""
-    assert receiving(options).storing.rules.file_names is names
+    assert receiver_settings(options).storage.rules.file_names is names
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_where_file_names_come_from(options: str, names: FileNames) -> None:
 )
 def test_layout(options: str, layout: Layout) -> None:
     """Each way of sorting has its own type."""
-    assert receiving(options).storing.rules.layout == layout
+    assert receiver_settings(options).storage.rules.layout == layout
 
 
 @pytest.mark.parametrize("option", ["-ss", "-su"])
 def test_prefix_that_leads_out_of_the_output_directory(option: str) -> None:
     """It is refused before anything is received."""
     with pytest.raises(ConfigurationError, match="would lead out of the output directory"):
-        receiving(f"{option} ../x")
+        receiver_settings(f"{option} ../x")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_prefix_that_leads_out_of_the_output_directory(option: str) -> None:
 )
 def test_what_is_done_with_objects(options: str, attribute: str, value: Any) -> None:
     """Options of storing, in the units of their settings."""
-    assert getattr(receiving(options).storing, attribute) == value
+    assert getattr(receiver_settings(options).storage, attribute) == value
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_is_done_with_objects(options: str, attribute: str, value: Any) -> 
 )
 def test_how_data_sets_are_written(options: str, attribute: str, value: Any) -> None:
     """Options of the encoding."""
-    assert getattr(receiving(options).storing.encoding, attribute) == value
+    assert getattr(receiver_settings(options).storage.encoding, attribute) == value
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,16 @@ def test_how_data_sets_are_written(options: str, attribute: str, value: Any) -> 
 )
 def test_time_limits(options: str, timeouts: Timeouts) -> None:
     """An idle association is limited as the socket is, but not where the end of a study is waited for."""
-    assert receiving(options).timeouts == timeouts
+    assert receiver_settings(options).timeouts == timeouts
 
 
 def test_disturbances() -> None:
     """They go to the association as they are."""
     expected = Disturbances(sleep_after=1, sleep_during=2, abort_after=True, abort_during=False)
 
-    assert receiving("--sleep-after 1 --sleep-during 2 --abort-after").disturbances == expected
+    assert (
+        receiver_settings("--sleep-after 1 --sleep-during 2 --abort-after").disturbances == expected
+    )
 
 
 def test_an_odd_pdu_size_is_rounded_down() -> None:
@@ -158,35 +160,35 @@ def test_processes(
     options: str, workers: int | None, on_demand: bool, queue_limit: int | None
 ) -> None:
     """With both options several associations are served at once, by one kind of supervisor."""
-    working = receiving(options).working
+    worker_settings = receiver_settings(options).worker_settings
 
-    assert working is not None
+    assert worker_settings is not None
     assert (workers, on_demand, queue_limit) == (
-        working.workers,
-        working.on_demand,
-        working.queue_limit,
+        worker_settings.workers,
+        worker_settings.on_demand,
+        worker_settings.queue_limit,
     )
 
 
 def test_one_process_without_options() -> None:
     """As in the reference: one association at a time, one study at a time, nobody shut out."""
-    chosen = receiving("")
+    chosen = receiver_settings("")
 
-    absent = "working side_by_side monitoring access_control gate user events".split()  # noqa: SIM905
+    absent = "worker_settings studies_in_parallel monitoring access_control peer_admission user events".split()  # noqa: SIM905
     assert [name for name in absent if getattr(chosen, name) is not None] == []
 
 
 def test_no_studies_without_sorting_or_commands() -> None:
     """There is nothing that should be remembered of them, though several processes receive."""
-    assert receiving("--workers 2").side_by_side is None
-    assert receiving("--workers 2 -su p").side_by_side is not None
-    assert receiving("--workers 2 -xcr true").side_by_side is not None
+    assert receiver_settings("--workers 2").studies_in_parallel is None
+    assert receiver_settings("--workers 2 -su p").studies_in_parallel is not None
+    assert receiver_settings("--workers 2 -xcr true").studies_in_parallel is not None
 
 
 def test_studies_in_parallel_end_by_time() -> None:
     """No other study ends one, so a minute of silence does, unless told otherwise."""
-    usual = receiving("--parallel-studies -su p").side_by_side
-    told = receiving("--parallel-studies -su p -tos 5").side_by_side
+    usual = receiver_settings("--parallel-studies -su p").studies_in_parallel
+    told = receiver_settings("--parallel-studies -su p -tos 5").studies_in_parallel
 
     assert usual is not None
     assert told is not None
@@ -200,8 +202,8 @@ def test_output_directory_is_absolute_where_it_is_remembered(
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("out").mkdir()
 
-    assert receiving("-od out").storing.rules.directory == "out"
-    remembered = receiving("-od out -su p --state-directory state").storing.rules.directory
+    assert receiver_settings("-od out").storage.rules.directory == "out"
+    remembered = receiver_settings("-od out -su p --state-directory state").storage.rules.directory
     assert remembered == str(tmp_path / "out")
 
 
@@ -233,7 +235,7 @@ def test_output_directory_that_is_none(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
     with pytest.raises(ConfigurationError, match="missing"):
-        settings.check_output_directory(receiving(f"-od {missing}").storing)
+        settings.check_output_directory(receiver_settings(f"-od {missing}").storage)
 
 
 def test_receiver_warns_of_an_odd_pdu_size(

@@ -134,7 +134,7 @@ def run(data: bytes) -> None:
     choices = Choices(data)
     mode, flags, piece = choices.byte(), choices.byte(), choices.byte()
     directory = scratch() + "/files"
-    storing = StorageSettings(
+    storage = StorageSettings(
         Rules(directory, _LAYOUTS[mode % 5], tuple(FileNames)[mode // 5 % 3]),
         encoding_of(choices),
         bit_preserving=flags & 3 == 3,
@@ -151,7 +151,7 @@ def run(data: bytes) -> None:
     try:
         with _watched_log():
             store = StoreSCP(
-                storing, commands.append, wall_clock=lambda: 1.7e9, clock=lambda: float(next(now))
+                storage, commands.append, wall_clock=lambda: 1.7e9, clock=lambda: float(next(now))
             )
             connection = Connection(
                 peer,
@@ -167,7 +167,7 @@ def run(data: bytes) -> None:
             store.end_association()
             store.close()
         stored = _check_files(directory)
-        assert bool(stored) or not commands or storing.ignore, "a success has no file"
+        assert bool(stored) or not commands or storage.ignore, "a success has no file"
         for command in commands:
             assert _command(command.line), command.line
             assert "\0" not in "".join(command.environment.values())

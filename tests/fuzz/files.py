@@ -229,16 +229,16 @@ def run_allow_list(data: bytes) -> None:
     name = scratch() + "/allowed"
     Path(name).write_bytes(data)
     listed = AllowListSource(files=(name,))
-    for allowing in (
+    for list_settings in (
         AllowListSettings(addresses=listed),
         AllowListSettings(calling_ae_titles=listed),
     ):
         try:
-            lists = AllowLists(allowing)
+            lists = AllowLists(list_settings)
         except ConfigurationError as error:
             check_log(str(error))
             continue
-        if allowing.addresses:
+        if list_settings.addresses:
             assert lists.has_address("192.0.2.77") in (False, b"/" in data or b"192.0.2.77" in data)
         else:
             assert lists.admission("192.0.2.77").calling_ae_titles is not None

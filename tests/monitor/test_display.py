@@ -20,7 +20,7 @@ def drawn(
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
-def receiving(peers: int) -> Model:
+def receiver_settings(peers: int) -> Model:
     model = Model(START)
     model.observe(event(Listening(104, "1.0", "fork")))
     for number in range(peers):
@@ -32,7 +32,7 @@ def receiving(peers: int) -> Model:
 
 def test_each_association_has_a_line() -> None:
     """With peer, titles, study, objects, size, rate and time."""
-    first, head, line = drawn(receiving(1))
+    first, head, line = drawn(receiver_settings(1))
 
     assert first.startswith("storescp, port 104: 1 association, 1 object, 1.5 MB, ")
     assert head.split() == ["from", "address", "to", "study", "objects", "size", "rate", "since"]
@@ -43,13 +43,13 @@ def test_each_association_has_a_line() -> None:
 
 def test_names_of_patients_are_shown_only_if_asked_for() -> None:
     """A terminal is seen by whoever passes."""
-    assert not any("DOE" in line for line in drawn(receiving(1)))
-    assert any("DOE^JOHN" in line for line in drawn(receiving(1), identifiers=True))
+    assert not any("DOE" in line for line in drawn(receiver_settings(1)))
+    assert any("DOE^JOHN" in line for line in drawn(receiver_settings(1), identifiers=True))
 
 
 def test_the_picture_is_never_higher_than_the_terminal() -> None:
     """What does not fit is counted."""
-    model = receiving(50)
+    model = receiver_settings(50)
     for number in range(5):
         model.observe(event(ConnectionRefused("timeout", f"reason {number}"), party()))
 
@@ -62,7 +62,7 @@ def test_the_picture_is_never_higher_than_the_terminal() -> None:
 
 def test_lines_are_cut_where_the_terminal_ends() -> None:
     """None is broken into two."""
-    model = receiving(2)
+    model = receiver_settings(2)
     model.observe(event(AssociationRejected(1, 1, 7, "because " * 50), party()))
 
     lines = drawn(model, width=60)
@@ -87,7 +87,7 @@ def test_peers_texts_are_not_markup() -> None:
 
 def test_totals_are_one_line() -> None:
     """What did not happen is not said."""
-    model = receiving(1)
+    model = receiver_settings(1)
     model.observe(event(RELEASED, party("a0", "CT0"), pid=0))
     assert summary(model, START) == "1 association, 1 object, 1.5 MB"
 

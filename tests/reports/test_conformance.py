@@ -79,8 +79,8 @@ def stated(*arguments: str) -> tuple[str, Policy]:
     """Return the statement, and the policy with which the program would run."""
     command_line = evaluated(*arguments)
     policy = settings.policy(command_line)
-    receiving = settings.receiving(command_line, policy, None)
-    return conformance.statement(receiving, settings.tls(command_line)), policy
+    receiver_settings = settings.receiver_settings(command_line, policy, None)
+    return conformance.statement(receiver_settings, settings.tls(command_line)), policy
 
 
 def section(text: str, number: str) -> str:
@@ -303,8 +303,10 @@ def test_transport_security(profile: tls_profiles.TLSProfile, tmp_path: Path) ->
         key, certificate, profile=profile, peer_authentication=PeerAuthentication.IGNORED
     )
     command_line = evaluated()
-    receiving = settings.receiving(command_line, settings.policy(command_line), None)
-    text = section(conformance.statement(receiving, chosen), "7.1")
+    receiver_settings = settings.receiver_settings(
+        command_line, settings.policy(command_line), None
+    )
+    text = section(conformance.statement(receiver_settings, chosen), "7.1")
     table = list(rows(text))
     versions = next(row[1] for row in table if row[0] == "versions")
     suites = {row[0]: row[1] for row in table if row[0].startswith("TLS_")}

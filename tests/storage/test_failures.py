@@ -58,7 +58,7 @@ def data_set(instance: str) -> bytes:
 
 
 @contextmanager
-def storing(directory: Path, mode: StorageSettings, *, durable: bool = True) -> Iterator[StoreSCP]:
+def storage(directory: Path, mode: StorageSettings, *, durable: bool = True) -> Iterator[StoreSCP]:
     rules = Rules(directory=str(directory), layout=mode.rules.layout)
     scp = StoreSCP(
         StorageSettings(rules, mode.encoding, bit_preserving=mode.bit_preserving, durable=durable),
@@ -107,7 +107,7 @@ def test_no_step_may_fail_unnoticed(
     """A700, or C000 for a study directory that cannot be had; the reason in the log; no file; the next one succeeds."""
     caplog.set_level(logging.ERROR, LOGGER)
     number = REASONS[reason]
-    with storing(tmp_path, MODES[mode]) as scp:
+    with storage(tmp_path, MODES[mode]) as scp:
         assert receive(scp, "1.1").status == 0
         with watched(failing(step, number)):
             outcome = receive(scp, "1.2")
@@ -139,7 +139,7 @@ def test_a_name_that_is_only_half_on_disk_is_no_success(tmp_path: Path, layout: 
             if os.path.isdir(synchronised[-1]) and "CT.1.2" in files(tmp_path):
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with storing(tmp_path, StorageSettings(Rules(layout=layout), Encoding())) as scp:
+    with storage(tmp_path, StorageSettings(Rules(layout=layout), Encoding())) as scp:
         assert receive(scp, "1.1").status == 0
         with watched(before):
             assert receive(scp, "1.2").status == 0xA700
@@ -159,7 +159,7 @@ def test_a_study_directory_that_cannot_be_made(
         if name == "mkdir" and str(arguments[0]).endswith("s_1.9"):
             raise OSError(number, os.strerror(number))
 
-    with storing(tmp_path, MODES["by study"]) as scp:
+    with storage(tmp_path, MODES["by study"]) as scp:
         with watched(before):
             assert receive(scp, "1.2").status == 0xC000
         assert files(tmp_path) == []

@@ -35,9 +35,9 @@ seconds = count()
 
 def make(directory: Path, *, bits: bool = False, **rest: Any) -> StoreSCP:
     rules = Rules(directory=str(directory))
-    storing = StorageSettings(rules, Encoding(), bit_preserving=bits, **rest)
+    storage = StorageSettings(rules, Encoding(), bit_preserving=bits, **rest)
     # Seconds pass between all that happens.
-    return StoreSCP(storing, lambda _: None, clock=lambda: float(next(seconds)))
+    return StoreSCP(storage, lambda _: None, clock=lambda: float(next(seconds)))
 
 
 def receive(scp: StoreSCP, instance: str, uid: str = EXPLICIT) -> Outcome:

@@ -48,14 +48,14 @@ class World:
     def __init__(self, directory: Path, layout: Layout, command: str | None = None) -> None:
         self.clock = Clock()
         self.tracker = Tracker(MemoryStore(), EndOfStudy(10.0), Retries())
-        self.storing = StorageSettings(
+        self.storage = StorageSettings(
             Rules(str(directory), layout), Encoding(), exec_on_reception=command
         )
         self.steps = 0
 
     def process(self) -> TrackingStoreSCP:
         return TrackingStoreSCP(
-            self.storing,
+            self.storage,
             self.tracker,
             self.clock,
             step=self.step,
@@ -220,7 +220,7 @@ def test_a_command_of_a_study_knows_its_round(tmp_path: Path) -> None:
 def test_what_is_ignored_is_not_remembered(tmp_path: Path) -> None:
     """With `--ignore` there is a command, but neither file nor study."""
     world = World(tmp_path, ByStudyUID("s"), "true")
-    world.storing = StorageSettings(
+    world.storage = StorageSettings(
         Rules(str(tmp_path), ByStudyUID("s")), Encoding(), ignore=True, exec_on_reception="true"
     )
     scp = world.process()

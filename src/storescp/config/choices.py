@@ -228,6 +228,6 @@ class CommandLine(NamedTuple):
     """`None`: as inherited."""
 
     @property
-    def side_by_side(self) -> bool:
+    def studies_in_parallel(self) -> bool:
         """Whether each study ends for itself."""
         return self.workers is not None or self.state_directory is not None or self.parallel_studies

@@ -94,8 +94,8 @@ def receiver(command_line: CommandLine, accepted: Policy, connected: int | None)
             command_line.max_pdu,
             accepted.maximum_length,
         )
-    chosen = receiving(command_line, accepted, connected)
-    check_output_directory(chosen.storing)
+    chosen = receiver_settings(command_line, accepted, connected)
+    check_output_directory(chosen.storage)
     return Receiver(
         chosen,
         dictionary=given_dictionary,
@@ -123,7 +123,7 @@ def _from_service_manager(
     return listening, service_manager.notifier(os.environ)
 
 
-def receiving(
+def receiver_settings(
     command_line: CommandLine, accepted: Policy, connected: int | None
 ) -> ReceiverSettings:
     """Return everything that steers reception; reads the lists of allowed peers, if there are any.
@@ -133,7 +133,7 @@ def receiving(
     """
     return ReceiverSettings(
         policy=accepted,
-        storing=_storing(command_line),
+        storage=_storage(command_line),
         port=command_line.port,
         ip_version=command_line.ip_version,
         connected=connected,
@@ -147,15 +147,15 @@ def receiving(
         ),
         host_lookup=command_line.host_lookup,
         access_control=_access_control(command_line),
-        gate=_gate(command_line),
+        peer_admission=_peer_admission(command_line),
         user=_user(command_line),
         announces=command_line.extended,
         verbose_contexts=command_line.verbose_pc,
         exec_sync=command_line.exec_sync or command_line.fork,
         events=command_line.events,
         monitoring=_monitoring(command_line),
-        working=_working(command_line),
-        side_by_side=_side_by_side(command_line),
+        worker_settings=_worker_settings(command_line),
+        studies_in_parallel=_studies_in_parallel(command_line),
     )
 
 
@@ -217,13 +217,13 @@ def _timeouts(command_line: CommandLine) -> Timeouts:
 def _idle_timeout(command_line: CommandLine) -> int | None:
     if command_line.idle_timeout is not None:
         return command_line.idle_timeout or None
-    if command_line.side_by_side:
+    if command_line.studies_in_parallel:
         return command_line.socket_timeout  # studies end without it, and it would keep its place
     # Where the end of a study is waited for, the reference lets associations idle.
     return None if command_line.eostudy_timeout is not None else command_line.socket_timeout
 
 
-def _working(command_line: CommandLine) -> "WorkerSettings | None":
+def _worker_settings(command_line: CommandLine) -> "WorkerSettings | None":
     if command_line.workers is None and not command_line.fork:
         return None
     from storescp.serve.accept.settings import WorkerSettings
@@ -237,9 +237,9 @@ _EOSTUDY_TIMEOUT = 60
 """Default where studies are received side by side: no other study ends one, so time has to."""
 
 
-def _side_by_side(command_line: CommandLine) -> "ParallelStudySettings | None":
+def _studies_in_parallel(command_line: CommandLine) -> "ParallelStudySettings | None":
     """Return how studies are received side by side; None: not at all, or there is nothing to remember of them."""
-    if not command_line.side_by_side:
+    if not command_line.studies_in_parallel:
         return None
     if command_line.sorting is None and command_line.exec_on_reception is None:
         return None
@@ -262,7 +262,7 @@ def _side_by_side(command_line: CommandLine) -> "ParallelStudySettings | None":
     )
 
 
-def _storing(command_line: CommandLine) -> StorageSettings:
+def _storage(command_line: CommandLine) -> StorageSettings:
     return StorageSettings(
         rules=Rules(
             directory=_output_directory(command_line),
@@ -319,16 +319,16 @@ def _layout(sorting: choices.Sorting | None) -> Layout:
             return ByPatientName()
 
 
-def check_output_directory(storing: StorageSettings) -> None:
+def check_output_directory(storage: StorageSettings) -> None:
     """Refuse an output directory that is none, or that objects cannot be written to.
 
     Raises:
         ConfigurationError: it is one.
     """
-    directory = storing.rules.directory
+    directory = storage.rules.directory
     if not os.path.isdir(directory):
         raise _unusable(directory, "does not exist")
-    if not storing.ignore and not os.access(directory, os.W_OK):
+    if not storage.ignore and not os.access(directory, os.W_OK):
         raise _unusable(directory, "is not writeable")
 
 
@@ -350,7 +350,7 @@ def _access_control(command_line: CommandLine) -> "AccessControl | None":
     )
 
 
-def _gate(command_line: CommandLine) -> "PeerAdmission | None":
+def _peer_admission(command_line: CommandLine) -> "PeerAdmission | None":
     if not any(
         (
             command_line.allow_calling,
@@ -387,7 +387,7 @@ def _monitoring(command_line: CommandLine) -> "MonitorSettings | None":
     from storescp.serve.studies.state_directory import DATABASE
 
     database = None
-    if command_line.state_directory is not None and _side_by_side(command_line) is not None:
+    if command_line.state_directory is not None and _studies_in_parallel(command_line) is not None:
         database = os.path.abspath(os.path.join(command_line.state_directory, DATABASE))
     return monitor_settings.settings(command_line, database)
 

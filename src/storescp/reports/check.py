@@ -171,13 +171,13 @@ def examine(command_line: CommandLine, now: float | None = None) -> Report:
             findings.fine(f"Data dictionaries are read from {printable(path)} (DCMDICTPATH).")
     _examine_port(command_line, findings)
     with findings.trying():
-        receiving = settings.receiving(command_line, policy or Policy({}), None)
-        _examine_output(receiving.storing, findings)
-        _examine_user(receiving, findings)
-        _examine_commands(receiving.storing, findings)
-        _examine_access(receiving, findings)
-        _examine_what_the_user_opens(receiving, findings)
-        _examine_page(receiving, findings)
+        receiver_settings = settings.receiver_settings(command_line, policy or Policy({}), None)
+        _examine_output(receiver_settings.storage, findings)
+        _examine_user(receiver_settings, findings)
+        _examine_commands(receiver_settings.storage, findings)
+        _examine_access(receiver_settings, findings)
+        _examine_what_the_user_opens(receiver_settings, findings)
+        _examine_page(receiver_settings, findings)
     with findings.trying():
         if (chosen := settings.tls(command_line)) is not None:
             from storescp.reports import check_tls
@@ -232,19 +232,19 @@ def _examine_port(command_line: CommandLine, findings: _Findings) -> None:
 # Where objects go
 
 
-def _examine_output(storing: StorageSettings, findings: _Findings) -> None:
-    directory = storing.rules.directory
+def _examine_output(storage: StorageSettings, findings: _Findings) -> None:
+    directory = storage.rules.directory
     with findings.trying():
-        settings.check_output_directory(storing)
-        if storing.ignore:
+        settings.check_output_directory(storage)
+        if storage.ignore:
             findings.warn("Objects would be received and forgotten (--ignore).")
             return
-        findings.fine(f"Objects are stored below {_path(directory)}, {_layout(storing)}.")
-        _examine_room(storing, findings)
+        findings.fine(f"Objects are stored below {_path(directory)}, {_layout(storage)}.")
+        _examine_room(storage, findings)
 
 
-def _examine_user(receiving: ReceiverSettings, findings: _Findings) -> None:
-    user = receiving.user
+def _examine_user(receiver_settings: ReceiverSettings, findings: _Findings) -> None:
+    user = receiver_settings.user
     if user is None:
         return
     if os.geteuid() not in {0, user.uid}:
@@ -253,8 +253,8 @@ def _examine_user(receiving: ReceiverSettings, findings: _Findings) -> None:
     findings.fine(f"It becomes user {printable(user.name)} once the port is open.")
 
 
-def _layout(storing: StorageSettings) -> str:
-    match storing.rules.layout:
+def _layout(storage: StorageSettings) -> str:
+    match storage.rules.layout:
         case Flat():
             return "in one directory"
         case ByStudyUID():
@@ -265,14 +265,14 @@ def _layout(storing: StorageSettings) -> str:
             return "in a directory for each study, named by the patient"
 
 
-def _examine_room(storing: StorageSettings, findings: _Findings) -> None:
-    directory = storing.rules.directory
+def _examine_room(storage: StorageSettings, findings: _Findings) -> None:
+    directory = storage.rules.directory
     room = os.statvfs(directory)
     free = room.f_bavail * room.f_frsize
-    if free < storing.reserve:
+    if free < storage.reserve:
         findings.warn(
             f"Only {free >> 20} megabytes are free in {_path(directory)}: objects are refused with status A700 until there"
-            f" are {storing.reserve >> 20} (--min-free-space)."
+            f" are {storage.reserve >> 20} (--min-free-space)."
         )
         return
     text = f"{free / _GIGABYTE:.1f} GB are free in {_path(directory)}."
@@ -286,10 +286,10 @@ def _examine_room(storing: StorageSettings, findings: _Findings) -> None:
         )
 
 
-def _examine_commands(storing: StorageSettings, findings: _Findings) -> None:
+def _examine_commands(storage: StorageSettings, findings: _Findings) -> None:
     for option, command in (
-        ("--exec-on-reception", storing.exec_on_reception),
-        ("--exec-on-eostudy", storing.exec_on_eostudy),
+        ("--exec-on-reception", storage.exec_on_reception),
+        ("--exec-on-eostudy", storage.exec_on_eostudy),
     ):
         if command is None:
             continue
@@ -318,12 +318,12 @@ def _program(command: str) -> str | None:
 # Who may connect
 
 
-def _examine_access(receiving: ReceiverSettings, findings: _Findings) -> None:
-    if receiving.gate is not None:
-        _tell_lists(receiving.gate, findings)
-    elif receiving.access_control is None:
+def _examine_access(receiver_settings: ReceiverSettings, findings: _Findings) -> None:
+    if receiver_settings.peer_admission is not None:
+        _tell_lists(receiver_settings.peer_admission, findings)
+    elif receiver_settings.access_control is None:
         findings.fine("Any host may connect.")
-    if receiving.access_control is None:
+    if receiver_settings.access_control is None:
         return
     from storescp.serve.access.host_access import in_netgroup, read
     from storescp.serve.access.rules import Client, RuleEnvironment, decide, examine
@@ -334,7 +334,7 @@ def _examine_access(receiving: ReceiverSettings, findings: _Findings) -> None:
         commands.append(command)
         return 0
 
-    control = receiving.access_control
+    control = receiver_settings.access_control
     surroundings = RuleEnvironment(read, note, in_netgroup)
     for path, missing in ((control.allow, "allows nobody"), (control.deny, "refuses nobody")):
         try:
@@ -391,20 +391,20 @@ def _examine_log(command_line: CommandLine, findings: _Findings) -> None:
             _examine_log_file(path, findings)
 
 
-def _examine_what_the_user_opens(receiving: ReceiverSettings, findings: _Findings) -> None:
+def _examine_what_the_user_opens(receiver_settings: ReceiverSettings, findings: _Findings) -> None:
     """Open what the start opens once it has become the user: as that user, and without leaving a trace."""
-    user, storing = receiving.user, receiving.storing
+    user, storage = receiver_settings.user, receiver_settings.storage
     if user is not None and os.geteuid() not in {0, user.uid}:
         return  # nobody else can become that user, which was told
 
     def examine() -> list[tuple[Weight, str]]:
         found = _Findings()
-        directory = storing.rules.directory
-        if user is not None and os.path.isdir(directory) and not storing.ignore:
+        directory = storage.rules.directory
+        if user is not None and os.path.isdir(directory) and not storage.ignore:
             with found.trying():
                 check_may_write(user, directory)
-        _examine_events(receiving.events, found)
-        _examine_state(receiving, found)
+        _examine_events(receiver_settings.events, found)
+        _examine_state(receiver_settings, found)
         return found.remarks
 
     with findings.trying():
@@ -420,9 +420,9 @@ def _examine_events(path: str | None, findings: _Findings) -> None:
             findings.fine(f"The stream of events goes to {_path(path)}.")
 
 
-def _examine_state(receiving: ReceiverSettings, findings: _Findings) -> None:
+def _examine_state(receiver_settings: ReceiverSettings, findings: _Findings) -> None:
     """Look whether the state directory can be had, which is made if it does not exist, and what is in it read."""
-    studies = receiving.side_by_side
+    studies = receiver_settings.studies_in_parallel
     if studies is None or studies.state_directory is None:
         return
     path = studies.state_directory
@@ -454,8 +454,8 @@ def _examine_store(path: str) -> None:
         store.close()
 
 
-def _examine_page(receiving: ReceiverSettings, findings: _Findings) -> None:
-    page = None if receiving.monitoring is None else receiving.monitoring.page
+def _examine_page(receiver_settings: ReceiverSettings, findings: _Findings) -> None:
+    page = None if receiver_settings.monitoring is None else receiver_settings.monitoring.page
     if page is None:
         return
     from storescp.monitor.status_page import check_port, url

@@ -58,11 +58,11 @@ from storescp.upper_layer.pdu import (
 _MEGABYTE = 1 << 20
 
 
-def statement(receiving: ReceiverSettings, tls: TLSSettings | None) -> str:
+def statement(receiver_settings: ReceiverSettings, tls: TLSSettings | None) -> str:
     """Return the statement.
 
     Args:
-        receiving: everything that steers reception.
+        receiver_settings: everything that steers reception.
         tls: what was chosen about transport layer security; None: plain TCP.
 
     Raises:
@@ -70,13 +70,13 @@ def statement(receiving: ReceiverSettings, tls: TLSSettings | None) -> str:
     """
     parts = (
         _cover(),
-        _overview(receiving, tls),
+        _overview(receiver_settings, tls),
         _introduction(),
-        _networking(receiving, tls),
-        _media(receiving.storing),
-        _character_sets(receiving.storing),
-        _security(receiving, tls),
-        _annexes(receiving),
+        _networking(receiver_settings, tls),
+        _media(receiver_settings.storage),
+        _character_sets(receiver_settings.storage),
+        _security(receiver_settings, tls),
+        _annexes(receiver_settings),
     )
     lines = (line for part in parts for line in part)
     # Tables end and headings begin with an empty line: one is enough.
@@ -96,8 +96,8 @@ def _cover() -> Iterator[str]:
     yield "Made by `storescp --conformance` for the options that stood beside it; other options, another statement."
 
 
-def _overview(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
-    policy = receiving.policy
+def _overview(receiver_settings: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
+    policy = receiver_settings.policy
     yield from _heading(2, "1 Conformance Statement Overview")
     yield "The application receives composite objects over the network and stores each as a file. It never opens"
     yield "associations, and answers Verification."
@@ -127,37 +127,37 @@ def _introduction() -> Iterator[str]:
 # 4: networking
 
 
-def _networking(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
+def _networking(receiver_settings: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     yield from _heading(2, "4 Networking")
     yield from _heading(3, "4.1 Implementation Model")
     yield "A peer opens an association and sends objects with C-STORE. Each is written to a hidden file, which gets its"
     yield "name, complete, before the response with status Success is sent. There is one application entity."
-    yield from _after_storage(receiving)
+    yield from _after_storage(receiver_settings)
     yield from _heading(3, "4.2 AE Specification")
     yield from _heading(4, "4.2.1 Storage SCP")
-    yield from _sop_classes(receiving.policy)
-    yield from _association_policies(receiving)
+    yield from _sop_classes(receiver_settings.policy)
+    yield from _association_policies(receiver_settings)
     yield from _heading(5, "4.2.1.3 Association Initiation Policy")
     yield "Associations are never initiated."
-    yield from _acceptance(receiving)
-    yield from _interfaces(receiving, tls)
-    yield from _configuration(receiving)
+    yield from _acceptance(receiver_settings)
+    yield from _interfaces(receiver_settings, tls)
+    yield from _configuration(receiver_settings)
 
 
-def _after_storage(receiving: ReceiverSettings) -> Iterator[str]:
-    storing = receiving.storing
-    if storing.exec_on_reception is not None:
+def _after_storage(receiver_settings: ReceiverSettings) -> Iterator[str]:
+    storage = receiver_settings.storage
+    if storage.exec_on_reception is not None:
         yield "A command of the site follows each object."
-    if storing.rename_on_eostudy:
+    if storage.rename_on_eostudy:
         yield "The files of a study are renamed when it is complete."
-    if storing.exec_on_eostudy is not None:
+    if storage.exec_on_eostudy is not None:
         yield "A command of the site follows each study."
-    if receiving.side_by_side is not None:
-        end = receiving.side_by_side.end_of_study
+    if receiver_settings.studies_in_parallel is not None:
+        end = receiver_settings.studies_in_parallel.end_of_study
         yield f"Each study counts as complete {end.timeout:g} s after its last object, as soon as no association that brought"
         yield f"objects of it is open, but {end.longest_hold:g} s after its last object at the latest."
-    elif storing.eostudy_timeout is not None:
-        yield f"A study counts as complete {storing.eostudy_timeout:g} s after its last object, or with the next study."
+    elif storage.eostudy_timeout is not None:
+        yield f"A study counts as complete {storage.eostudy_timeout:g} s after its last object, or with the next study."
 
 
 def _sop_classes(policy: Policy) -> Iterator[str]:
@@ -236,9 +236,9 @@ _REQUEST = AAssociateRQ(
 """An ordinary request; others are made by changing one thing of it."""
 
 
-def _association_policies(receiving: ReceiverSettings) -> Iterator[str]:
-    policy, timeouts = receiving.policy, receiving.timeouts
-    admission = _admission(receiving)
+def _association_policies(receiver_settings: ReceiverSettings) -> Iterator[str]:
+    policy, timeouts = receiver_settings.policy, receiver_settings.timeouts
+    admission = _admission(receiver_settings)
     called, calling = admission.called_ae_titles, admission.calling_ae_titles
     yield from _heading(5, "4.2.1.2 Association Policies")
     yield from _heading(6, "4.2.1.2.1 General")
@@ -251,7 +251,10 @@ def _association_policies(receiving: ReceiverSettings) -> Iterator[str]:
             ("maximum length of PDUs received", f"{policy.maximum_length} bytes"),
             ("maximum length of an A-ASSOCIATE-RQ", f"{policy.maximum_request_length} bytes"),
             ("maximum length of PDUs sent", "as the peer announces"),
-            ("maximum length of a command set", f"{receiving.maximum_command_length} bytes"),
+            (
+                "maximum length of a command set",
+                f"{receiver_settings.maximum_command_length} bytes",
+            ),
         ],
     )
     yield "Time limits:"
@@ -270,7 +273,7 @@ def _association_policies(receiving: ReceiverSettings) -> Iterator[str]:
         ],
     )
     yield from _heading(6, "4.2.1.2.2 Number of Associations")
-    yield _number_of_associations(receiving)
+    yield _number_of_associations(receiver_settings)
     yield from _heading(6, "4.2.1.2.3 Asynchronous Nature")
     yield _asynchronous(policy)
     yield from _heading(6, "4.2.1.2.4 Implementation Identifying Information")
@@ -283,9 +286,13 @@ def _association_policies(receiving: ReceiverSettings) -> Iterator[str]:
     )
 
 
-def _admission(receiving: ReceiverSettings) -> Admission:
+def _admission(receiver_settings: ReceiverSettings) -> Admission:
     """Return who is let in from an address that is."""
-    return Admission() if receiving.gate is None else receiving.gate.admission("")
+    return (
+        Admission()
+        if receiver_settings.peer_admission is None
+        else receiver_settings.peer_admission.admission("")
+    )
 
 
 def _titles(allowed: frozenset[str] | None) -> str:
@@ -298,27 +305,27 @@ def _seconds(limit: float | None) -> str:
     return "none" if limit is None else f"{limit:g} s"
 
 
-def _number_of_associations(receiving: ReceiverSettings) -> str:
-    if receiving.connected is not None:
+def _number_of_associations(receiver_settings: ReceiverSettings) -> str:
+    if receiver_settings.connected is not None:
         return "One; the program serves the connection with which a super server starts it."
-    working = receiving.working
-    if working is None:
+    worker_settings = receiver_settings.worker_settings
+    if worker_settings is None:
         number = "One at a time; further ones wait until it ends."
-    elif working.workers is None:
+    elif worker_settings.workers is None:
         number = "Not limited: a process serves each association."
-    elif working.on_demand:
-        number = f"At most {working.workers} at a time; further ones wait."
+    elif worker_settings.on_demand:
+        number = f"At most {worker_settings.workers} at a time; further ones wait."
     else:
-        limit = working.queue_limit
+        limit = worker_settings.queue_limit
         rejected = "" if limit is None else f"; {limit} wait at most, and more are rejected"
-        number = f"{working.workers} at a time; further ones wait{rejected}."
-    return number + _limits_of_peers(receiving)
+        number = f"{worker_settings.workers} at a time; further ones wait{rejected}."
+    return number + _limits_of_peers(receiver_settings)
 
 
-def _limits_of_peers(receiving: ReceiverSettings) -> str:
-    if receiving.gate is None:
+def _limits_of_peers(receiver_settings: ReceiverSettings) -> str:
+    if receiver_settings.peer_admission is None:
         return ""
-    limits, text = receiving.gate.limits, ""
+    limits, text = receiver_settings.peer_admission.limits, ""
     if limits.associations is not None:
         text += f" Of one address at most {limits.associations} associations at a time; further ones are rejected."
     if limits.connections is not None:
@@ -347,8 +354,8 @@ def _asynchronous(policy: Policy) -> str:
     )
 
 
-def _acceptance(receiving: ReceiverSettings) -> Iterator[str]:
-    policy = receiving.policy
+def _acceptance(receiver_settings: ReceiverSettings) -> Iterator[str]:
+    policy = receiver_settings.policy
     yield from _heading(5, "4.2.1.4 Association Acceptance Policy")
     if policy.refuse:
         yield "Every association is rejected, for tests; what follows would hold otherwise."
@@ -375,7 +382,7 @@ def _acceptance(receiving: ReceiverSettings) -> Iterator[str]:
         ("request", "answer", "result, source, reason"),
         [
             (what, *_answer(request, policy, admission))
-            for what, request, admission in _odd_requests(_admission(receiving))
+            for what, request, admission in _odd_requests(_admission(receiver_settings))
         ],
     )
     yield from _heading(6, "4.2.1.4.4 Abort")
@@ -384,7 +391,7 @@ def _acceptance(receiving: ReceiverSettings) -> Iterator[str]:
         [(what, _abort(error)) for error, what in _ABORTS.items()],
     )
     yield from _heading(6, "4.2.1.4.5 SOP Specific Conformance")
-    yield from _storage_conformance(receiving.storing)
+    yield from _storage_conformance(receiver_settings.storage)
 
 
 def _odd_requests(admission: Admission) -> Iterator[tuple[str, AAssociateRQ, Admission]]:
@@ -467,38 +474,38 @@ def _user_identity(policy: Policy) -> str:
     return "User identities are answered."
 
 
-def _storage_conformance(storing: StorageSettings) -> Iterator[str]:
-    yield f"Level of conformance: {_level(storing)}."
+def _storage_conformance(storage: StorageSettings) -> Iterator[str]:
+    yield f"Level of conformance: {_level(storage)}."
     yield ""
-    yield from _stored(storing)
+    yield from _stored(storage)
     yield ""
     yield "Statuses of C-STORE:"
     yield ""
     yield from _table(
         ("status", "meaning", "when"),
         [
-            (f"{SUCCESS:04X}", status_name(SUCCESS), _success(storing)),
+            (f"{SUCCESS:04X}", status_name(SUCCESS), _success(storage)),
             *(
                 (f"{error.status:04X}", status_name(error.status), when)
-                for error, when in _failures(storing)
+                for error, when in _failures(storage)
             ),
         ],
     )
     yield "The association goes on after each of them. C-ECHO is answered with 0000 (Success)."
 
 
-def _level(storing: StorageSettings) -> str:
-    if storing.ignore:
+def _level(storage: StorageSettings) -> str:
+    if storage.ignore:
         return "none, objects are received and forgotten"
-    if storing.bit_preserving:
+    if storage.bit_preserving:
         return "2 (full), every data set is stored byte by byte as it came, private attributes included"
     return "2 (full), all attributes are stored, private ones included"
 
 
-def _success(storing: StorageSettings) -> str:
-    if storing.ignore:
+def _success(storage: StorageSettings) -> str:
+    if storage.ignore:
         return "the object was received; nothing is stored"
-    if storing.durable:
+    if storage.durable:
         return "the file is complete under its name, and both are on the disk (fsync)"
     return "the file is complete under its name"
 
@@ -513,37 +520,37 @@ _WHEN: dict[type[StatusError], str] = {
 """When each status is answered. Tests hold it against the classes there are."""
 
 
-def _failures(storing: StorageSettings) -> Iterator[tuple[type[StatusError], str]]:
+def _failures(storage: StorageSettings) -> Iterator[tuple[type[StatusError], str]]:
     for error, when in _WHEN.items():
         if error is not OutOfResources:
-            if not storing.bit_preserving:  # else nothing is parsed, so that nothing is found
+            if not storage.bit_preserving:  # else nothing is parsed, so that nothing is found
                 yield error, when
             continue
-        reasons = ["the file cannot be written"] if storing.bit_preserving else [when]
-        if storing.maximum_size is not None:
+        reasons = ["the file cannot be written"] if storage.bit_preserving else [when]
+        if storage.maximum_size is not None:
             reasons.append(
-                f"the file would have more than {storing.maximum_size // _MEGABYTE} megabytes"
+                f"the file would have more than {storage.maximum_size // _MEGABYTE} megabytes"
             )
-        if storing.reserve:
+        if storage.reserve:
             reasons.append(
-                f"less than {storing.reserve // _MEGABYTE} megabytes are free on the disk"
+                f"less than {storage.reserve // _MEGABYTE} megabytes are free on the disk"
             )
         yield error, "; or ".join(reasons)
 
 
-def _stored(storing: StorageSettings) -> Iterator[str]:
-    rows = [("file format", _file_format(storing))]
-    if not storing.bit_preserving:
-        rows += _encoding(storing.encoding)
-    rows += [("directories", _directories(storing)), ("file names", _file_names(storing))]
-    rows.append(("an instance that is sent again", _again(storing)))
+def _stored(storage: StorageSettings) -> Iterator[str]:
+    rows = [("file format", _file_format(storage))]
+    if not storage.bit_preserving:
+        rows += _encoding(storage.encoding)
+    rows += [("directories", _directories(storage)), ("file names", _file_names(storage))]
+    rows.append(("an instance that is sent again", _again(storage)))
     yield from _table(("subject", "value"), rows)
 
 
-def _file_format(storing: StorageSettings) -> str:
-    if storing.ignore:
+def _file_format(storage: StorageSettings) -> str:
+    if storage.ignore:
         return "no files"
-    return "DICOM file, PS3.10" if storing.with_meta else "data set without File Meta Information"
+    return "DICOM file, PS3.10" if storage.with_meta else "data set without File Meta Information"
 
 
 def _encoding(encoding: Encoding) -> Iterator[tuple[str, str]]:
@@ -572,8 +579,8 @@ def _encoding(encoding: Encoding) -> Iterator[tuple[str, str]]:
         yield "deflated data sets", f"inflate to at most {limit} megabytes"
 
 
-def _directories(storing: StorageSettings) -> str:
-    match storing.rules.layout:
+def _directories(storage: StorageSettings) -> str:
+    match storage.rules.layout:
         case Flat():
             return "one for all"
         case ByStudyUID():
@@ -584,69 +591,73 @@ def _directories(storing: StorageSettings) -> str:
             return "one for each study, named by Patient's Name (0010,0010) and the time at which it began"
 
 
-def _file_names(storing: StorageSettings) -> str:
+def _file_names(storage: StorageSettings) -> str:
     names = {
         FileNames.FROM_INSTANCE_UID: "kind of object and SOP Instance UID",
         FileNames.UNIQUE: "kind of object and a new UID",
         FileNames.FROM_TIME: "time of reception and kind of object",
     }
-    extension = storing.rules.extension
-    return names[storing.rules.file_names] + (f", then `{extension}`" if extension else "")
+    extension = storage.rules.extension
+    return names[storage.rules.file_names] + (f", then `{extension}`" if extension else "")
 
 
-def _again(storing: StorageSettings) -> str:
-    if storing.rules.file_names is FileNames.FROM_INSTANCE_UID:
+def _again(storage: StorageSettings) -> str:
+    if storage.rules.file_names is FileNames.FROM_INSTANCE_UID:
         return "replaces the older file of its directory"
     return "is stored beside the older one"
 
 
-def _interfaces(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
+def _interfaces(receiver_settings: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     versions = {
         IPVersion.IPV4: "IPv4",
         IPVersion.IPV6: "IPv6",
         IPVersion.BOTH: "IPv6 and IPv4",
     }
     yield from _heading(3, "4.3 Network Interfaces")
-    if receiving.connected is not None:
+    if receiver_settings.connected is not None:
         yield "Associations come through a super server (inetd), which decides about addresses and ports."
         return
-    port = f"TCP port {receiving.port}" if receiving.port else "the TCP port named at the start"
-    yield f"{versions[receiving.ip_version]}, all interfaces, {port}, {'plain' if tls is None else 'with TLS'}."
-    page = None if receiving.monitoring is None else receiving.monitoring.page
+    port = (
+        f"TCP port {receiver_settings.port}"
+        if receiver_settings.port
+        else "the TCP port named at the start"
+    )
+    yield f"{versions[receiver_settings.ip_version]}, all interfaces, {port}, {'plain' if tls is None else 'with TLS'}."
+    page = None if receiver_settings.monitoring is None else receiver_settings.monitoring.page
     if page is not None:
         yield f"A status page for people and machines is served by HTTP at {page.address}, port {page.port}."
-    if receiving.host_lookup:
+    if receiver_settings.host_lookup:
         yield "Names of peers are looked up in the system's name service (DNS), for the log and for access rules."
 
 
-def _configuration(receiving: ReceiverSettings) -> Iterator[str]:
+def _configuration(receiver_settings: ReceiverSettings) -> Iterator[str]:
     yield from _heading(3, "4.4 Configuration")
     yield "Everything is chosen by options when the program starts, and nothing else: there is no mapping of AE titles to"
     yield "addresses, since none is needed to receive. This statement is that of the values in force."
-    yield f"Received objects are written below `{printable(receiving.storing.rules.directory)}`."
+    yield f"Received objects are written below `{printable(receiver_settings.storage.rules.directory)}`."
 
 
 # 5 and 6: media, character sets
 
 
-def _media(storing: StorageSettings) -> Iterator[str]:
+def _media(storage: StorageSettings) -> Iterator[str]:
     yield from _heading(2, "5 Media Interchange")
     yield "None: no DICOMDIR is written or read."
-    if storing.with_meta and not storing.ignore:
+    if storage.with_meta and not storage.ignore:
         yield "Stored files have the format of PS3.10 section 7."
 
 
-def _character_sets(storing: StorageSettings) -> Iterator[str]:
+def _character_sets(storage: StorageSettings) -> Iterator[str]:
     yield from _heading(2, "6 Support of Character Sets")
     yield "All: text is stored in the character set in which it was received, and Specific Character Set (0008,0005) with it."
-    if isinstance(storing.rules.layout, ByPatientName):
+    if isinstance(storage.rules.layout, ByPatientName):
         yield "For names of directories, patients' names in the character sets of PS3.3 C.12.1.1.2 are transliterated to ASCII."
 
 
 # 7: security
 
 
-def _security(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
+def _security(receiver_settings: ReceiverSettings, tls: TLSSettings | None) -> Iterator[str]:
     yield from _heading(2, "7 Security")
     yield from _heading(3, "7.1 Security Profiles")
     if tls is None:
@@ -654,7 +665,7 @@ def _security(receiving: ReceiverSettings, tls: TLSSettings | None) -> Iterator[
     else:
         yield from _transport_security(tls)
     yield from _heading(3, "7.2 Association Level Security")
-    yield from _access(receiving)
+    yield from _access(receiver_settings)
     yield from _heading(3, "7.3 Application Level Security")
     yield "None. Digital signatures in data sets are stored, not verified."
 
@@ -729,10 +740,10 @@ def _server_name(expected: str | None) -> str:
     return f"only `{printable(expected)}`"
 
 
-def _access(receiving: ReceiverSettings) -> Iterator[str]:
-    control, gate = receiving.access_control, receiving.gate
-    if gate is not None and gate.lists.networks is not None:
-        networks = ", ".join(f"`{network}`" for network in gate.lists.networks)
+def _access(receiver_settings: ReceiverSettings) -> Iterator[str]:
+    control, peer_admission = receiver_settings.access_control, receiver_settings.peer_admission
+    if peer_admission is not None and peer_admission.lists.networks is not None:
+        networks = ", ".join(f"`{network}`" for network in peer_admission.lists.networks)
         yield f"Addresses that are let in: {networks or 'none'}. Others are disconnected without a word."
     elif control is None:
         yield "Any host may connect."
@@ -747,16 +758,16 @@ def _access(receiving: ReceiverSettings) -> Iterator[str]:
 # 8: annexes
 
 
-def _annexes(receiving: ReceiverSettings) -> Iterator[str]:
-    storing = receiving.storing
+def _annexes(receiver_settings: ReceiverSettings) -> Iterator[str]:
+    storage = receiver_settings.storage
     yield from _heading(2, "8 Annexes")
     yield from _heading(3, "8.1 IOD Contents")
     yield "No instances are created, and no attributes are added to those received or removed from them."
-    if not storing.bit_preserving and storing.encoding.group_length is not GroupLength.RECALCULATE:
+    if not storage.bit_preserving and storage.encoding.group_length is not GroupLength.RECALCULATE:
         yield "Group lengths (gggg,0000) are the exception."
     yield from _heading(3, "8.2 Attributes Used")
     used = ["SOP Class UID (0008,0016)", "SOP Instance UID (0008,0018)"]
-    match storing.rules.layout:
+    match storage.rules.layout:
         case Flat():
             pass
         case ByPatientName():
@@ -767,22 +778,22 @@ def _annexes(receiving: ReceiverSettings) -> Iterator[str]:
             ]
         case ByStudyUID() | ByTimestamp():
             used.append("Study Instance UID (0020,000D)")
-    if storing.bit_preserving:
+    if storage.bit_preserving:
         yield "None: data sets are not looked at."
     else:
         yield f"{', '.join(used)}; they must be present."
     yield from _heading(3, "8.3 Standard Extended, Specialized and Private SOP Classes")
-    known = sum(uid in STORAGE_PREFIXES for uid in receiving.policy.transfer_syntaxes)
+    known = sum(uid in STORAGE_PREFIXES for uid in receiver_settings.policy.transfer_syntaxes)
     others = [
         uid
-        for uid in receiving.policy.transfer_syntaxes
+        for uid in receiver_settings.policy.transfer_syntaxes
         if uid not in UID_NAMES and uid != VERIFICATION
     ]
     yield f"{known} of the SOP classes of section 4.2.1.1 are storage SOP classes that the program knows by itself."
     if others:
         yield f"Private ones: {', '.join(f'`{uid}`' for uid in others)}."
     yield from _heading(3, "8.4 Private Transfer Syntaxes")
-    lists = _transfer_syntax_lists(receiving.policy)
+    lists = _transfer_syntax_lists(receiver_settings.policy)
     private = {
         uid for syntaxes in lists for uid in syntaxes if not uid.startswith("1.2.840.10008.")
     }

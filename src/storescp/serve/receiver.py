@@ -58,7 +58,7 @@ class Receiver:
 
     def __init__(
         self,
-        receiving: ReceiverSettings,
+        receiver_settings: ReceiverSettings,
         *,
         dictionary: Callable[[], Dictionary],
         transport_security: "Callable[[], Reloadable | None]",
@@ -68,7 +68,7 @@ class Receiver:
         """Prepare to receive.
 
         Args:
-            receiving: the settings.
+            receiver_settings: the settings.
             dictionary: gives the data dictionary.
             transport_security: loads what TLS needs, once the port is open; returns None for plain TCP.
             listening: a socket that listens already, in place of one on the port of the settings.
@@ -77,7 +77,7 @@ class Receiver:
         Raises:
             ConfigurationError: the file for events cannot be opened, or the status page's port cannot be had.
         """
-        self._receiving = receiving
+        self._settings = receiver_settings
         self._transport_security = transport_security
         self._listening = listening
         self._notify = notify or (lambda _: None)
@@ -86,17 +86,17 @@ class Receiver:
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._viewers = _viewers(receiving.monitoring)
-        self._hub = _hub(receiving, self._viewers)
+        self._viewers = _viewers(receiver_settings.monitoring)
+        self._hub = _hub(receiver_settings, self._viewers)
         self._commands = CommandRunner(
-            self._children, synchronous=receiving.exec_sync, hub=self._hub
+            self._children, synchronous=receiver_settings.exec_sync, hub=self._hub
         )
         self._store: StorageSCP = StoreSCP(
-            receiving.storing,
+            receiver_settings.storage,
             self._run,
             dictionary,
             # A child sees a part of a study only.
-            announce=None if self._hub is None or receiving.forks else self._announce,
+            announce=None if self._hub is None or receiver_settings.forks else self._announce,
         )
         self._studies: ParallelStudies | None = None
         self._supervisor: Supervisor | None = None
@@ -108,9 +108,9 @@ class Receiver:
         Raises:
             ConfigurationError: the port or what TLS needs cannot be had.
         """
-        if self._receiving.connected is not None:
-            return self._serve_inetd(self._receiving.connected)
-        has_starter = self._receiving.starts_commands_apart
+        if self._settings.connected is not None:
+            return self._serve_inetd(self._settings.connected)
+        has_starter = self._settings.starts_commands_apart
         if self._viewers is None and not has_starter:
             return self._receive()
         if os.getpid() == 1:
@@ -131,7 +131,7 @@ class Receiver:
     def _receive(self) -> int:
         """Open the port, and serve whoever comes."""
         listening = self._listening or open_port(
-            ListenAddress(self._receiving.port, self._receiving.ip_version)
+            ListenAddress(self._settings.port, self._settings.ip_version)
         )
         port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
@@ -139,16 +139,16 @@ class Receiver:
         if os.getpid() == 1:
             run_as_init()
         self._prepare_process()
-        if self._receiving.working is not None:
+        if self._settings.worker_settings is not None:
             self._prepare_for_children()
-        if not self._receiving.storing.ignore:
+        if not self._settings.storage.ignore:
             self._store.output.remove_leftovers(time.time())
         self._open_studies()
-        entrance = self._entrance(listening)
-        listener = self._listen(entrance)
+        acceptor = self._acceptor(listening)
+        listener = self._listen(acceptor)
         if self._studies is not None:
-            entrance.watch(self._studies.descriptor, self._studies.step)
-        self._open_hub(entrance, port)
+            acceptor.watch(self._studies.descriptor, self._studies.step)
+        self._open_hub(acceptor, port)
         if self._studies is not None:
             self._studies.step()
         self._announce_ready(port)
@@ -168,25 +168,25 @@ class Receiver:
     def _announce_ready(self, port: int) -> None:
         """Tell whoever waits for it that peers can connect."""
         self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
-        if self._receiving.announces:
-            storing = self._receiving.storing
-            where = os.path.abspath(storing.rules.directory)
-            what = "storing nothing" if storing.ignore else f"storing into {printable(where)}"
+        if self._settings.announces:
+            storage = self._settings.storage
+            where = os.path.abspath(storage.rules.directory)
+            what = "storing nothing" if storage.ignore else f"storing into {printable(where)}"
             _logger.info("Ready on port %d%s, %s", port, " (TLS)" if self._tls else "", what)
 
-    def _entrance(self, listening: socket.socket) -> Acceptor:
+    def _acceptor(self, listening: socket.socket) -> Acceptor:
         """Return what accepts connections."""
-        receiving = self._receiving
-        acse = receiving.timeouts.acse
+        receiver_settings = self._settings
+        acse = receiver_settings.timeouts.acse
         return Acceptor(
             listening,
             self._signals,
             silent=PendingConnections(
-                time.monotonic, acse_timeout=acse, patience=receiving.timeouts.socket
+                time.monotonic, acse_timeout=acse, patience=receiver_settings.timeouts.socket
             ),
             lingering=PendingConnections(time.monotonic, acse_timeout=acse),
             make_reader=self._make_reader,
-            admits=None if receiving.gate is None else self._lets_in,
+            admits=None if receiver_settings.peer_admission is None else self._lets_in,
             on_silent=self._was_silent,
             on_handshake_failure=self._handshake_failed,
         )
@@ -201,25 +201,25 @@ class Receiver:
             return self.reader_of(connected)
         from storescp.serve.accept.tls_request_reader import TLSRequestReader
 
-        longest = self._receiving.policy.maximum_request_length
+        longest = self._settings.policy.maximum_request_length
         return TLSRequestReader(connected, self._tls.context, longest)
 
     def reader_of(self, connected: socket.socket) -> PlainRequestReader:
         """Return what waits for the request of a plain TCP connection."""
-        return PlainRequestReader(connected, self._receiving.policy.maximum_request_length)
+        return PlainRequestReader(connected, self._settings.policy.maximum_request_length)
 
-    def _listen(self, entrance: Acceptor) -> "SequentialServer | Supervisor":
+    def _listen(self, acceptor: Acceptor) -> "SequentialServer | Supervisor":
         """Return what has connections served."""
-        working = self._receiving.working
-        if working is None:
-            return SequentialServer(entrance, serve=self._serve, expire=self._expire)
+        worker_settings = self._settings.worker_settings
+        if worker_settings is None:
+            return SequentialServer(acceptor, serve=self._serve, expire=self._expire)
         from storescp.serve.accept.supervisor import Supervisor
 
         self._supervisor = Supervisor(
-            entrance,
+            acceptor,
             self._signals,
             self._children,
-            working,
+            worker_settings,
             self,
             step=self._store.expire,
             next_step=self._store.deadline,
@@ -230,13 +230,17 @@ class Receiver:
 
     def _open_studies(self) -> None:
         """Take over what is known of studies, if they are received side by side."""
-        receiving = self._receiving
-        if receiving.side_by_side is None:
+        receiver_settings = self._settings
+        if receiver_settings.studies_in_parallel is None:
             return
         from storescp.serve.studies.parallel_studies import ParallelStudies
 
         self._studies = ParallelStudies(
-            receiving.side_by_side, receiving.storing, self._dictionary, self._children, self._hub
+            receiver_settings.studies_in_parallel,
+            receiver_settings.storage,
+            self._dictionary,
+            self._children,
+            self._hub,
         )
         self._store = self._studies.scp()
 
@@ -256,21 +260,21 @@ class Receiver:
 
     def work(self, peer: PendingPeer, admission: "Admission | None") -> Disposition:
         """Serve a peer in a worker, given what `admit` told."""
-        policy = self._receiving.policy
+        policy = self._settings.policy
         if admission is not None:
             policy = replace(policy, admission=admission)
         reception = self._serve_here(peer, policy, child_pid=os.getpid())
-        if self._receiving.forks:
+        if self._settings.forks:
             self._store.forget_study()
         return reception
 
     def name_of(self, address: str) -> str:
         """Return the name of an address that has been served."""
-        return self._names.name(address) if self._receiving.host_lookup else ""
+        return self._names.name(address) if self._settings.host_lookup else ""
 
     def learn_name(self, address: str, name: str) -> None:
         """A worker has looked up the name of an address."""
-        if self._receiving.host_lookup:
+        if self._settings.host_lookup:
             self._names.learn(address, name)
 
     def worker_lost(self, pid: int) -> None:
@@ -283,32 +287,32 @@ class Receiver:
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
             return
-        kind = "child" if self._receiving.forks else "worker"
+        kind = "child" if self._settings.forks else "worker"
         if code > 0:
             _logger.error("%s process %d failed with exit status %d", kind, pid, code)
         elif -code not in (signal.SIGTERM, signal.SIGINT):  # it was asked to end, and has said so
             _logger.error("%s process %d was ended by %s", kind, pid, signal_name(-code))
-        if not self._receiving.storing.ignore:
+        if not self._settings.storage.ignore:
             self._store.output.remove_leftovers(time.time())
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def _open_hub(self, entrance: Acceptor, port: int) -> None:
+    def _open_hub(self, acceptor: Acceptor, port: int) -> None:
         """Start to tell what happens, if somebody listens."""
         if self._hub is None:
             return
         from storescp.events import Listening as NowListening
 
-        receiving = self._receiving
-        if receiving.working is not None:
+        receiver_settings = self._settings
+        if receiver_settings.worker_settings is not None:
             self._hub.share()
         if self._hub.descriptor >= 0:
-            entrance.watch(self._hub.descriptor, self._hub.receive)
+            acceptor.watch(self._hub.descriptor, self._hub.receive)
         processes, workers = "single", None
-        if receiving.forks:
+        if receiver_settings.forks:
             processes = "fork"
-        elif receiving.working is not None:
-            processes, workers = "workers", receiving.working.workers
+        elif receiver_settings.worker_settings is not None:
+            processes, workers = "workers", receiver_settings.worker_settings.workers
         self._hub.tell(NowListening(port, __version__, processes, workers))
 
     def _close_hub(self, stopped: Stopped) -> None:
@@ -327,7 +331,7 @@ class Receiver:
 
             self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
 
-    def _teller(self, address: str) -> "EventEmitter | None":
+    def _emitter(self, address: str) -> "EventEmitter | None":
         if self._hub is None and not CURRENT.wanted:
             return None
         from storescp.serve.reporting.event_emitter import EventEmitter
@@ -336,31 +340,31 @@ class Receiver:
 
     def _was_silent(self, address: str) -> None:
         """A connection is closed because its peer said nothing, or too little."""
-        explanation = explanations.silent(address, self._receiving.timeouts.acse)
+        explanation = explanations.silent(address, self._settings.timeouts.acse)
         explain(logging.ERROR, explanation)
-        if (teller := self._teller(address)) is not None:
-            teller.refused("timeout", explanation)
+        if (emitter := self._emitter(address)) is not None:
+            emitter.refused("timeout", explanation)
             CURRENT.clear()
 
     def _handshake_failed(self, address: str, error: HandshakeFailed) -> None:
         """A connection is closed because it did not become a TLS connection."""
-        self._tell_of_handshake(error, self._teller(address))
+        self._tell_of_handshake(error, self._emitter(address))
         CURRENT.clear()
 
-    def _tell_of_handshake(self, error: HandshakeFailed, teller: "EventEmitter | None") -> None:
+    def _tell_of_handshake(self, error: HandshakeFailed, emitter: "EventEmitter | None") -> None:
         _logger.error("Receiving Association failed: %s", error)
         notes = getattr(error, "__notes__", ())
         for note in notes:
             _logger.error("%s", note)
-        if teller is not None:
-            teller.refused("tls-handshake", " ".join((*notes, str(error))))
+        if emitter is not None:
+            emitter.refused("tls-handshake", " ".join((*notes, str(error))))
 
     def rejects(self, address: str, rejection: AAssociateRJ) -> None:
         """A peer is sent a rejection because there are too many of them."""
         explanation = explanations.busy(address)
         explain(logging.WARNING, explanation)
-        if (teller := self._teller(address)) is not None:
-            teller.rejected(rejection, explanation)
+        if (emitter := self._emitter(address)) is not None:
+            emitter.rejected(rejection, explanation)
             CURRENT.clear()
 
     def _give_privileges_up(self) -> None:
@@ -369,14 +373,14 @@ class Receiver:
         Raises:
             ConfigurationError: that failed, or that user can do nothing here.
         """
-        user, storing = self._receiving.user, self._receiving.storing
+        user, storage = self._settings.user, self._settings.storage
         if user is None:
             return
         self._become_user()
-        if not storing.ignore:
+        if not storage.ignore:
             from storescp.serve.process import privileges
 
-            privileges.check_may_write(user, storing.rules.directory)
+            privileges.check_may_write(user, storage.rules.directory)
 
     def _leave_receiver(self) -> None:
         """Keep nothing of the receiver in a process that shows it."""
@@ -385,10 +389,10 @@ class Receiver:
         self._become_user()
 
     def _become_user(self) -> None:
-        if self._receiving.user is not None:
+        if self._settings.user is not None:
             from storescp.serve.process import privileges
 
-            privileges.become(self._receiving.user)
+            privileges.become(self._settings.user)
 
     def _prepare_process(self) -> None:
         self._signals.install()
@@ -397,8 +401,8 @@ class Receiver:
         renewals: list[Callable[[], object]] = []
         if self._tls is not None:
             renewals.append(self._tls.reload)
-        if self._receiving.gate is not None:
-            renewals.append(self._receiving.gate.expire)
+        if self._settings.peer_admission is not None:
+            renewals.append(self._settings.peer_admission.expire)
         # A service manager may ask to reload what has nothing to reload: that must not end it.
         if renewals or self._is_managed:
             # First: whom a worker serves after we have renewed is then served with what is new.
@@ -417,14 +421,14 @@ class Receiver:
 
     def _prepare_for_children(self) -> None:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
-        receiving = self._receiving
+        receiver_settings = self._settings
         self._dictionary()
         modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
         if self._tls is not None:
             modules += ["storescp.serve.accept.tls_request_reader"]
-        if receiving.access_control is not None:
+        if receiver_settings.access_control is not None:
             modules += ["storescp.serve.access.host_access", "storescp.serve.access.rules"]
-        if isinstance(receiving.storing.rules.layout, ByPatientName):
+        if isinstance(receiver_settings.storage.rules.layout, ByPatientName):
             modules.append("anyascii")
         for module in modules:
             import_module(module)
@@ -449,31 +453,31 @@ class Receiver:
 
     def _policy_for(self, address: str) -> Policy:
         """Return what is accepted of a requester that is served in this process."""
-        policy = self._receiving.policy
-        if self._receiving.gate is None:
+        policy = self._settings.policy
+        if self._settings.peer_admission is None:
             return policy
-        return replace(policy, admission=self._receiving.gate.admission(address))
+        return replace(policy, admission=self._settings.peer_admission.admission(address))
 
     def admit(self, address: str) -> "tuple[Admission | None, Callable[[], None]]":
         """Return what is asked of a requester, and what to call when another process has served it."""
-        gate = self._receiving.gate
-        if gate is None:
+        peer_admission = self._settings.peer_admission
+        if peer_admission is None:
             return None, _nothing
-        admission = gate.admission(address)
-        return admission, gate.enter(admission)
+        admission = peer_admission.admission(address)
+        return admission, peer_admission.enter(admission)
 
     def _lets_in(self, address: str, waiting: int) -> bool:
         """Tell whether a connection is let in at all, while so many from its address wait for their peers."""
         if self._supervisor is not None:
             waiting += self._supervisor.asking(address)
-        gate = self._receiving.gate
-        objection = None if gate is None else gate.objection(address, waiting)
-        if objection is None:
+        peer_admission = self._settings.peer_admission
+        refusal = None if peer_admission is None else peer_admission.refusal(address, waiting)
+        if refusal is None:
             return True
         _logger.warning("Connection from %s closed", address)
-        explain(logging.WARNING, objection.why)
-        if (teller := self._teller(address)) is not None:
-            teller.refused(*objection)
+        explain(logging.WARNING, refusal.why)
+        if (emitter := self._emitter(address)) is not None:
+            emitter.refused(*refusal)
             CURRENT.clear()
         return False
 
@@ -515,7 +519,7 @@ class Receiver:
             return self.reader_of(connected)
         from storescp.serve.accept.tls_request_reader import BlockingTLSReader
 
-        timeout = self._receiving.timeouts.socket
+        timeout = self._settings.timeouts.socket
         return BlockingTLSReader(connected, self._tls.context, timeout, self._signals.waiting)
 
     def see_off(self, connected: socket.socket) -> None:
@@ -524,7 +528,7 @@ class Receiver:
         Raises:
             Stopped: the program was asked to end.
         """
-        end = time.monotonic() + self._receiving.timeouts.acse
+        end = time.monotonic() + self._settings.timeouts.acse
         with suppress(OSError), self._signals.waiting():
             while (left := end - time.monotonic()) > 0:
                 connected.settimeout(left)
@@ -542,17 +546,17 @@ class Receiver:
             child_pid: the process id if this is a child made for this association.
         """
         address = peer.address
-        name = self._names.name(address) if self._receiving.host_lookup else host_names.UNKNOWN
+        name = self._names.name(address) if self._settings.host_lookup else host_names.UNKNOWN
         presentation_address = host_names.presentation_address(name, address)
         _network_logger.debug("Association Received: %s", printable(presentation_address))
-        teller = self._teller(presentation_address)
+        emitter = self._emitter(presentation_address)
         CURRENT.aliases = (address, name)
         transport: Transport | None = None
-        if self._is_welcome(name, address, teller):
+        if self._is_welcome(name, address, emitter):
             try:
                 transport = peer.reader.transport()
             except HandshakeFailed as error:
-                self._tell_of_handshake(error, teller)
+                self._tell_of_handshake(error, emitter)
         if transport is None:
             CURRENT.clear()
             peer.reader.close()
@@ -563,12 +567,12 @@ class Receiver:
             policy,
             self._store,
             self._signals,
-            timeouts=self._receiving.timeouts,
-            disturbances=self._receiving.disturbances,
-            maximum_command_length=self._receiving.maximum_command_length,
-            verbose_contexts=self._receiving.verbose_contexts,
+            timeouts=self._settings.timeouts,
+            disturbances=self._settings.disturbances,
+            maximum_command_length=self._settings.maximum_command_length,
+            verbose_contexts=self._settings.verbose_contexts,
             child_pid=child_pid,
-            teller=teller,
+            emitter=emitter,
         )
         try:
             end = connection.serve()
@@ -586,9 +590,9 @@ class Receiver:
         transport.close()
         return Disposition.DONE
 
-    def _is_welcome(self, name: str, address: str, teller: "EventEmitter | None") -> bool:
+    def _is_welcome(self, name: str, address: str, emitter: "EventEmitter | None") -> bool:
         """Tell whether the host access rules let the peer in."""
-        control = self._receiving.access_control
+        control = self._settings.access_control
         if control is None:
             return True
         from storescp.serve.access import host_access
@@ -601,24 +605,24 @@ class Receiver:
         _logger.error("%s", host_access.refusal(client))
         explanation = explanations.host(address, name, control.allow, decision.decided_by)
         explain(logging.ERROR, explanation)
-        if teller is not None:
-            teller.refused("host-rules", explanation)
+        if emitter is not None:
+            emitter.refused("host-rules", explanation)
         return False
 
 
-def _hub(receiving: ReceiverSettings, viewers: "Viewers | None") -> "EventHub | None":
+def _hub(receiver_settings: ReceiverSettings, viewers: "Viewers | None") -> "EventHub | None":
     """Return where events come together; None if nobody wants to know."""
-    if receiving.events is None and viewers is None:
+    if receiver_settings.events is None and viewers is None:
         return None
     from storescp.serve.reporting.event_file import STANDARD_OUTPUT, EventFile
     from storescp.serve.reporting.event_hub import EventHub
 
-    if receiving.events == STANDARD_OUTPUT:
+    if receiver_settings.events == STANDARD_OUTPUT:
         # Dots for those who watch would stand between the lines.
         logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
     hub = EventHub()
-    if receiving.events is not None:
-        hub.write_to(EventFile(receiving.events).write)
+    if receiver_settings.events is not None:
+        hub.write_to(EventFile(receiver_settings.events).write)
     if viewers is not None:
         hub.observe(viewers.tell)
     return hub

@@ -23,7 +23,7 @@ class ReceiverSettings:
     """Everything that steers reception."""
 
     policy: Policy
-    storing: StorageSettings
+    storage: StorageSettings
     timeouts: Timeouts
     disturbances: Disturbances
     port: int
@@ -35,7 +35,7 @@ class ReceiverSettings:
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
-    gate: "PeerAdmission | None" = None
+    peer_admission: "PeerAdmission | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     user: "User | None" = None
     """Whom to become once the port is open; None: nobody else."""
@@ -47,24 +47,24 @@ class ReceiverSettings:
     """Where events are written, `-` for standard output; None: nowhere."""
     monitoring: "MonitorSettings | None" = None
     """What is shown to people; None: nothing."""
-    working: "WorkerSettings | None" = None
+    worker_settings: "WorkerSettings | None" = None
     """Several associations at once, each in a process of its own; None: one, in this process."""
-    side_by_side: "ParallelStudySettings | None" = None
+    studies_in_parallel: "ParallelStudySettings | None" = None
     """Each study ends for itself; None: there is one study at a time, as in the reference."""
 
     @property
     def forks(self) -> bool:
         """Whether each association is a world of its own, as with `--fork`."""
-        return self.working is not None and self.working.on_demand
+        return self.worker_settings is not None and self.worker_settings.on_demand
 
     @property
     def starts_commands_apart(self) -> bool:
         """Whether a process of its own starts the user's commands: where nobody waits for them, and none has its own means."""
-        has_commands = self.storing.exec_on_reception or self.storing.exec_on_eostudy
+        has_commands = self.storage.exec_on_reception or self.storage.exec_on_eostudy
         return (
             has_commands is not None
             and not self.exec_sync
-            and self.working is None
-            and self.side_by_side is None
+            and self.worker_settings is None
+            and self.studies_in_parallel is None
             and self.connected is None
         )

@@ -34,7 +34,7 @@ class InstanceSupply:
 
     def __init__(
         self,
-        storing: StorageSettings,
+        storage: StorageSettings,
         dictionary: Callable[[], Dictionary] = standard,
         *,
         wall_clock: Callable[[], float] = time.time,
@@ -43,17 +43,17 @@ class InstanceSupply:
         """Prepare to make them.
 
         Args:
-            storing: what is done with objects.
+            storage: what is done with objects.
             dictionary: gives the data dictionary.
             wall_clock: seconds since 1970, for names.
             clock: seconds, monotonic.
         """
-        self.storing = storing
+        self.storage = storage
         self.output = OutputDirectory(
-            storing.rules.directory,
-            durable=storing.durable,
-            maximum_size=storing.maximum_size,
-            reserve=storing.reserve,
+            storage.rules.directory,
+            durable=storage.durable,
+            maximum_size=storage.maximum_size,
+            reserve=storage.reserve,
         )
         self.wall_clock = wall_clock
         self.clock = clock
@@ -70,7 +70,7 @@ class InstanceSupply:
     ) -> Reception:
         """Return where the data set of a C-STORE-RQ goes."""
         self._syntax = syntax
-        if self.storing.bit_preserving:
+        if self.storage.bit_preserving:
             return BitPreservingReception(self, studies, request, syntax, peer)
         return NormalReception(self, studies, request, syntax, peer)
 
@@ -79,12 +79,12 @@ class InstanceSupply:
         if self._syntax is None:
             return
         try:  # no `suppress` here: on the hot path a context manager is too dear
-            if self._prepared is None and not self.storing.bit_preserving:
+            if self._prepared is None and not self.storage.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, NOWHERE)
             if (
                 self._begun >= _OBJECTS_BEFORE_SUPPLY
                 and self._spare is None
-                and not self.storing.ignore
+                and not self.storage.ignore
             ):
                 self._spare = InstanceFile(self.output)
                 self._spare_since = self.clock()
@@ -129,7 +129,7 @@ class InstanceSupply:
             return prepared[1]
         return Transcoder(
             syntax,
-            self.storing.encoding,
+            self.storage.encoding,
             output,
             dictionary=self.dictionary,
             memory=self.memory,

@@ -101,7 +101,7 @@ class Supply(Protocol):
     """What receptions are made of; see `instance_supply`."""
 
     @property
-    def storing(self) -> StorageSettings:
+    def storage(self) -> StorageSettings:
         """What is done with objects."""
         ...
 
@@ -191,12 +191,12 @@ class _InstanceReception(ABC):
     ) -> None:
         self._supply = supply
         self._studies = studies
-        self._storing = supply.storing
+        self._storage = supply.storage
         self._request = request
         self._syntax = syntax
         self._peer = peer
         self._name = file_name(
-            supply.storing.rules,
+            supply.storage.rules,
             request.affected_sop_class_uid,
             request.affected_sop_instance_uid,
             supply.wall_clock(),
@@ -204,7 +204,7 @@ class _InstanceReception(ABC):
         self._failure: StatusError | None = None
         self._destination: Destination | None = None
         self._file: InstanceFile | None = None
-        if not supply.storing.ignore:
+        if not supply.storage.ignore:
             try:
                 self._file = supply.new_file(header)
             except OutOfResources as error:
@@ -244,7 +244,7 @@ class _InstanceReception(ABC):
     def _refused(self, error: StatusError, directory: str | None = None) -> Outcome:
         """Give up the object: log why, and leave nothing."""
         self.discard()
-        path = f"{directory or self._storing.rules.directory}/{self._name.text}"
+        path = f"{directory or self._storage.rules.directory}/{self._name.text}"
         if isinstance(error, OutOfResources):
             _logger.error("cannot write DICOM file: %s: %s", path, error)
         else:
@@ -282,7 +282,7 @@ class BitPreservingReception(_InstanceReception):
         peer: PeerIdentity,
     ) -> None:
         header = b""
-        if supply.storing.with_meta:
+        if supply.storage.with_meta:
             header = file_meta.encode(
                 request.affected_sop_class_uid,
                 request.affected_sop_instance_uid,
@@ -309,7 +309,7 @@ class BitPreservingReception(_InstanceReception):
     def _finish(self) -> Outcome:
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
-        directory = self._storing.rules.directory
+        directory = self._storage.rules.directory
         self._destination = Destination(directory)
         try:
             stored = self._file.commit(directory, self._name, look=False)
@@ -330,11 +330,11 @@ class NormalReception(_InstanceReception):
         syntax: TransferSyntax,
         peer: PeerIdentity,
     ) -> None:
-        self._written = supply.storing.encoding.transfer_syntax or syntax.uid
+        self._written = supply.storage.encoding.transfer_syntax or syntax.uid
         self._calling_ae_title = peer.calling_ae_title
         # What the command says is right for every object that is what it should be.
         header = self._encode_header(
-            supply.storing, request.affected_sop_class_uid, request.affected_sop_instance_uid
+            supply.storage, request.affected_sop_class_uid, request.affected_sop_instance_uid
         )
         super().__init__(supply, studies, request, syntax, peer, header)
         self._header = header
@@ -368,7 +368,7 @@ class NormalReception(_InstanceReception):
                 return Outcome(SUCCESS, received, attributes=attributes)
             return self._store(self._file, attributes)
         except OutOfResources as error:
-            if self._storing.ignore:  # what cannot be written need not be
+            if self._storage.ignore:  # what cannot be written need not be
                 return Outcome(SUCCESS, self._received(SUCCESS, None, None))
             return self._refused(error)
         except StatusError as error:
@@ -437,12 +437,12 @@ class NormalReception(_InstanceReception):
             # One for this object, however often it is asked for.
             self._made_uid = instance = self._made_uid or unique_uid().encode()
         self._header = self._encode_header(
-            self._storing, sop_class.decode("latin-1"), instance.decode("latin-1")
+            self._storage, sop_class.decode("latin-1"), instance.decode("latin-1")
         )
         return len(self._header)
 
-    def _encode_header(self, storing: StorageSettings, sop_class: str, instance: str) -> bytes:
-        if not storing.with_meta:
+    def _encode_header(self, storage: StorageSettings, sop_class: str, instance: str) -> bytes:
+        if not storage.with_meta:
             return b""
         return file_meta.encode(
             sop_class,

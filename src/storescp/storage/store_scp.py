@@ -31,7 +31,7 @@ class StoreSCP:
 
     def __init__(
         self,
-        storing: StorageSettings,
+        storage: StorageSettings,
         run: Callable[[Command], None],
         dictionary: Callable[[], Dictionary] = standard,
         *,
@@ -42,21 +42,21 @@ class StoreSCP:
         """Prepare to store.
 
         Args:
-            storing: what is done with objects.
+            storage: what is done with objects.
             run: runs a command of the user.
             dictionary: gives the data dictionary.
             announce: is told of a complete study, and whether a `timeout`, the `next-study` or a `stop` ended it.
             wall_clock: seconds since 1970, for names.
             clock: seconds, monotonic, for the end of a study.
         """
-        self._storing = storing
-        self._supply = InstanceSupply(storing, dictionary, wall_clock=wall_clock, clock=clock)
+        self._storage = storage
+        self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
         self._wall_clock = wall_clock
         self._clock = clock
         self._run = run
         self._announce = announce
         self._studies = CurrentStudyTracker(
-            timeout=storing.eostudy_timeout, keep_names=storing.rename_on_eostudy
+            timeout=storage.eostudy_timeout, keep_names=storage.rename_on_eostudy
         )
         self._peer = PeerIdentity("", "", "")
 
@@ -80,7 +80,7 @@ class StoreSCP:
 
     def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:
         """Do what follows an object, once its response was sent."""
-        template = self._storing.exec_on_reception
+        template = self._storage.exec_on_reception
         if template is not None and outcome.received is not None:
             self._run(on_reception(template, outcome.received, peer))
         if outcome.ended is not None:
@@ -116,7 +116,7 @@ class StoreSCP:
         Raises:
             CannotUnderstand: the object names no study, or its directory cannot be had.
         """
-        rules = self._storing.rules
+        rules = self._storage.rules
         if isinstance(rules.layout, Flat):
             return Destination(rules.directory)
         uid = study_uid(attributes.study_instance_uid)
@@ -155,9 +155,9 @@ class StoreSCP:
 
     def _follow(self, study: CurrentStudy, cause: str) -> None:
         """A study is complete: rename first, so that the command finds the final names."""
-        if self._storing.rename_on_eostudy:
-            rename_study(study.directory, study.files, durable=self._storing.durable)
+        if self._storage.rename_on_eostudy:
+            rename_study(study.directory, study.files, durable=self._storage.durable)
         if self._announce is not None:
             self._announce(study, cause)
-        if self._storing.exec_on_eostudy is not None:
-            self._run(on_end_of_study(self._storing.exec_on_eostudy, study, self._peer))
+        if self._storage.exec_on_eostudy is not None:
+            self._run(on_end_of_study(self._storage.exec_on_eostudy, study, self._peer))

@@ -38,7 +38,7 @@ class TrackingStoreSCP:
 
     def __init__(
         self,
-        storing: StorageSettings,
+        storage: StorageSettings,
         tracker: Tracker,
         now: Callable[[], float],
         dictionary: Callable[[], Dictionary] = standard,
@@ -53,7 +53,7 @@ class TrackingStoreSCP:
         """Prepare to store.
 
         Args:
-            storing: what is done with objects.
+            storage: what is done with objects.
             tracker: follows the studies.
             now: the time of the tracker.
             dictionary: gives the data dictionary.
@@ -65,8 +65,8 @@ class TrackingStoreSCP:
             clock: seconds, monotonic.
             sleep: waits.
         """
-        self._storing = storing
-        self._supply = InstanceSupply(storing, dictionary, wall_clock=wall_clock, clock=clock)
+        self._storage = storage
+        self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
         self._wall_clock = wall_clock
         self._clock = clock
         self._tracker = tracker
@@ -104,9 +104,9 @@ class TrackingStoreSCP:
             CannotUnderstand: the object names no study, or its directory cannot be had.
             OutOfResources: its study cannot be entered.
         """
-        layout = self._storing.rules.layout
+        layout = self._storage.rules.layout
         if isinstance(layout, Flat):
-            return Destination(self._storing.rules.directory)
+            return Destination(self._storage.rules.directory)
         uid = study_uid(attributes.study_instance_uid)
         entered = self._entered.get(uid)
         if entered is None:
@@ -146,7 +146,7 @@ class TrackingStoreSCP:
         self, received: ReceivedObject, peer: PeerIdentity, entered: Round | None
     ) -> Job | None:
         """Return the command that follows an object."""
-        template = self._storing.exec_on_reception
+        template = self._storage.exec_on_reception
         if template is None:
             return None
         now, key = self._now(), secrets.token_hex(16)

@@ -7,7 +7,7 @@ from storescp.serve.reporting import explanations
 PEER, OTHER = "10.1.2.3", "10.1.2.4"
 
 
-def gate(limits: PeerLimits, addresses: tuple[str, ...] = ()) -> PeerAdmission:
+def peer_admission(limits: PeerLimits, addresses: tuple[str, ...] = ()) -> PeerAdmission:
     return PeerAdmission(
         AllowLists(AllowListSettings(addresses=AllowListSource(addresses))), limits
     )
@@ -15,10 +15,10 @@ def gate(limits: PeerLimits, addresses: tuple[str, ...] = ()) -> PeerAdmission:
 
 def test_an_address_that_is_not_allowed() -> None:
     """Is objected to, whatever it has."""
-    strict = gate(PeerLimits(), (PEER,))
+    strict = peer_admission(PeerLimits(), (PEER,))
 
-    assert strict.objection(PEER, 100) is None
-    assert strict.objection(OTHER, 0) == (
+    assert strict.refusal(PEER, 100) is None
+    assert strict.refusal(OTHER, 0) == (
         "address",
         explanations.address_not_allowed(OTHER, (f"{PEER}/32",)),
     )
@@ -26,22 +26,22 @@ def test_an_address_that_is_not_allowed() -> None:
 
 def test_connections_that_wait_and_that_are_served_count() -> None:
     """Those of the same address, until they end."""
-    limited = gate(PeerLimits(connections=3))
+    limited = peer_admission(PeerLimits(connections=3))
     leave = limited.enter(limited.admission(PEER))
 
-    assert limited.objection(PEER, 1) is None
-    assert limited.objection(PEER, 2) == (
+    assert limited.refusal(PEER, 1) is None
+    assert limited.refusal(PEER, 2) == (
         "address-limit",
         explanations.too_many_connections(PEER, 3),
     )
-    assert limited.objection(OTHER, 2) is None
+    assert limited.refusal(OTHER, 2) is None
     leave()
-    assert limited.objection(PEER, 2) is None
+    assert limited.refusal(PEER, 2) is None
 
 
 def test_associations_count_until_they_end() -> None:
     """Those that are rejected for their number do not, else a peer that insists would never get in again."""
-    limited = gate(PeerLimits(associations=2))
+    limited = peer_admission(PeerLimits(associations=2))
     leave = [limited.enter(limited.admission(PEER)) for _ in range(2)]
     assert limited.admission(PEER).open_associations == 2
     assert limited.admission(OTHER).open_associations is None
@@ -57,10 +57,10 @@ def test_associations_count_until_they_end() -> None:
 
 def test_leaving_twice_does_no_harm() -> None:
     """A child may be reported twice, by a signal and by whoever started it."""
-    limited = gate(PeerLimits(connections=1))
+    limited = peer_admission(PeerLimits(connections=1))
     first, _ = limited.enter(limited.admission(PEER)), limited.enter(limited.admission(PEER))
 
     first()
     first()
 
-    assert limited.objection(PEER, 0) is not None
+    assert limited.refusal(PEER, 0) is not None

@@ -39,11 +39,11 @@ def watch(step: float = MAXIMUM_SPIN_SECONDS / 40) -> BusyPoll:
 def test_what_is_there_is_taken() -> None:
     """At the first look or a later one; also that the peer has closed."""
     wire = Wire(iter([7, None, None, 5, 0]))
-    vigil = watch()
+    busy_poll = watch()
 
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 7
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 5
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 0
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) == 7
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) == 5
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) == 0
     assert wire.looks == 5
 
 
@@ -58,11 +58,11 @@ def test_a_vigil_ends() -> None:
 def test_a_slow_peer_costs_ever_less() -> None:
     """In the end one wait in sixty-four begins with a vigil, and no fewer."""
     wire = Wire(nothing())
-    vigil = watch()
+    busy_poll = watch()
     vigils = []
     for _ in range(1000):
         before = wire.looks
-        assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
+        assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None
         vigils.append(wire.looks > before)
 
     assert [at for at, kept in enumerate(vigils) if kept][:8] == [0, 2, 6, 14, 30, 62, 126, 190]
@@ -84,9 +84,9 @@ def test_time_that_nobody_wants_is_used() -> None:
 def test_others_want_the_processor() -> None:
     """Where somebody had it twice for a while, two looks are all, and the next vigils are rare."""
     wire = Wire(nothing())
-    vigil = watch(1e-5)
+    busy_poll = watch(1e-5)
     for _ in range(10):
-        assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
+        assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None
 
     assert wire.looks == 3 * 2
     assert not wire.preparations
@@ -104,14 +104,14 @@ def test_others_come_to_want_the_processor() -> None:
 def test_a_quick_peer_is_believed_again() -> None:
     """One vigil that was not in vain, and the next wait begins with one."""
     wire = Wire(iter([None, None, 3, 4, None, None]))
-    vigil = watch(1e-5)
+    busy_poll = watch(1e-5)
 
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None  # without a look
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None  # without a look
     assert wire.looks == 2
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 3
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) == 4
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) == 3
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) == 4
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 6
-    assert vigil.receive(wire.look, ROOM, wire.meanwhile) is None
+    assert busy_poll.receive(wire.look, ROOM, wire.meanwhile) is None
     assert wire.looks == 6

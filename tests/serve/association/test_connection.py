@@ -40,13 +40,13 @@ def serve(
     run: Callable[[Command], None] = lambda _: None,
 ) -> End:
     """Serve the peer of a transport, and end the study that is under way."""
-    storing = StorageSettings(
+    storage = StorageSettings(
         Rules(str(directory), layout=layout or Flat()),
         Encoding(),
         exec_on_reception="object #f",
         exec_on_eostudy="study #p" if layout else None,
     )
-    scp = StoreSCP(storing, run)
+    scp = StoreSCP(storage, run)
     connection = Connection(
         transport,
         "peer",

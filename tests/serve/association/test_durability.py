@@ -99,11 +99,11 @@ def steps_of(
         ),
         RELEASE_REQUEST,
     )
-    teller = None
+    emitter = None
     if listen is not None:
         hub = EventHub()
         listen(hub, steps)
-        teller = EventEmitter(hub, "peer")
+        emitter = EventEmitter(hub, "peer")
     connection = Connection(
         Wire(pieces, steps),
         "peer",
@@ -112,7 +112,7 @@ def steps_of(
         Signals(),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
-        teller=teller,
+        emitter=emitter,
     )
     with watched(before):
         connection.serve()

@@ -10,7 +10,7 @@ class SequentialServer:
 
     def __init__(
         self,
-        entrance: Acceptor,
+        acceptor: Acceptor,
         *,
         serve: Callable[[PendingPeer], Disposition],
         expire: Callable[[], float | None],
@@ -18,11 +18,11 @@ class SequentialServer:
         """Prepare to serve.
 
         Args:
-            entrance: where connections come from.
+            acceptor: where connections come from.
             serve: serves one connection.
             expire: does what has become due, and returns when to come again (clock of the entrance), or None.
         """
-        self._entrance = entrance
+        self._acceptor = acceptor
         self._serve = serve
         self._expire = expire
 
@@ -33,11 +33,11 @@ class SequentialServer:
             Stopped: the program was asked to end.
         """
         while True:
-            ready = self._entrance.wait(self._expire())
-            for peer in self._entrance.asking(ready):
+            ready = self._acceptor.wait(self._expire())
+            for peer in self._acceptor.asking(ready):
                 if self._serve(peer) is Disposition.LINGER:
-                    self._entrance.linger(peer)
+                    self._acceptor.linger(peer)
 
     def close(self) -> None:
         """Give up the port and every connection that waits."""
-        self._entrance.close()
+        self._acceptor.close()

@@ -75,11 +75,11 @@ class Supervisor:
 
     def __init__(
         self,
-        entrance: Acceptor,
+        acceptor: Acceptor,
         signals: Signals,
         children: Children,
-        working: WorkerSettings,
-        employer: ConnectionHandler,
+        worker_settings: WorkerSettings,
+        handler: ConnectionHandler,
         *,
         step: Callable[[], None],
         next_step: Callable[[], float | None],
@@ -89,21 +89,21 @@ class Supervisor:
         """Prepare to work.
 
         Args:
-            entrance: where connections come from.
+            acceptor: where connections come from.
             signals: the signals of the process.
             children: the children of this process.
-            working: how many of what.
-            employer: knows what is to be done.
+            worker_settings: how many of what.
+            handler: knows what is to be done.
             step: does what is due besides.
             next_step: returns when that is to be called again (clock); None: only after something has happened.
             inherits: whether a worker is forked for each connection, which it inherits.
             clock: seconds, monotonic; that of the entrance, too.
         """
-        self._entrance = entrance
+        self._acceptor = acceptor
         self._signals = signals
         self._children = children
-        self._working = working
-        self._employer = employer
+        self._worker_settings = worker_settings
+        self._handler = handler
         self._step = step
         self._next_step = next_step
         self._inherits = inherits
@@ -124,7 +124,7 @@ class Supervisor:
             Stopped: the program was asked to end.
         """
         while True:
-            if self._working.on_demand:
+            if self._worker_settings.on_demand:
                 self._dismiss_idle()
             else:
                 self._replace_workers()
@@ -143,10 +143,10 @@ class Supervisor:
 
     def close(self) -> None:
         """Give up the port and all connections that wait; have workers end, but those on demand when they are done."""
-        self._entrance.close()
+        self._acceptor.close()
         while self._asking:
             self._asking.popleft().reader.close()
-        if self._working.on_demand:
+        if self._worker_settings.on_demand:
             return
         self.pass_on(signal.SIGTERM)
         limit = self._clock() + _SHUTDOWN_SECONDS
@@ -163,13 +163,13 @@ class Supervisor:
 
     def _wait(self) -> set[int]:
         deadlines = [self._next_step()]
-        if self._working.on_demand:
+        if self._worker_settings.on_demand:
             deadlines += (worker.free_since + _IDLE_SECONDS for worker in self._free_workers())
         elif self._is_short_of_workers():
             deadlines.append(self._start_no_sooner)
-        return self._entrance.wait(
+        return self._acceptor.wait(
             min((when for when in deadlines if when is not None), default=None),
-            accepting=not (self._working.on_demand and self._is_full())
+            accepting=not (self._worker_settings.on_demand and self._is_full())
             and len(self._asking) < MAXIMUM_PENDING_PEERS,
             others=dict.fromkeys(self._workers, READABLE)
             | {peer.connected.fileno(): _GONE for peer in self._asking},
@@ -178,7 +178,7 @@ class Supervisor:
     def _take(self, ready: set[int]) -> None:
         for descriptor in ready & self._workers.keys():
             self._hear(self._workers[descriptor])
-        self._asking.extend(self._entrance.asking(ready))
+        self._asking.extend(self._acceptor.asking(ready))
         for peer in list(self._asking):
             if peer.connected.fileno() in ready and _events(peer.connected, _GONE):
                 self._asking.remove(peer)
@@ -193,7 +193,7 @@ class Supervisor:
                 self._fork_for(self._asking.popleft())
             elif not self._pass_on_first():
                 return
-            if self._working.on_demand and self._is_full():
+            if self._worker_settings.on_demand and self._is_full():
                 _logger.info(
                     "Maximum number of associations reached, waiting for child process to terminate"
                 )
@@ -208,7 +208,7 @@ class Supervisor:
         if worker is None:
             return False
         worker.serves = peer = self._asking.popleft()
-        admission, worker.leave = self._employer.admit(peer.address)
+        admission, worker.leave = self._handler.admit(peer.address)
         passed = pickle.dumps(Passed(peer.address, admission))
         try:
             socket.send_fds(worker.control, [passed], [peer.connected.fileno()])
@@ -218,7 +218,7 @@ class Supervisor:
 
     def _fork_for(self, peer: PendingPeer) -> None:
         """Have a peer served by a worker that is forked for it."""
-        admission, leave = self._employer.admit(peer.address)
+        admission, leave = self._handler.admit(peer.address)
         try:
             worker = self._start_worker(peer, admission)
         except OSError as error:
@@ -238,7 +238,7 @@ class Supervisor:
             OSError: the system has no room for a new one.
         """
         free = max(self._free_workers(), key=lambda worker: worker.free_since, default=None)
-        if free is not None or not self._working.on_demand or self._is_full():
+        if free is not None or not self._worker_settings.on_demand or self._is_full():
             return free
         return self._start_worker()
 
@@ -247,13 +247,13 @@ class Supervisor:
 
     def _is_full(self) -> bool:
         """Tell whether workers that are not there from the start serve as many associations as they may."""
-        most = self._working.workers
-        if most is None or not (self._working.on_demand or self._inherits):
+        most = self._worker_settings.workers
+        if most is None or not (self._worker_settings.on_demand or self._inherits):
             return False
         return len(self._workers) - len(self._free_workers()) >= most
 
     def _reject_surplus(self) -> None:
-        limit = self._working.queue_limit
+        limit = self._worker_settings.queue_limit
         most = MAXIMUM_PENDING_PEERS if limit is None else min(limit, MAXIMUM_PENDING_PEERS)
         while len(self._asking) > most:
             peer = self._take_surplus()
@@ -265,9 +265,9 @@ class Supervisor:
                 notes=(application(WARN, f"Association Rejected: {why}"),),
             )
             _logger.warning("Association Rejected: %s", why)
-            self._employer.rejects(peer.address, rejection)
+            self._handler.rejects(peer.address, rejection)
             peer.reader.send_last(rejection.encode())
-            self._entrance.linger(peer)
+            self._acceptor.linger(peer)
 
     def _take_surplus(self) -> PendingPeer:
         """Take who is to be rejected: one that has finished sending, and so may have gone, or else the last that came."""
@@ -292,9 +292,9 @@ class Supervisor:
             worker.free_since = self._clock()
             worker.leave()
             if name := said[1:]:
-                self._employer.learn_name(peer.address, name.decode("utf-8", "replace"))
+                self._handler.learn_name(peer.address, name.decode("utf-8", "replace"))
             if said.startswith(LINGER):
-                self._entrance.linger(peer)
+                self._acceptor.linger(peer)
             else:
                 peer.reader.close()
 
@@ -304,13 +304,13 @@ class Supervisor:
         if worker.serves is not None:
             worker.leave()
             # One that is made for this peer and does not get to it would be followed by many like it.
-            in_vain = self._working.on_demand and worker.is_new
-            if not in_vain and self._entrance.asks(worker.serves):
+            in_vain = self._worker_settings.on_demand and worker.is_new
+            if not in_vain and self._acceptor.asks(worker.serves):
                 self._asking.appendleft(worker.serves)
             else:
                 worker.serves.reader.close()
         self._start_no_sooner = worker.begun + _MINIMUM_LIFETIME_SECONDS
-        self._employer.worker_lost(worker.pid)
+        self._handler.worker_lost(worker.pid)
 
     def _dismiss(self, worker: Worker) -> None:
         """Let go of a worker, which ends when it finds that."""
@@ -327,7 +327,7 @@ class Supervisor:
                 self._dismiss(worker)
 
     def _is_short_of_workers(self) -> bool:
-        most = self._working.workers
+        most = self._worker_settings.workers
         return most is not None and not self._inherits and len(self._workers) < most
 
     def _replace_workers(self) -> None:
@@ -349,7 +349,7 @@ class Supervisor:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        self._employer.before_fork()
+        self._handler.before_fork()
         with theirs:
             try:
                 pid = fork_flushed()
@@ -361,7 +361,7 @@ class Supervisor:
                 self._become_worker(theirs, parent, peer, admission)
         now = self._clock()
         worker = self._workers[ours.fileno()] = Worker(pid, ours, now, now)
-        self._children.add(pid, lambda status: self._employer.worker_ended(pid, status))
+        self._children.add(pid, lambda status: self._handler.worker_ended(pid, status))
         return worker
 
     def _become_worker(
@@ -378,11 +378,11 @@ class Supervisor:
             tell(control, LOOK)
 
         try:
-            if not self._working.on_demand:
+            if not self._worker_settings.on_demand:
                 end_with_parent(parent)
             self._children.forget()
             self._let_go()
-            self._employer.begin_work(look)
+            self._handler.begin_work(look)
             if inherited is not None:
                 self._work(control, inherited, admission)
             else:
@@ -399,19 +399,19 @@ class Supervisor:
 
     def _work(self, control: socket.socket, peer: PendingPeer, admission: Admission | None) -> None:
         """Serve a peer, and tell the supervisor."""
-        lingers = self._employer.work(peer, admission) is Disposition.LINGER
+        lingers = self._handler.work(peer, admission) is Disposition.LINGER
         word = LINGER if lingers else DONE
         if self._inherits:
-            word += self._employer.name_of(peer.address).encode("utf-8", "replace")[
+            word += self._handler.name_of(peer.address).encode("utf-8", "replace")[
                 : LONGEST_REPLY - len(word)
             ]
         if not tell(control, word) and lingers:
-            self._employer.see_off(peer.connected)
+            self._handler.see_off(peer.connected)
         peer.connected.close()
 
     def _let_go(self) -> None:
         """Close what belongs to the supervisor; for a worker."""
-        self._entrance.close()
+        self._acceptor.close()
         for peer in self._asking:
             peer.reader.close()
         for worker in self._workers.values():
@@ -432,7 +432,7 @@ class Supervisor:
             return None
         connected = socket.socket(fileno=descriptors[0])
         passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
-        reader = self._employer.reader_of(connected)
+        reader = self._handler.reader_of(connected)
         return PendingPeer(connected, passed.address, reader), passed.admission
 
 

@@ -46,13 +46,13 @@ class AllowListSettings:
 class AllowLists:
     """The lists in force."""
 
-    def __init__(self, allowing: AllowListSettings) -> None:
+    def __init__(self, list_settings: AllowListSettings) -> None:
         """Read the lists.
 
         Raises:
             ConfigurationError: an entry is none, or a file cannot be read.
         """
-        self._allowing = allowing
+        self._list_settings = list_settings
         self._is_stale = False
         self._read()
 
@@ -73,11 +73,11 @@ class AllowLists:
             _logger.info("the lists of allowed peers were read anew")
 
     def _read(self) -> None:
-        allowing = self._allowing
+        list_settings = self._list_settings
         # All or nothing: none is replaced before each of them could be read.
-        calling = _load(allowing.calling_ae_titles, ae_title)
-        called = _load(allowing.called_ae_titles, ae_title)
-        networks = _load(allowing.addresses, network)
+        calling = _load(list_settings.calling_ae_titles, ae_title)
+        called = _load(list_settings.called_ae_titles, ae_title)
+        networks = _load(list_settings.addresses, network)
         self._calling = None if calling is None else frozenset(calling)
         self._called = None if called is None else frozenset(called)
         self.networks = networks

@@ -39,7 +39,7 @@ class PeerAdmission:
         """Have files read again before they are used. Safe in a signal handler."""
         self.lists.expire()
 
-    def objection(self, address: str, waiting: int) -> Refusal | None:
+    def refusal(self, address: str, waiting: int) -> Refusal | None:
         """Return why a connection from an address is not let in, None if it is.
 
         `waiting` tells how many connections it has that nobody serves at the moment.

@@ -108,7 +108,7 @@ class Connection:
         maximum_command_length: int = MAXIMUM_COMMAND_LENGTH,
         verbose_contexts: bool = False,
         child_pid: int | None = None,
-        teller: "EventEmitter | None" = None,
+        emitter: "EventEmitter | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to serve.
@@ -124,7 +124,7 @@ class Connection:
             maximum_command_length: bytes of a command set that are read.
             verbose_contexts: whether presentation contexts are logged at level INFO.
             child_pid: the process id if this is a child made for this association.
-            teller: tells others what happens; None: nobody listens.
+            emitter: tells others what happens; None: nobody listens.
             clock: seconds, monotonic.
         """
         self._transport = transport
@@ -138,7 +138,7 @@ class Connection:
         self._maximum_command_length = maximum_command_length
         self._verbose_contexts = verbose_contexts
         self._child_pid = child_pid
-        self._teller = teller
+        self._emitter = emitter
         self._clock = clock
         self._association = Association(policy)
         self._messages = MessageReader(())
@@ -148,7 +148,7 @@ class Connection:
         self._artim: float | None = clock() + timeouts.acse
         self._last_heard = clock()
         self._wakes_for_study = False
-        self._pace = MinimumRate(timeouts.socket)
+        self._minimum_rate = MinimumRate(timeouts.socket)
         self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
         self._print_progress = StandardStream("stdout").write if self._progress else _no_progress
 
@@ -175,7 +175,7 @@ class Connection:
 
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
-        vigil = BusyPoll()
+        busy_poll = BusyPoll()
         while True:
             if self._reception is not None and association.views_expire:
                 self._reception.flush()
@@ -188,7 +188,7 @@ class Connection:
                 signals.begin_wait()
                 received = None
                 if self._reception is None and not association.within_pdu:
-                    received = vigil.receive(transport.receive_ready, room, self._prepare)
+                    received = busy_poll.receive(transport.receive_ready, room, self._prepare)
                 if received is None:
                     received = transport.receive_into(room)
                 signals.end_wait()
@@ -209,8 +209,8 @@ class Connection:
                     return
                 if received < MINIMUM_BYTES:
                     self._check_pace(received)
-                elif self._pace.watching:
-                    self._pace.forget()
+                elif self._minimum_rate.watching:
+                    self._minimum_rate.forget()
             except ProtocolError as error:
                 self._fail(error)
                 return
@@ -382,9 +382,9 @@ class Connection:
             or self._messages.within_command
         )
         if under_way and self._artim is None:
-            self._pace.received(received, self._clock())
+            self._minimum_rate.received(received, self._clock())
         else:
-            self._pace.forget()
+            self._minimum_rate.forget()
 
     def _never_asked(self) -> None:
         """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
@@ -396,8 +396,8 @@ class Connection:
             limit, option = socket_limit, "--socket-timeout"  # a single receive took too long
         explanation = explanations.silent(self._address, limit, option)
         explain(logging.ERROR, explanation)
-        if self._teller is not None:
-            self._teller.refused("timeout", explanation)
+        if self._emitter is not None:
+            self._emitter.refused("timeout", explanation)
         self._association.transport_closed()
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
@@ -406,8 +406,8 @@ class Connection:
         """Act on what is not data; True when the association has ended."""
         match pdu:
             case AAssociateRQ():
-                if self._teller is not None:
-                    self._teller.requested(pdu)
+                if self._emitter is not None:
+                    self._emitter.requested(pdu)
                 self._log_request(pdu)
             case AAssociateAC():
                 self._send()
@@ -419,8 +419,8 @@ class Connection:
                 self._last_heard = self._clock()
                 self._log_acceptance(pdu)
                 explanation = self._explain_contexts(pdu)
-                if self._teller is not None and self._association.request is not None:
-                    self._teller.accepted(self._association.request, pdu, explanation)
+                if self._emitter is not None and self._association.request is not None:
+                    self._emitter.accepted(self._association.request, pdu, explanation)
             case AAssociateRJ():
                 self._send()
                 _log_notes(pdu.notes)
@@ -431,8 +431,8 @@ class Connection:
                 self._send()
                 self._log_interruption("0006:0319 DUL Peer Requested Release")
                 _logger.info("Association Release")
-                if self._teller is not None:
-                    self._teller.released()
+                if self._emitter is not None:
+                    self._emitter.released()
                 return True
             case AAbort():
                 self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
@@ -444,8 +444,8 @@ class Connection:
         return False
 
     def _tell_end(self, by: str, why: str) -> None:
-        if self._teller is not None:
-            self._teller.ended(by, why)
+        if self._emitter is not None:
+            self._emitter.ended(by, why)
 
     def _log_interruption(self, why: str) -> None:
         """The association ends; say so if an object was on its way."""
@@ -481,8 +481,8 @@ class Connection:
             return
         explanation = explanations.rejected(request, answer, self._policy, self._address)
         explain(max((note.level for note in answer.notes), default=logging.INFO), explanation)
-        if self._teller is not None:
-            self._teller.rejected(answer, explanation)
+        if self._emitter is not None:
+            self._emitter.rejected(answer, explanation)
 
     def _explain_contexts(self, answer: AAssociateAC) -> str | None:
         """Say why presentation contexts were refused, if some were and somebody wants to know."""
@@ -491,7 +491,7 @@ class Connection:
             context.result == ContextResult.ACCEPTANCE for context in answer.contexts
         ):
             return None
-        if self._teller is None and not _why_logger.isEnabledFor(logging.INFO):
+        if self._emitter is None and not _why_logger.isEnabledFor(logging.INFO):
             return None
         sentences = explanations.refused_contexts(request, answer, self._policy)
         for sentence in sentences:
@@ -527,8 +527,8 @@ class Connection:
         if syntax is None:
             raise InvalidMessage(f"0006:020f unknown transfer syntax {context.transfer_syntax}")
         self._request = request
-        if self._teller is not None:
-            self._teller.begins(request)
+        if self._emitter is not None:
+            self._emitter.begins(request)
         self._reception = self._store.begin(request, syntax, self._peer)
         if self._progress:
             self._print_progress("RECV: ")
@@ -570,16 +570,16 @@ class Connection:
         self._reception = None
         association = self._association
         explanation = None if outcome.status == SUCCESS else self._explain_object(request, outcome)
-        teller = self._teller
+        emitter = self._emitter
         syntax = association.contexts[request.context_id].transfer_syntax
-        if teller is not None and teller.keeps_records:
+        if emitter is not None and emitter.keeps_records:
             # Before the peer knows: what it does not send again was told.
-            teller.finished(request, syntax, outcome, explanation)
+            emitter.finished(request, syntax, outcome, explanation)
         association.release_views()  # all of them are in the file
         undelivered = self._respond(request, outcome)
-        if teller is not None and not teller.keeps_records:
+        if emitter is not None and not emitter.keeps_records:
             # Those who only look on are told while the peer prepares its next object.
-            teller.finished(request, syntax, outcome, explanation)
+            emitter.finished(request, syntax, outcome, explanation)
         self._last_heard = self._clock()
         self._store.after_response(outcome, self._peer)
         if undelivered is not None:

@@ -40,7 +40,7 @@ class StudyFinisher:
         self,
         tracker: Tracker,
         uptime: UpTime,
-        storing: StorageSettings,
+        storage: StorageSettings,
         pool: CommandPool,
         *,
         synchronous: CommandSettings | None = None,
@@ -52,7 +52,7 @@ class StudyFinisher:
         Args:
             tracker: follows studies and commands.
             uptime: its time.
-            storing: what is done at the end of a study.
+            storage: what is done at the end of a study.
             pool: runs commands.
             synchronous: run commands one after the other, and wait for each; None: have the pool run them.
             hub: is told of it.
@@ -60,7 +60,7 @@ class StudyFinisher:
         """
         self._tracker = tracker
         self._uptime = uptime
-        self._storing = storing
+        self._storage = storage
         self._pool = pool
         self._synchronous = synchronous
         self._hub = hub
@@ -97,8 +97,8 @@ class StudyFinisher:
     # -- studies -----------------------------------------------------------------------------------------------------
 
     def _end(self, one: Round) -> None:
-        if self._storing.rename_on_eostudy:
-            give_final_names(self._tracker, one, durable=self._storing.durable)
+        if self._storage.rename_on_eostudy:
+            give_final_names(self._tracker, one, durable=self._storage.durable)
         _logger.info(
             "study complete: %s (round %d, %d objects)", one.directory, one.number, one.objects
         )
@@ -110,7 +110,7 @@ class StudyFinisher:
                     one.study, one.directory, one.objects, one.cause, one.number, one.token
                 )
             )
-        template = self._storing.exec_on_eostudy
+        template = self._storage.exec_on_eostudy
         now = self._uptime()
         job = None if template is None else jobs.study_job(template, one, now)
         self._tracker.complete(one, now, job)

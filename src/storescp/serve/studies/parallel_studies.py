@@ -53,7 +53,7 @@ class ParallelStudies:
     def __init__(
         self,
         settings: ParallelStudySettings,
-        storing: StorageSettings,
+        storage: StorageSettings,
         dictionary: Callable[[], Dictionary],
         children: Children,
         hub: "EventHub | None" = None,
@@ -62,7 +62,7 @@ class ParallelStudies:
 
         Args:
             settings: how studies are received.
-            storing: what is done with objects.
+            storage: what is done with objects.
             dictionary: gives the data dictionary.
             children: the children of this process.
             hub: is told of what happens.
@@ -71,13 +71,13 @@ class ParallelStudies:
             ConfigurationError: the state directory cannot be had.
         """
         self._settings = settings
-        self._storing = storing
+        self._storage = storage
         self._dictionary = dictionary
         self._state: StateDirectory | None = None
         self._store: MemoryStore | SQLiteStore = MemoryStore()
         if settings.shared or settings.state_directory is not None:
-            self._state = StateDirectory(settings.state_directory, durable=storing.durable)
-            self._store = SQLiteStore(self._state.database, durable=storing.durable)
+            self._state = StateDirectory(settings.state_directory, durable=storage.durable)
+            self._store = SQLiteStore(self._state.database, durable=storage.durable)
         self._tracker = Tracker(self._store, settings.end_of_study, settings.retries)
         try:
             self._uptime = UpTime(self._tracker.time())
@@ -85,16 +85,16 @@ class ParallelStudies:
         except OutOfResources as error:
             raise ConfigurationError(str(error)) from error
         self._pool = CommandPool(children, settings.running)
-        self._finisher = StudyFinisher(
+        self._study_finisher = StudyFinisher(
             self._tracker,
             self._uptime,
-            storing,
+            storage,
             self._pool,
             synchronous=settings.running if settings.exec_sync else None,
             hub=hub,
         )
-        self.step = self._finisher.step
-        self.next_step = self._finisher.next_step
+        self.step = self._study_finisher.step
+        self.next_step = self._study_finisher.next_step
 
     def scp(self) -> TrackingStoreSCP:
         """Return what stores objects in this process."""
@@ -112,11 +112,11 @@ class ParallelStudies:
         self, step: Callable[[], None], next_step: Callable[[], float | None]
     ) -> TrackingStoreSCP:
         return TrackingStoreSCP(
-            self._storing,
+            self._storage,
             self._tracker,
             self._uptime,
             self._dictionary,
-            run_at_once=self._finisher.run_at_once if self._settings.exec_sync else None,
+            run_at_once=self._study_finisher.run_at_once if self._settings.exec_sync else None,
             step=step,
             next_step=next_step,
         )
@@ -145,9 +145,9 @@ class ParallelStudies:
 
     def _bring_to_an_end(self) -> None:
         if self._settings.state_directory is None:
-            self._finisher.end_all()
+            self._study_finisher.end_all()
             return
         limit = time.monotonic() + _LAST_COMMANDS_SECONDS
-        while self._finisher.finish_running() and time.monotonic() < limit:
+        while self._study_finisher.finish_running() and time.monotonic() < limit:
             time.sleep(0.01)
         self._tracker.save_time(self._uptime())

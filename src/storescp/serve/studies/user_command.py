@@ -59,15 +59,15 @@ class CommandRunner:
 
         Failures are log lines: the object is stored, whatever becomes of the command.
         """
-        voice = None
+        emitter = None
         if self._hub is not None:
             from storescp.serve.reporting.event_emitter import CommandEventEmitter
 
-            voice = CommandEventEmitter(self._hub, command, variables)
-        run = _Run(command, voice)
+            emitter = CommandEventEmitter(self._hub, command, variables)
+        run = _Run(command, emitter)
         if self._starter is not None:
             self._starter.collect()
-            if self._starter.request(command, variables, None if voice is None else run):
+            if self._starter.request(command, variables, None if emitter is None else run):
                 return
         try:
             pid = start_shell(command, variables)
@@ -88,9 +88,9 @@ class CommandRunner:
 class _Run:
     """Says how one command fares, in the log and to those that listen."""
 
-    def __init__(self, command: str, voice: "CommandEventEmitter | None") -> None:
+    def __init__(self, command: str, emitter: "CommandEventEmitter | None") -> None:
         self._command = command
-        self._voice = voice
+        self._voice = emitter
         self._begun = time.monotonic()
 
     def started(self, pid: int) -> None:
