@@ -267,6 +267,12 @@ def _enlarge(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
+def give_way(niceness: int) -> None:
+    """Have other processes come first, where that is allowed: a sandbox may forbid even that, setpriority(2)."""
+    with suppress(OSError):
+        os.nice(niceness)
+
+
 def _run(
     prepare: Callable[[], None], view: Callable[[Watch], None], reading: int, receiver: int
 ) -> None:
@@ -276,7 +282,7 @@ def _run(
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.nice(_NICENESS)
+        give_way(_NICENESS)
         prepare()
         view(Watch(reading, receiver))
     except Exception:  # the outermost loop of this process
