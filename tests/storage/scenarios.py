@@ -1,13 +1,17 @@
 """Ways to store an object, to be interrupted at every step."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from storescp.dataset.encoding import Encoding
+from storescp.dimse.command import CStoreRQ
 from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.files.output_directory import OutputDirectory
-from storescp.storage.naming.rules import FileName, FileNames, Rules, file_name
+from storescp.storage.naming.rules import ByStudyUID, FileName, FileNames, Rules, file_name
+from storescp.storage.settings import StorageSettings
 from storescp.storage.studies.current_study import StudyFile
 from storescp.storage.studies.final_names import give_final_names
 from storescp.storage.studies.jobs import Retries
@@ -15,8 +19,13 @@ from storescp.storage.studies.renaming import rename_study
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import StoredFile
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
+from storescp.storage.studies.user_commands import PeerIdentity
+from storescp.storage.tracking_scp import TrackingStoreSCP
+from storescp.uids import TRANSFER_SYNTAXES
+from tests.end_to_end.conversation import data_set
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = TRANSFER_SYNTAXES["1.2.840.10008.1.2.1"]
 NOW = 1_700_000_000.123
 HEADER = b"HEADER"
 DATA = [b"a" * 1000, b"b" * 3000, b"c" * 10]
@@ -49,6 +58,7 @@ class Scenario:
 
     def prepare(self, directory: Path) -> None:
         for name, content in self.before.items():
+            (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_bytes(content)
         self.begin(str(directory))
 
@@ -82,6 +92,23 @@ def _store(directory: str, name: FileName, *, durable: bool = False) -> None:
             file.write(DATA[1])
             file.write(DATA[2])
             file.commit(directory, name)
+    finally:
+        output.close()
+
+
+def _store_and_record(directory: str, *, recorded: bool, elsewhere: str | None = None) -> None:
+    """Store an object whose record is made then, or cannot be made."""
+    output = OutputDirectory(elsewhere or directory, durable=True)
+    try:
+        with InstanceFile(output, HEADER) as file:
+            for chunk in DATA:
+                file.write(chunk)
+            stored = file.commit(directory, BY_UID, keep=True)
+        assert stored.placement is not None
+        if recorded:
+            stored.placement.settle()
+        else:
+            stored.placement.withdraw()
     finally:
         output.close()
 
@@ -162,6 +189,38 @@ def _complete_round(directory: str) -> None:
     store.close()
 
 
+def _receive(directory: str) -> None:
+    """Receive an object of a study and make its record, as a worker does."""
+    store, tracker = _tracker(directory)
+    storage = StorageSettings(Rules(directory, ByStudyUID("s")), Encoding(), durable=True)
+    scp = TrackingStoreSCP(storage, tracker, lambda: 0.0)
+    try:
+        reception = scp.begin(
+            CStoreRQ(1, CT, "1.2.3"), EXPLICIT, PeerIdentity("CT1", "ARCHIVE", "scanner")
+        )
+        reception.feed(memoryview(data_set("1.2.3", "1")))
+        reception.finish()
+        scp.end_association()
+    finally:
+        scp.close()
+        store.close()
+
+
+def _received() -> bytes:
+    """Return the file of that object."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.mkdir(f"{directory}/out")
+        _receive(f"{directory}/out")
+        return Path(directory, "out", "s_1", "CT.1.2.3").read_bytes()
+
+
+def _go_on(directory: str) -> None:
+    """Start anew on what is there."""
+    store, tracker = _tracker(directory)
+    tracker.recover(0.0)
+    store.close()
+
+
 SCENARIOS = {
     "new": Scenario(lambda d, _: _store(d, BY_UID), {}, {"CT.1.2.3": NEW}),
     "durable": Scenario(lambda d, _: _store(d, BY_UID, durable=True), {}, {"CT.1.2.3": NEW}),
@@ -170,6 +229,34 @@ SCENARIOS = {
         {"CT.1.2.3": OLD},
         {"CT.1.2.3": NEW},
         frozenset({"CT.1.2.3"}),
+    ),
+    "recorded": Scenario(
+        lambda d, _: _store_and_record(d, recorded=True),
+        {"CT.1.2.3": OLD},
+        {"CT.1.2.3": NEW},
+        frozenset({"CT.1.2.3"}),
+    ),
+    "not recorded": Scenario(
+        lambda d, _: _store_and_record(d, recorded=False),
+        {"CT.1.2.3": OLD},
+        {"CT.1.2.3": NEW},
+        frozenset({"CT.1.2.3"}),
+    ),
+    "new and not recorded": Scenario(
+        lambda d, _: _store_and_record(d, recorded=False), {}, {"CT.1.2.3": NEW}
+    ),
+    "elsewhere and not recorded": Scenario(
+        lambda d, scratch: _store_and_record(d, recorded=False, elsewhere=scratch),
+        {"CT.1.2.3": OLD},
+        {"CT.1.2.3": NEW},
+        frozenset({"CT.1.2.3"}),
+    ),
+    "received and recorded": Scenario(
+        lambda d, _: _receive(d),
+        {"s_1/CT.1.2.3": OLD},
+        {"s_1/CT.1.2.3": _received()},
+        frozenset({"s_1/CT.1.2.3"}),
+        restart=_go_on,
     ),
     "by time": Scenario(
         lambda d, _: _store(d, BY_TIME),

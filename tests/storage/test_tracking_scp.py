@@ -1,5 +1,8 @@
 """One process that stores objects of studies received side by side: directories, records, and what is refused."""
 
+import shutil
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -7,7 +10,7 @@ import pytest
 
 from storescp.dataset.encoding import Encoding
 from storescp.dimse.command import CStoreRQ
-from storescp.errors import OutOfResources
+from storescp.errors import CannotRecord
 from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
@@ -156,16 +159,125 @@ def test_an_object_does_not_wait_for_ever(tmp_path: Path) -> None:
     assert names(tmp_path) == ["s_1/CT.1.1"]
 
 
-def test_without_a_record_there_is_no_success(tmp_path: Path) -> None:
-    """The sender is told to send it again; what has its name stays."""
-    scp = World(tmp_path, ByStudyUID("s")).process()
-    failing = mock.Mock(side_effect=OutOfResources("cannot keep record"))
+NOT_RECORDED = mock.Mock(side_effect=CannotRecord("cannot keep record"))
 
-    with mock.patch.object(Tracker, "stored", failing):
+
+@pytest.mark.parametrize("layout", [ByStudyUID("s"), Flat()])
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("bits", [True, False], ids=["bit-preserving", "normal"])
+def test_without_a_record_there_is_no_success(
+    tmp_path: Path, layout: Layout, older: bool, bits: bool
+) -> None:
+    """The sender is told to send it again; what was at its name is there, and nothing else."""
+    world = World(tmp_path, Flat() if bits else layout, "true")
+    world.storage = replace(world.storage, bit_preserving=bits)
+    scp = world.process()
+    if older:
+        store(scp, "1.1", "1")
+        [path] = tmp_path.rglob("CT*")
+        path.write_text("older")
+    before = names(tmp_path)
+
+    with (
+        mock.patch.object(Tracker, "stored", NOT_RECORDED),
+        mock.patch.object(Tracker, "add_job", NOT_RECORDED),
+    ):
         outcome = store(scp, "1.1", "1")
     scp.close()
 
     assert (outcome.status, str(outcome.error)) == (0xA700, "cannot keep record")
+    assert outcome.received is None
+    assert names(tmp_path) == before
+    assert all((tmp_path / name).read_text() == "older" for name in before)
+
+
+def test_a_mistake_at_the_record_takes_the_object_back(tmp_path: Path) -> None:
+    """Whatever is raised there: the association ends, its peer has no success."""
+    scp = World(tmp_path, ByStudyUID("s")).process()
+    mistake = mock.Mock(side_effect=ZeroDivisionError)
+
+    with mock.patch.object(Tracker, "stored", mistake), pytest.raises(ZeroDivisionError):
+        store(scp, "1.1", "1")
+    scp.close()
+
+    assert names(tmp_path) == []
+
+
+def test_an_object_is_one_transaction(tmp_path: Path) -> None:
+    """But for the first of a study in an association, which is entered before."""
+    world = World(tmp_path, ByStudyUID("s"), "true")
+    scp = world.process()
+    store(scp, "1.1", "1")
+    memory, count = world.tracker._store, 0
+    begin = memory.transaction
+
+    def transaction() -> AbstractContextManager[object]:
+        nonlocal count
+        count += 1
+        return begin()
+
+    with mock.patch.object(memory, "transaction", transaction):
+        store(scp, "1.2", "1")
+    scp.close()
+
+    assert count == 1
+
+
+@pytest.mark.parametrize("layout", [ByStudyUID("s"), ByTimestamp("s"), ByPatientName()])
+@pytest.mark.parametrize("goes", ["moved", "removed"])
+def test_a_directory_that_is_moved_away_is_made_anew(
+    tmp_path: Path, layout: Layout, goes: str
+) -> None:
+    """In the middle of an association, under the same name; nothing is refused."""
+    scp = World(tmp_path / "out", layout).process()
+    (tmp_path / "out").mkdir()
+    store(scp, "1.1", "1")
+    [directory] = (tmp_path / "out").glob("[!.]*")
+    if goes == "moved":
+        directory.rename(tmp_path / "away")
+    else:
+        shutil.rmtree(directory)
+
+    for number in (2, 3):
+        assert store(scp, f"1.{number}", "1").status == 0
+    scp.close()
+    assert names(tmp_path / "out") == [f"{directory.name}/CT.1.2", f"{directory.name}/CT.1.3"]
+
+
+def test_a_link_in_place_of_a_directory_that_was_moved_away_is_not_followed(
+    tmp_path: Path,
+) -> None:
+    """It may lead anywhere: status C000 if it leads nowhere yet."""
+    scp = World(tmp_path / "out", ByStudyUID("s")).process()
+    (tmp_path / "out").mkdir()
+    store(scp, "1.1", "1")
+    (tmp_path / "out" / "s_1").rename(tmp_path / "away")
+    (tmp_path / "out" / "s_1").symlink_to(tmp_path / "elsewhere")
+
+    outcome = store(scp, "1.2", "1")
+    scp.close()
+
+    assert outcome.status == 0xC000
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_name_of_a_directory_that_another_process_has_made_is_on_disk(tmp_path: Path) -> None:
+    """With `--fsync`, before success is sent: the other one may not be so far."""
+    world = World(tmp_path, ByStudyUID("s"))
+    world.storage = replace(world.storage, durable=True)
+    first, second = world.process(), world.process()
+    store(first, "1.1", "1")
+    synced: list[str] = []
+
+    with mock.patch(
+        "storescp.storage.files.output_directory.fsync_directory", side_effect=synced.append
+    ):
+        store(second, "1.2", "1")
+        assert synced == [str(tmp_path)]
+        store(second, "1.3", "1")
+        assert synced == [str(tmp_path)]
+    first.close()
+    second.close()
 
 
 def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path) -> None:

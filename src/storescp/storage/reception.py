@@ -12,6 +12,7 @@ from storescp.dimse.command import CStoreRQ
 from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
 from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.files.output_directory import OutputDirectory
+from storescp.storage.files.placement import Placement
 from storescp.storage.naming.rules import file_name
 from storescp.storage.naming.unique_uid import unique_uid
 from storescp.storage.settings import StorageSettings
@@ -63,6 +64,8 @@ class Destination(NamedTuple):
     """The study that this object of another one ends."""
     study_round: Round | None = None
     """What the object belongs to, where studies are received side by side."""
+    restore: Callable[[str], None] | None = None
+    """Makes the directory anew if it is gone."""
 
 
 class Reception(Protocol):
@@ -135,6 +138,11 @@ class Supply(Protocol):
 class Studies(Protocol):
     """Knows where objects belong, and what was stored."""
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether `record` may raise, so that an object has to be taken back that has its file."""
+        ...
+
     def place(self, attributes: Attributes) -> Destination:
         """Return where an object goes.
 
@@ -203,6 +211,7 @@ class _InstanceReception(ABC):
         )
         self._failure: StatusError | None = None
         self._destination: Destination | None = None
+        self._placement: Placement | None = None
         self._file: InstanceFile | None = None
         if not supply.storage.ignore:
             try:
@@ -214,11 +223,23 @@ class _InstanceReception(ABC):
         outcome = self._finish() if self._failure is None else self._refused(self._failure)
         if outcome.received is None:
             return outcome
+        placement, self._placement = self._placement, None
         try:
-            return self._studies.record(outcome, self._destination, self._name.prefix, self._peer)
+            outcome = self._studies.record(
+                outcome, self._destination, self._name.prefix, self._peer
+            )
         except OutOfResources as error:
+            if placement is not None:
+                placement.withdraw()
             _logger.error("%s", error)
             return Outcome(error.status, error=error)
+        except BaseException:
+            if placement is not None:
+                placement.withdraw()
+            raise
+        if placement is not None:
+            placement.settle()
+        return outcome
 
     @abstractmethod
     def _finish(self) -> Outcome:
@@ -312,9 +333,12 @@ class BitPreservingReception(_InstanceReception):
         directory = self._storage.rules.directory
         self._destination = Destination(directory)
         try:
-            stored = self._file.commit(directory, self._name, look=False)
+            stored = self._file.commit(
+                directory, self._name, look=False, keep=self._studies.may_fail
+            )
         except OutOfResources as error:
             return self._refused(error)
+        self._placement = stored.placement
         received = self._received(SUCCESS, directory, stored.name)
         return Outcome(SUCCESS, received, size=self._file.size)
 
@@ -390,7 +414,12 @@ class NormalReception(_InstanceReception):
         if not self._name.stem:
             _logger.info("storing DICOM file: %s", path)
         try:
-            stored = file.commit(directory, self._name)
+            stored = file.commit(
+                directory,
+                self._name,
+                keep=self._studies.may_fail,
+                restore=destination.restore,
+            )
         except OutOfResources as error:
             refused = self._refused(error, directory)
             return refused._replace(ended=destination.ended)
@@ -401,6 +430,7 @@ class NormalReception(_InstanceReception):
             _logger.warning("DICOM file already exists, overwriting: %s", path)
         if status == CannotUnderstand.status:
             _logger.error("bad DICOM file: %s", path)
+        self._placement = stored.placement
         received = self._received(status, directory, stored.name, destination.study)
         return Outcome(status, received, destination.ended, attributes, file.size)
 

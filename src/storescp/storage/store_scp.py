@@ -29,6 +29,9 @@ from storescp.uids import TransferSyntax
 class StoreSCP:
     """Stores objects, and follows the study that is under way."""
 
+    may_fail = False
+    """What is known of the study is in memory."""
+
     def __init__(
         self,
         storage: StorageSettings,

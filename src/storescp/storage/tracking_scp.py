@@ -36,6 +36,9 @@ _POLL_SECONDS = 0.002
 class TrackingStoreSCP:
     """The storing part of one process; who ends studies and runs commands is another part (`serve.studies.end_of_study`)."""
 
+    may_fail = True
+    """The record of an object is made when its file has its name."""
+
     def __init__(
         self,
         storage: StorageSettings,
@@ -111,7 +114,7 @@ class TrackingStoreSCP:
         entered = self._entered.get(uid)
         if entered is None:
             entered = self._entered[uid] = self._enter(uid, layout, attributes)
-        return Destination(entered.directory, uid, study_round=entered)
+        return Destination(entered.directory, uid, None, entered, self._make_sure_of)
 
     def record(
         self, outcome: Outcome, destination: Destination | None, prefix: str, peer: PeerIdentity
@@ -231,16 +234,19 @@ class TrackingStoreSCP:
                 number += 1
 
     def _make_sure_of(self, directory: str) -> None:
-        """Make the directory of an open round anew if somebody has removed it.
+        """Make the directory of a round unless it is there, and if need be, have its name on disk.
 
         Raises:
             CannotUnderstand: it cannot be had any more.
         """
-        inside = f"{self.output.path}/"
-        if directory.startswith(inside):
-            self.output.make_study_directory(directory[len(inside) :])
+        if self._is_here(directory):
+            self.output.make_study_directory(os.path.basename(directory))
         elif not os.path.isdir(directory):
             raise CannotUnderstand(f"the directory of the study is gone: {directory}")
+
+    def _is_here(self, directory: str) -> bool:
+        """Tell whether a directory is in our output directory; an earlier start may have had another one."""
+        return directory == os.path.join(self.output.path, os.path.basename(directory))
 
     def _give_back(self, directory: str) -> None:
         with contextlib.suppress(OSError):  # it is in use

@@ -113,3 +113,20 @@ def test_durable_renaming_brings_names_to_disk(tmp_path: Path) -> None:
     with mock.patch.object(os, "fsync") as fsync:
         rename_study(str(tmp_path), [StudyFile("CT.1", "CT")], durable=True)
         assert fsync.call_count == 1
+
+
+def test_names_that_cannot_be_brought_to_disk_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A loss of power may undo them: the log says so, with the directory and the reason."""
+    make(tmp_path, "CT.1")
+    with mock.patch.object(os, "fsync", side_effect=OSError(5, "Input/output error")):
+        rename_study(str(tmp_path), [StudyFile("CT.1", "CT")], durable=True)
+
+    assert caplog.record_tuples == [
+        (
+            "dcmtk.apps.storescp",
+            logging.ERROR,
+            f"cannot bring names of files to disk: {tmp_path}: Input/output error",
+        )
+    ]

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from storescp.errors import CannotRecord, OutOfResources, StateLost
+from storescp.storage.studies import sqlite_store
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import (
     Job,
@@ -461,9 +462,10 @@ def _refuse(database: Path) -> None:
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
 @pytest.mark.parametrize("harm", [_remove, _remove_all, _replace, _refuse])
 def test_a_database_that_is_gone_is_lost(
-    tmp_path: Path, harm: Callable[[Path], None], is_open: bool
+    tmp_path: Path, harm: Callable[[Path], None], is_open: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For good, and never made anew: records in another one than that of the others would be found by nobody."""
+    monkeypatch.setattr(sqlite_store, "_LOOK_SECONDS", 0.0)
     path = tmp_path / "directory" / "state"
     path.parent.mkdir()
     store = SQLiteStore(str(path))

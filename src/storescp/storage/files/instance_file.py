@@ -10,14 +10,15 @@ import errno
 import os
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from storescp.errors import Limit, OutOfResources
+from storescp.errors import Limit, OutOfResources, StatusError
 from storescp.storage.files.directory_lock import close_quietly
 from storescp.storage.files.existing_file import stored_instance_uid
 from storescp.storage.files.output_directory import OutputDirectory, fsync_directory
+from storescp.storage.files.placement import Placement
 from storescp.storage.files.rename_noreplace import rename_new
 from storescp.storage.naming.rules import FileName
 
@@ -36,6 +37,8 @@ class StoredInstance(NamedTuple):
     name: str
     replaced: bool
     """Whether an older file of this name is gone, as far as anybody looked."""
+    placement: Placement | None = None
+    """How to take it back, if that was asked for."""
 
     @property
     def path(self) -> str:
@@ -251,33 +254,58 @@ class InstanceFile:
             self._place, other._place = other._place, self._place
             self._name, other._name = other._name, self._name
 
-    def commit(self, directory: str, name: FileName, *, look: bool = True) -> StoredInstance:
+    def commit(
+        self,
+        directory: str,
+        name: FileName,
+        *,
+        look: bool = True,
+        keep: bool = False,
+        restore: Callable[[str], None] | None = None,
+    ) -> StoredInstance:
         """Complete the file and give it its final name, at one stroke.
 
         When this returns, a reader finds the whole file. If it raises, the file is gone and an
         older one of the name is as it was; but if only bringing the name to disk failed (a durable
-        output directory), the new file is there.
+        output directory), the new file is there, unless it was asked to keep the older one.
 
         Args:
             directory: path of an existing directory.
             name: says whether an older file of this name is replaced or another name is taken.
             look: whether to look for an older file that is replaced, so as to tell.
+            keep: whether to keep that; the caller ends the `placement` of what is returned.
+            restore: makes the directory anew if it is gone, where somebody else may have moved it away.
 
         Raises:
             OutOfResources: the file cannot be written or cannot get this name.
+            StatusError: the directory cannot be made anew.
         """
         self.flush()
+        placement = None
         try:
             if self._output.durable:
                 os.fsync(self._descriptor)
+            if keep:
+                placement = Placement(self._output, self._place, os.dup(self._descriptor))
             # NFS reports here what it could not write.
             self._close()
-            stored = self._place_at(directory, name, look=look)
+            try:
+                stored = self._place_at(directory, name, placement, look=look)
+            except FileNotFoundError:
+                if restore is None:
+                    raise
+                restore(directory)
+                stored = self._place_at(directory, name, placement, look=look)
+            placement = stored.placement  # on another file system it is another one
             self._forget()
             if self._output.durable:
                 fsync_directory(directory)
-        except OSError as error:
-            raise _out_of_resources(error) from error
+        except (OSError, StatusError) as error:
+            if placement is not None:
+                placement.withdraw()
+            if isinstance(error, OSError):
+                raise _out_of_resources(error) from error
+            raise
         return stored
 
     def discard(self) -> None:
@@ -299,22 +327,36 @@ class InstanceFile:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _place_at(self, directory: str, name: FileName, *, look: bool) -> StoredInstance:
+    def _place_at(
+        self, directory: str, name: FileName, placement: Placement | None, *, look: bool
+    ) -> StoredInstance:
         try:
-            return self._rename(directory, name, look=look)
+            stored = self._rename(directory, name, placement, look=look)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-        return self._copy_to(directory, name)
+        else:
+            if placement is not None:
+                placement.path = f"{directory}/{stored.name}"
+            return stored
+        if placement is not None:
+            placement.settle()  # it is another file that gets the name
+        return self._copy_to(directory, name, keep=placement is not None)
 
-    def _rename(self, directory: str, name: FileName, *, look: bool) -> StoredInstance:
+    def _rename(
+        self, directory: str, name: FileName, placement: Placement | None, *, look: bool
+    ) -> StoredInstance:
         if "/" in name.text:  # from a file name extension
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name.text)
         if not name.stem:
             path = f"{directory}/{name.text}"
-            replaced = look and os.access(path, os.F_OK, follow_symlinks=False)
+            replaced = (look or placement is not None) and os.access(
+                path, os.F_OK, follow_symlinks=False
+            )
+            if replaced and placement is not None:
+                placement.keep_older(path)
             os.rename(self._name, path, src_dir_fd=self._place)
-            return StoredInstance(directory, name.text, replaced)
+            return StoredInstance(directory, name.text, replaced, placement)
         choices = name.choices()
         while True:
             text = next(choices)
@@ -323,12 +365,14 @@ class InstanceFile:
                 rename_new(self._name, path, source_directory=self._place)
             except FileExistsError:
                 if name.instance_uid and stored_instance_uid(path) == name.instance_uid:
+                    if placement is not None:
+                        placement.keep_older(path)
                     os.rename(self._name, path, src_dir_fd=self._place)
-                    return StoredInstance(directory, text, replaced=True)
+                    return StoredInstance(directory, text, replaced=True, placement=placement)
             else:
-                return StoredInstance(directory, text, replaced=False)
+                return StoredInstance(directory, text, replaced=False, placement=placement)
 
-    def _copy_to(self, directory: str, name: FileName) -> StoredInstance:
+    def _copy_to(self, directory: str, name: FileName, *, keep: bool) -> StoredInstance:
         """Commit to a directory on another file system: from a hidden place there."""
         if directory == self._output.path:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), directory)
@@ -336,14 +380,19 @@ class InstanceFile:
             directory, durable=self._output.durable, reserve=self._output.reserve
         )
         output.remove_leftovers(time.time())
+        placement = None
         source = os.open(self._name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._place)
         try:
             with InstanceFile(output) as copy:
                 _copy(source, 0, copy._descriptor)
-                stored = copy.commit(directory, name)
+                stored = copy.commit(directory, name, keep=keep)
+                placement = stored.placement
         finally:
             close_quietly(source)
-            output.close()
+            if placement is None:
+                output.close()
+            else:
+                placement.close_with()
         with contextlib.suppress(OSError):
             os.unlink(self._name, dir_fd=self._place)
         return stored

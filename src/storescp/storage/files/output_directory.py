@@ -84,8 +84,7 @@ class OutputDirectory:
                         f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
                     )
                     raise OutOfResources(reason, limit=Limit.FREE_SPACE)
-                self._number += 1
-                name = self._receiver.hidden_name(os.getpid(), self._number)
+                name = self.hidden_name()
                 # 0666 minus umask is the final mode; until then the directory keeps others out.
                 descriptor = os.open(name, _OPEN_FILE, 0o666, dir_fd=self._place)
             except FileNotFoundError:
@@ -97,6 +96,15 @@ class OutputDirectory:
             else:
                 self._open_files += 1
                 return self._place, descriptor, name
+
+    def hidden_name(self) -> str:
+        """Return a name in the hidden directory that no other file has."""
+        self._number += 1
+        return self._receiver.hidden_name(os.getpid(), self._number)
+
+    def retain(self) -> None:
+        """Note another file in the hidden directory, which stays until as many are released."""
+        self._open_files += 1
 
     def has_reserve(self) -> bool:
         """Whether as much is free as is to stay free; one system call, if that is anything."""
@@ -125,9 +133,7 @@ class OutputDirectory:
         if name.startswith(_HIDDEN):  # a Study Instance UID can do that
             raise CannotUnderstand(f"{failure}: the name is that of our hidden directory")
         try:
-            os.mkdir(path)
-            if self.durable:
-                fsync_directory(self.path)
+            self._make(path)
         except FileExistsError as error:
             if new:
                 raise
@@ -140,6 +146,19 @@ class OutputDirectory:
         else:
             _logger.info("created new subdirectory for study: %s", path)
         return path
+
+    def _make(self, path: str) -> None:
+        """Make a directory in the output directory.
+
+        Raises:
+            FileExistsError: it is there. Its name is on disk all the same, if need be: another process may just have
+                made it, and not be so far.
+        """
+        try:
+            os.mkdir(path)
+        finally:
+            if self.durable:
+                fsync_directory(self.path)
 
     def restore_study_directory(self, path: str) -> None:
         """Make the directory of the study under way again, if it is gone.

@@ -118,6 +118,10 @@ class MemoryStore:
     def _derive_from_round(self, key: int, old: Round | None, new: Round | None) -> None:
         if old is not None and (new is None or new.state is not old.state):
             self._in_state[old.state].drop(key)
+        elif old is not None and new is not None and new.state is RoundState.OPEN:
+            if new.next_check != old.next_check:
+                self._in_state[new.state].put(key, new.next_check, key)
+            return  # as for each object
         if new is None:
             if old is not None:
                 self._rounds_of_study.discard(old.study, key)

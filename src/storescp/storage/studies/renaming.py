@@ -1,6 +1,5 @@
 """Files of a finished study get short names: `CT000001`, `CT000002`, `MR000003`."""
 
-import contextlib
 import logging
 import os
 import re
@@ -19,14 +18,18 @@ def rename_study(directory: str, files: Iterable[StudyFile], *, durable: bool = 
     """Rename the files of a study in their order; existing files are never replaced.
 
     Numbers follow those that the directory holds from earlier rounds of the study. A file that
-    cannot be renamed keeps its name and costs a number; the log says so.
+    cannot be renamed keeps its name and costs a number; the log says so, and if the names cannot be brought to disk.
     """
     number = last_number(directory)
     for file in files:
         number = _rename(directory, file, number + 1)
     if durable:
-        with contextlib.suppress(OSError):
+        try:
             fsync_directory(directory)
+        except FileNotFoundError:
+            return  # it was moved away: each file has said so
+        except OSError as error:
+            _logger.error("cannot bring names of files to disk: %s: %s", directory, error.strerror)
 
 
 def _rename(directory: str, file: StudyFile, number: int) -> int:

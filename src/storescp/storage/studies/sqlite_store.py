@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,9 @@ VERSION = 2
 
 _BUSY_TIMEOUT_SECONDS = 30.0
 """Seconds to wait for programs that look into the database."""
+
+_LOOK_SECONDS = 0.1
+"""Time in which a database that was there is taken to be there still: to ask takes a twentieth of a transaction."""
 
 # No index of what changes with each object: when to look at a round is a column of its own.
 _SCHEMA = """
@@ -111,6 +115,7 @@ class SQLiteStore:
         self._database: sqlite3.Connection | None = None
         self._process = 0  # that opened it
         self._file: tuple[int, int] | None = None  # device and inode, once it was opened
+        self._looks_again = 0.0  # at the file (monotonic clock)
         self._lock = -1
 
     def transaction(self) -> Self:
@@ -171,19 +176,23 @@ class SQLiteStore:
         return code in _DAMAGED
 
     def _check_file(self) -> None:
-        """Make sure that the path leads to the database that was opened at first.
+        """Make sure that the path leads to the database that was opened at first, unless we have looked just now.
 
         Raises:
             OSError: it does not.
         """
+        now = time.monotonic()
+        if now < self._looks_again:
+            return
         found = os.stat(self._path)
         if (found.st_dev, found.st_ino) != self._file:
             raise OSError(errno.ESTALE, "another database is in its place", self._path)
+        self._looks_again = now + _LOOK_SECONDS
 
     def _open(self) -> sqlite3.Connection:
-        if (
-            self._file is not None
-        ):  # else SQLite would make an empty one in place of one that is gone
+        # SQLite would make an empty one in place of one that is gone.
+        if self._file is not None:
+            self._looks_again = 0.0
             self._check_file()
         self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -332,23 +341,24 @@ class SQLiteStore:
     # -- files
 
     def add_file(self, round_key: int, file: StoredFile, now: float, peer: PeerIdentity) -> bool:
-        new = self._run(
+        if self._database is None:
+            raise sqlite3.ProgrammingError("outside of a transaction")
+        execute = self._database.execute
+        new = execute(
             "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)",
-            round_key,
-            os.fsencode(file.name),
-            file.letters,
-            os.fsencode(file.final),
-            now,
+            (round_key, os.fsencode(file.name), file.letters, os.fsencode(file.final), now),
         ).rowcount
-        open_round = self._run(
+        open_round = execute(
             "UPDATE rounds SET last_object = ?, objects = objects + ?, calling_ae_title = ?,"
             " called_ae_title = ?, calling_address = ? WHERE key = ? AND state = 0",
-            now,
-            new,
-            peer.calling_ae_title,
-            peer.called_ae_title,
-            peer.calling_address,
-            round_key,
+            (
+                now,
+                new,
+                peer.calling_ae_title,
+                peer.called_ae_title,
+                peer.calling_address,
+                round_key,
+            ),
         ).rowcount
         if not open_round and new:
             self._run(
