@@ -36,9 +36,15 @@ class StorescpError(Exception):
 
     limit: Limit | None = None
     """The choice that makes it an error, if there is one."""
+    identifies: bool = False
+    """Whether the text may tell who a patient is: it holds a path, or values of the data set."""
 
-    def __init__(self, *arguments: object, limit: Limit | None = None) -> None:
+    def __init__(
+        self, *arguments: object, limit: Limit | None = None, identifies: bool = False
+    ) -> None:
         super().__init__(*arguments)
+        if identifies:
+            self.identifies = True
         if limit is not None:
             self.limit = limit
 

@@ -125,6 +125,8 @@ class ObjectStored(NamedTuple):
     """Why the status is none of success."""
     round: int | None = None
     """How often its study has begun, where studies are received side by side."""
+    reason: str | None = None
+    """As `why`, without what tells whose object it is."""
 
 
 class ObjectRefused(NamedTuple):
@@ -137,6 +139,8 @@ class ObjectRefused(NamedTuple):
     transfer_syntax_uid: str
     why: str
     duration: float
+    reason: str | None = None
+    """As `why`, without what tells whose object it is."""
 
 
 class StudyComplete(NamedTuple):

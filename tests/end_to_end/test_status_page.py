@@ -187,6 +187,28 @@ def test_who_is_refused_finds_out_why(tmp_path: Path) -> None:
         assert "1.2.3.4.5" not in found["object refused"]
 
 
+@pytest.mark.parametrize("shown", [False, True])
+def test_one_bad_sender_is_one_problem_with_its_reason(tmp_path: Path, *, shown: bool) -> None:
+    """Objects without Study Instance UID: the reason is told, whose objects they are only if asked for."""
+    options = ["-su", "study", *(["--show-identifiers"] if shown else [])]
+    with page(tmp_path / "out", options) as (server, port):
+        with Requestor(server.port) as peer:
+            peer.associate(CONTEXTS, calling=b"CT1")
+            for number in range(5):
+                instance = f"1.2.3.4.5.{number}"
+                whole = data_set(instance, "", "SECRET^NAME", 2000)
+                peer.send(message(1, store_command(CT_IMAGE_STORAGE, instance), whole))
+                assert peer.receive_response().elements[0x0900] == b"\0\xc0"
+            peer.release()
+        wait_until(lambda: [each["count"] for each in facts(port)["problems"]] == [5])
+
+        (problem,) = facts(port)["problems"]
+        assert "StudyInstanceUID (0020,000d) absent or empty in data set" in problem["why"]
+        assert ("1.2.3.4.5.4" in problem["why"]) is shown
+        assert len(problem["examples"]) == 3
+        assert "SECRET" not in json.dumps(problem)
+
+
 def test_patients_are_hidden_unless_asked_for(tmp_path: Path) -> None:
     """In everything that is served."""
     for options, shown in (([], False), (["--show-identifiers"], True)):

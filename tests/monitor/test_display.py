@@ -50,14 +50,14 @@ def test_names_of_patients_are_shown_only_if_asked_for() -> None:
 def test_the_picture_is_never_higher_than_the_terminal() -> None:
     """What does not fit is counted."""
     model = receiver_settings(50)
-    for number in range(5):
-        model.observe(event(ConnectionRefused("timeout", f"reason {number}"), party()))
+    for reason in ("one", "two", "three", "four", "five"):
+        model.observe(event(ConnectionRefused("timeout", reason), party()))
 
     lines = drawn(model, height=20)
 
     assert len(lines) < 20
     assert "and 38 more" in lines
-    assert [line.rpartition(": ")[2] for line in lines[-3:]] == ["reason 4", "reason 3", "reason 2"]
+    assert [line.rpartition(": ")[2] for line in lines[-3:]] == ["five", "four", "three"]
 
 
 def test_lines_are_cut_where_the_terminal_ends() -> None:

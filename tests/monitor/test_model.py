@@ -125,7 +125,7 @@ def test_commands_run_and_end() -> None:
     commands = seen.studies["1.9"].commands
     assert (commands.running, commands.ended, commands.failed) == (0, 1, 2)
     assert (seen.commands["object"].running, seen.commands["object"].ended) == (1, 1)
-    assert [problem.why for problem in seen.problems] == ["exit status 3", "no such shell"]
+    assert [problem.why for problem in seen.problems.values()] == ["exit status 3", "no such shell"]
 
 
 def test_a_command_that_is_tried_again_has_not_failed_yet() -> None:
@@ -137,7 +137,7 @@ def test_a_command_that_is_tried_again_has_not_failed_yet() -> None:
 
     commands = seen.studies["1.9"].commands
     assert (commands.repeated, commands.failed) == (1, 1)
-    assert seen.problems[-1].count == 2
+    assert list(seen.problems.values())[-1].count == 2
 
 
 def test_rounds_are_those_of_the_receiver_where_it_counts_them() -> None:
@@ -167,7 +167,7 @@ def test_what_is_refused_is_counted_and_said_why() -> None:
     assert not seen.associations
     totals = seen.by_calling_ae_title["CT1"]
     assert (totals.associations, totals.refused, totals.aborted) == (1, 1, 1)
-    assert [(problem.kind, problem.detail) for problem in seen.problems] == [
+    assert [(problem.kind, problem.detail) for problem in seen.problems.values()] == [
         ("connection-refused", "host-rules"),
         ("association-rejected", ""),
         ("object-refused", "A700"),
@@ -182,11 +182,121 @@ def test_what_was_accepted_in_part_is_a_problem_too() -> None:
         event(stored()._replace(status="A900", why="another UID"), party()),
     )
 
-    assert [(problem.kind, problem.detail, problem.why) for problem in seen.problems] == [
+    assert [(problem.kind, problem.detail, problem.why) for problem in seen.problems.values()] == [
         ("association-accepted", "2 of 3", "only JPEG is offered"),
         ("object-stored", "A900", "another UID"),
     ]
     assert seen.by_calling_ae_title["CT1"].objects == 1
+
+
+def test_one_bad_sender_is_one_problem() -> None:
+    """Objects differ in their UIDs, moments and sizes in numbers: what happened is the same."""
+    earlier = event(ConnectionRefused("timeout", "said nothing"), party("a"))
+    refusals = [
+        event(
+            REFUSED._replace(
+                status="C000",
+                sop_instance_uid=f"1.2.{number}",
+                why=f'The object 1.2.{number} of "CT1" was not stored: StudyInstanceUID is absent',
+                reason="The object was not stored: StudyInstanceUID is absent",
+            ),
+            party("b"),
+            after=number,
+        )
+        for number in range(120)
+    ]
+
+    seen = model(earlier, *refusals)
+
+    first, second = seen.problems.values()
+    assert first.kind == "connection-refused"
+    assert (second.count, second.first, second.last) == (120, START, START + 119)
+    assert second.reason == "The object was not stored: StudyInstanceUID is absent"
+    assert [example.time for example in second.examples] == [START + 117, START + 118, START + 119]
+    assert second.why.startswith("The object 1.2.119 of")
+
+
+def test_different_things_are_different_problems() -> None:
+    """Another status, another reason, another peer, another title."""
+    other = party("a")._replace(calling_ae_title="CT2")
+    events = [
+        event(REFUSED, party("a")),
+        event(REFUSED._replace(status="C000"), party("a")),
+        event(REFUSED._replace(reason="the disk is full"), party("a")),
+        event(REFUSED, other),
+        event(REFUSED, party("a")._replace(peer="10.0.0.8")),
+    ]
+
+    seen = model(*events, *events)
+
+    assert [problem.count for problem in seen.problems.values()] == [2] * 5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("after 30 s", "after 31.5 s"),
+        ('"CT1" is not let in', '"CT2" is not let in'),
+        ("at 10.0.0.1:104", "at 10.0.0.2:11112"),
+        ("study 1.2.3", "study 1.2.4.5"),
+    ],
+)
+def test_what_varies_does_not_count(one: str, other: str) -> None:
+    """Numbers, UIDs, addresses and names in quotes do not make another problem; the last is told."""
+    seen = model(
+        event(ConnectionRefused("timeout", one), party()),
+        event(ConnectionRefused("timeout", other), party(), after=1),
+    )
+
+    (problem,) = seen.problems.values()
+    assert [example.why for example in problem.examples] == [one, other]
+
+
+def test_the_same_words_are_one_example() -> None:
+    """Examples differ; the time is that of the last."""
+    rejected = AssociationRejected(1, 1, 7, "called AE title not recognized")
+
+    seen = model(*(event(rejected, party(), after=count) for count in range(5)))
+
+    (problem,) = seen.problems.values()
+    assert list(problem.examples) == [(START + 4, rejected.why)]
+
+
+def test_nobody_pushes_out_the_problems_of_others() -> None:
+    """Where there are too many, the oldest of the peer that has most goes."""
+    other = event(ConnectionRefused("timeout", "said nothing"), party("a")._replace(peer="other"))
+    letters = "abcdefghijklmnop"
+    many = [event(ConnectionRefused("protocol", letter), party(), after=1) for letter in letters]
+
+    seen = model(other, *many, limits=Limits(problems=5))
+
+    assert [problem.why for problem in seen.problems.values()] == [
+        "said nothing", "m", "n", "o", "p"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "failing"),
+    [
+        (["fails"], True),
+        (["fails", "fails"], True),
+        (["fails", "ends"], False),
+        (["ends", "fails"], True),
+        (["ends"], False),
+    ],
+)
+def test_a_study_whose_command_keeps_failing(ends: list[str], *, failing: bool) -> None:
+    """What counts is the last attempt."""
+    seen = model(event(ACCEPTED, party()), event(stored(), party()), event(COMPLETE))
+    for number, end in enumerate(ends):
+        seen.observe(event(CommandStarted("study", "run", number, "1.9")))
+        if end == "fails":
+            failed = CommandFailed("study", "run", "exit status 75", 75, number, "1.9")
+            seen.observe(event(failed._replace(next_attempt_in=10.0)))
+        else:
+            seen.observe(event(CommandEnded("study", "run", number, 1.0, "1.9")))
+
+    assert seen.studies["1.9"].commands.failing is failing
 
 
 def test_the_same_problem_again_is_one_problem() -> None:
@@ -198,11 +308,11 @@ def test_the_same_problem_again_is_one_problem() -> None:
         event(rejected, party("c"), after=7),
     )
 
-    assert [(problem.count, problem.last) for problem in seen.problems] == [
+    assert [(problem.count, problem.last) for problem in seen.problems.values()] == [
         (1, START + 6),
         (6, START + 7),
     ]
-    assert seen.problems[-1].first == START
+    assert list(seen.problems.values())[-1].first == START
 
 
 def test_a_process_serves_one_association_at_a_time() -> None:

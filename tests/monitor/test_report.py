@@ -19,6 +19,7 @@ from storescp.monitor.surroundings import HostStatus
 from tests.monitor.events import ACCEPTED, CT, LITTLE, LOST, START, event, party, stored
 
 FINE = HostStatus(10**9, 10**10, "", None, "")
+REASON = "The object was not stored: No space left on device. Make room on the disk."
 UID = "1.3.12.2.1107.5.1.4.99"
 
 
@@ -31,7 +32,14 @@ def seen() -> Model:
         ACCEPTED,
         stored(UID),
         ObjectRefused(
-            "A700", CT, UID, "CT", LITTLE, f"cannot write {path}: No space left on device", 1
+            "A700",
+            CT,
+            UID,
+            "CT",
+            LITTLE,
+            f"cannot write {path}: No space left on device",
+            1,
+            REASON,
         ),
         StudyComplete(UID, "/in/DOE^JOHN_x", 1, "timeout"),
         CommandFailed("study", f"run {path}", f"exit status 3, study {UID}", 3, 7, UID),
@@ -60,40 +68,46 @@ def test_reasons_stay_understandable_without_identifiers() -> None:
     assert [(problem["kind"], problem["why"]) for problem in problems] == [
         ("aborted", "lost within (UID)"),
         ("command failed", "exit status 3, study (UID)"),
-        (
-            "object refused",
-            "Out of resources: the object could not be written. No space left on device.",
-        ),
+        ("object refused", REASON),
     ]
 
 
-def test_advice_is_given_without_identifiers_too() -> None:
-    """The last sentence names the option; what is said of the object before that is left out."""
-    path = f"/in/DOE^JOHN/CT.{UID}"
-    large = (
-        f"The object {UID} of CT1 was not stored: {path} is too large. --max-object-size allows it."
-    )
-    torn = f"The object {UID} of CT1 was not stored. See {path} --now."
-    doubtful = (
-        f"The object {UID} was stored: it has the name DOE^JOHN. With --bit-preserving it passes."
-    )
+def test_without_a_reason_fit_to_be_shown_the_status_is_explained() -> None:
+    """An event of another version has none; what it says of the object is left out."""
     model = Model(START)
-    model.observe(event(ObjectRefused("A700", CT, UID, "CT", LITTLE, large, 1), party()))
-    model.observe(event(ObjectRefused("C000", CT, UID, "CT", LITTLE, torn, 1), party()))
-    model.observe(event(stored()._replace(status="A900", why=doubtful), party()))
+    model.observe(event(ObjectRefused("A700", CT, UID, "CT", LITTLE, f"/in/DOE/{UID}", 1), party()))
+    model.observe(event(ObjectRefused("C000", CT, UID, "CT", LITTLE, "DOE^JOHN", 1), party()))
+    model.observe(event(stored()._replace(status="A900", why="it is DOE^JOHN"), party()))
 
     problems = report(model, FINE, START, identifiers=False)["problems"]
+
     assert [(problem["kind"], problem["why"]) for problem in problems] == [
-        (
-            "object doubtful",
-            "The data set is not what the request said it is. With --bit-preserving it passes.",
-        ),
+        ("object doubtful", "The data set is not what the request said it is."),
         ("object refused", "The data set cannot be understood."),
-        (
-            "object refused",
-            "Out of resources: the object could not be written. --max-object-size allows it.",
-        ),
+        ("object refused", "Out of resources: the object could not be written."),
     ]
+
+
+@pytest.mark.parametrize("identifiers", [True, False])
+def test_examples_of_a_problem(*, identifiers: bool) -> None:
+    """The last times, the newest first; what was said then only with identifiers."""
+    model = Model(START)
+    for number in range(4):
+        why = f"The object {UID}.{number} was not stored"
+        refused = ObjectRefused("C000", CT, UID, "CT", LITTLE, why, 1, REASON)
+        model.observe(event(refused, party(), after=number))
+
+    (problem,) = report(model, FINE, START, identifiers=identifiers)["problems"]
+
+    assert problem["count"] == 4
+    expected = [
+        {"time": START + number, "why": f"The object {UID}.{number} was not stored"}
+        for number in (3, 2, 1)
+    ]
+    if not identifiers:
+        expected = [{"time": example["time"]} for example in expected]
+        assert problem["why"] == REASON
+    assert problem["examples"] == expected
 
 
 def test_uids_of_the_standard_are_no_identifiers() -> None:
@@ -135,7 +149,7 @@ def test_all_parts_are_there_and_add_up() -> None:
     assert sum(facts["throughput"]["objects"]) == 2
     assert sum(facts["throughput"]["bytes"]) == facts["totals"]["bytes"] == 2000
     assert facts["totals"]["commands"] == {
-        "study": {"running": 0, "ended": 0, "failed": 1, "repeated": 0}
+        "study": {"running": 0, "ended": 0, "failed": 1, "repeated": 0, "failing": True}
     }
     assert facts["receiver"]["port"] == 104
 

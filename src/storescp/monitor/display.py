@@ -1,6 +1,7 @@
 """What `--progress` shows on a terminal, drawn with rich; imported only there."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,7 +25,7 @@ def draw(model: Model, now: float, *, height: int, identifiers: bool) -> Group:
         height: lines of the terminal; the picture takes less.
         identifiers: whether what identifies patients is shown.
     """
-    problems = list(model.problems)[-_PROBLEMS:][::-1]
+    problems = list(islice(reversed(model.problems.values()), _PROBLEMS))
     room = max(1, height - _OVERHEAD - len(problems) - 1)
     shown = list(model.associations.values())
     parts: list[RenderableType] = [_summary(model, now)]

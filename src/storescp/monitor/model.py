@@ -5,11 +5,12 @@ the oldest go, and calling AE titles beyond a limit are counted together. Texts 
 that no view has to think of it; which of them may be shown is decided by `report`.
 """
 
+import re
 from bisect import bisect_left
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from storescp.events import (
     AssociationAborted,
@@ -54,6 +55,9 @@ DURATIONS = (
 )
 """Upper bounds of the classes in which the times that objects took are counted, in seconds."""
 
+_VARYING = re.compile(r'"[^"]*"|[0-9]+(?:[.:,][0-9]+)*')
+"""What says of which object, file or moment something is, not what it is."""
+
 _MAXIMUM_TEXT_CHARACTERS = 300
 _MAXIMUM_REASON_CHARACTERS = 1024
 
@@ -65,6 +69,8 @@ class Limits:
     associations: int = 500
     studies: int = 200
     problems: int = 100
+    examples: int = 3
+    """Of each problem."""
     calling_ae_titles: int = 100
     commands: int = 1000
     openings_of_a_study: int = 50
@@ -102,6 +108,8 @@ class CommandCounts:
     """Those that will not be tried again."""
     repeated: int = 0
     """Failed attempts after which they are started again."""
+    failing: bool = False
+    """Whether the last that ended has failed."""
 
 
 @dataclass(slots=True)
@@ -131,9 +139,16 @@ class MonitoredStudy:
     commands: CommandCounts = field(default_factory=CommandCounts)
 
 
+class Example(NamedTuple):
+    """One of the times when a problem occurred."""
+
+    time: float
+    why: str
+
+
 @dataclass(slots=True)
 class Problem:
-    """Something that was refused or failed; the same thing again counts up."""
+    """Something that was refused or failed; the same thing that happens to the same peer again counts up."""
 
     kind: str
     """Name of the event."""
@@ -142,10 +157,30 @@ class Problem:
     called_ae_title: str
     detail: str
     """Status, cause, who aborted, how many presentation contexts were accepted."""
-    why: str
+    reason: str
+    """Why, without what tells whose object it is, if that is known."""
     first: float
     last: float
-    count: int = 1
+    count: int = 0
+    examples: deque[Example] = field(default_factory=deque)
+    """What was said of the last times, where that differs; the newest is the last."""
+
+    @property
+    def why(self) -> str:
+        """What was said of the last time."""
+        return self.examples[-1].why
+
+
+class ProblemKey(NamedTuple):
+    """What happened, and to whom."""
+
+    kind: str
+    peer: str
+    calling_ae_title: str
+    called_ae_title: str
+    detail: str
+    pattern: str
+    """The reason, without what is different each time."""
 
 
 @dataclass(slots=True)
@@ -172,8 +207,8 @@ class Model:
         self.associations: dict[str, OpenAssociation] = {}
         self.studies: OrderedDict[str, MonitoredStudy] = OrderedDict()
         """By Study Instance UID; that with the newest object is the last."""
-        self.problems: deque[Problem] = deque(maxlen=limits.problems)
-        """The newest is the last."""
+        self.problems: OrderedDict[ProblemKey, Problem] = OrderedDict()
+        """By what happened and to whom; the newest is the last."""
         self.throughput = Throughput()
         self.by_calling_ae_title: dict[str, Totals] = {}
         self.refused_by_status: Counter[str] = Counter()
@@ -305,7 +340,7 @@ class Model:
         self.durations[bisect_left(DURATIONS, fact.duration)] += 1
         self.total_duration += fact.duration
         if fact.why:
-            self._problem(event, fact.status, fact.why)
+            self._problem(event, fact.status, fact.why, fact.reason)
         if event.party is None:
             return
         totals = self._totals(event.party)
@@ -377,7 +412,7 @@ class Model:
             if association is not None:
                 association.refused += 1
                 association.last = event.time
-        self._problem(event, fact.status, fact.why)
+        self._problem(event, fact.status, fact.why, fact.reason)
 
     def _study_complete(self, event: Event, fact: StudyComplete) -> None:
         self.studies_completed[_text(fact.cause)] += 1
@@ -403,9 +438,11 @@ class Model:
     def _command_ended(self, event: Event, fact: CommandEnded) -> None:
         for commands in self._ended(event, fact):
             commands.ended += 1
+            commands.failing = False
 
     def _command_failed(self, event: Event, fact: CommandFailed) -> None:
         for commands in self._ended(event, fact):
+            commands.failing = True
             if fact.next_attempt_in is None:
                 commands.failed += 1
             else:
@@ -441,36 +478,44 @@ class Model:
             totals = self.by_calling_ae_title.setdefault(title, Totals())
         return totals
 
-    def _problem(self, event: Event, detail: str, why: str) -> None:
+    def _problem(self, event: Event, detail: str, why: str, reason: str | None = None) -> None:
         """Note what was refused or failed. If it is known, it moves to the end."""
         party = event.party or Party("", "", "", "")
-        new = Problem(
+        key = ProblemKey(
             event.name,
             _text(party.peer),
             _text(party.calling_ae_title),
             _text(party.called_ae_title),
             _text(detail),
-            _text(why, _MAXIMUM_REASON_CHARACTERS),
-            event.time,
-            event.time,
+            _pattern(_text(reason or why, _MAXIMUM_REASON_CHARACTERS)),
         )
-        for old in self.problems:
-            if _same(old, new):
-                new.first, new.count = old.first, old.count + 1
-                self.problems.remove(old)
-                break
-        self.problems.append(new)
+        problem = self.problems.get(key)
+        if problem is None:
+            if len(self.problems) >= self.limits.problems:
+                self._forget_problem()
+            problem = self.problems[key] = Problem(
+                *key[:-1], _text(reason, _MAXIMUM_REASON_CHARACTERS), event.time, event.time
+            )
+        self.problems.move_to_end(key)
+        problem.count += 1
+        problem.last = event.time
+        example = Example(event.time, _text(why, _MAXIMUM_REASON_CHARACTERS))
+        if problem.examples and problem.why == example.why:
+            problem.examples.pop()
+        problem.examples.append(example)
+        if len(problem.examples) > self.limits.examples:
+            problem.examples.popleft()
+
+    def _forget_problem(self) -> None:
+        """Make room: of the peer that has most problems, the oldest goes, so that nobody pushes out those of others."""
+        peers = Counter(key.peer for key in self.problems)
+        most = max(peers.values())
+        del self.problems[next(key for key in self.problems if peers[key.peer] == most)]
 
 
-def _same(one: Problem, other: Problem) -> bool:
-    return (one.kind, one.peer, one.calling_ae_title, one.called_ae_title, one.detail, one.why) == (
-        other.kind,
-        other.peer,
-        other.calling_ae_title,
-        other.called_ae_title,
-        other.detail,
-        other.why,
-    )
+def _pattern(why: str) -> str:
+    """Return what several reasons have in common that differ in numbers, UIDs, and names in quotes."""
+    return _VARYING.sub("*", why)
 
 
 def _text(text: str | None, longest: int = _MAXIMUM_TEXT_CHARACTERS) -> str:

@@ -85,7 +85,7 @@ class PlainLines:
 
     def _why(self) -> str:
         """Return the reason of what has just gone wrong."""
-        problem = self._model.problems[-1]
+        problem = next(reversed(self._model.problems.values()))
         text = problem.why if self._identifiers else why(problem)
         return f": {text}" if text else ""
 

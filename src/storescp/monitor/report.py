@@ -4,8 +4,6 @@ What identifies a patient is left out here, in one place, unless it was asked fo
 and paths, which hold either. A study is then known by its number.
 """
 
-import errno
-import os
 import re
 from typing import Any
 
@@ -32,8 +30,6 @@ _STATUSES = {
 }
 """PS3.4 table B.2-1, by how the status begins."""
 
-_SYSTEM_ERRORS = sorted({os.strerror(number) for number in errno.errorcode}, key=len, reverse=True)
-
 _INSTANCE_UID = re.compile(r"(?<![\d.])(?!1\.2\.840\.10008\.)[0-2](?:\.\d+){3,}")
 """A UID that is not one of the standard's own."""
 
@@ -56,7 +52,9 @@ def report(model: Model, surroundings: HostStatus, now: float, *, identifiers: b
         "studies": [
             _study(each, identifiers=identifiers) for each in reversed(model.studies.values())
         ],
-        "problems": [_problem(each, identifiers=identifiers) for each in reversed(model.problems)],
+        "problems": [
+            _problem(each, identifiers=identifiers) for each in reversed(model.problems.values())
+        ],
         "totals": _totals(model),
     }
 
@@ -159,6 +157,7 @@ def _commands(commands: CommandCounts) -> Facts:
         "ended": commands.ended,
         "failed": commands.failed,
         "repeated": commands.repeated,
+        "failing": commands.failing,
     }
 
 
@@ -171,6 +170,10 @@ def _problem(problem: Problem, *, identifiers: bool) -> Facts:
         "detail": problem.detail,
         "why": problem.why if identifiers else why(problem),
         "count": problem.count,
+        "examples": [
+            {"time": round(time, 3), **({"why": text} if identifiers else {})}
+            for time, text in reversed(problem.examples)
+        ],
         "first": round(problem.first, 3),
         "last": round(problem.last, 3),
     }
@@ -182,21 +185,16 @@ def kind(problem: Problem) -> str:
 
 
 def why(problem: Problem) -> str:
-    """Return the reason without what may identify a patient: no paths, no UIDs of instances."""
+    """Return the reason without what may identify a patient: no paths, no UIDs of instances, no values of objects."""
     if problem.kind not in ("object-refused", "object-stored"):
         return _INSTANCE_UID.sub("(UID)", problem.why)
-    # What is said about the object itself may hold anything; what is said before and after it is ours.
-    parts = [
-        next(
-            (text for start, text in _STATUSES.items() if problem.detail.startswith(start)),
-            "The object was not stored.",
-        )
-    ]
-    parts += [f"{text}." for text in _SYSTEM_ERRORS if text in problem.why][:1]
-    advice = problem.why.rpartition(". ")[2]
-    if "--" in advice and not _INSTANCE_UID.search(advice) and "/" not in advice:
-        parts.append(advice)
-    return " ".join(parts)
+    if problem.reason:
+        return _INSTANCE_UID.sub("(UID)", problem.reason)
+    # What is said about the object itself may hold anything.
+    return next(
+        (text for start, text in _STATUSES.items() if problem.detail.startswith(start)),
+        "The object was not stored.",
+    )
 
 
 def _totals(model: Model) -> Facts:

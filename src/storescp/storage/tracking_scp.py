@@ -210,7 +210,7 @@ class TrackingStoreSCP:
             if entered is not None and entered.state is RoundState.OPEN:
                 return entered
             if self._clock() >= end:
-                raise OutOfResources(f"study {uid} does not come to its end")
+                raise OutOfResources(f"study {uid} does not come to its end", identifies=True)
             self._sleep(_POLL_SECONDS)
 
     def _make_directory(self, uid: str, layout: Sorting, attributes: Attributes) -> str:
@@ -242,7 +242,9 @@ class TrackingStoreSCP:
         if self._is_here(directory):
             self.output.make_study_directory(os.path.basename(directory))
         elif not os.path.isdir(directory):
-            raise CannotUnderstand(f"the directory of the study is gone: {directory}")
+            raise CannotUnderstand(
+                f"the directory of the study is gone: {directory}", identifies=True
+            )
 
     def _is_here(self, directory: str) -> bool:
         """Tell whether a directory is in our output directory; an earlier start may have had another one."""

@@ -1,6 +1,7 @@
 """Everybody who is refused gets a sentence: what came, what would have been accepted, which option changes it."""
 
 import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -415,11 +416,54 @@ def test_refused_objects(error: StatusError, expected: str) -> None:
     assert is_harmless(sentence)
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            CannotUnderstand("no UID", limit=Limit.SORTING),
+            ": no UID. Have the sender corrected, or",
+        ),
+        (CannotUnderstand("stray bytes"), ": stray bytes. Have it sent again, and if"),
+        (CannotUnderstand("/in/DOE: is a link", identifies=True), ". Have it sent again, and if"),
+        (
+            caused(OutOfResources("cannot write /in/DOE", identifies=True), errno.ENOSPC),
+            f": {os.strerror(errno.ENOSPC)}. Make room on the disk.",
+        ),
+        (
+            CannotUnderstand('"../DOE" leads out', limit=Limit.SORTING, identifies=True),
+            ". Have the",
+        ),
+        (CannotUnderstand(HOSTILE), "X\\nE: forged"),
+    ],
+)
+def test_reasons_fit_for_everybody(error: StatusError, expected: str) -> None:
+    """Why an object was not stored, and what to do, without which and whose object it is."""
+    sentence = explanations.refused_object_reason(error)
+
+    assert sentence.startswith("The object was not stored")
+    assert expected in sentence
+    assert "DOE" not in sentence
+    assert is_harmless(sentence)
+
+
 def test_every_limit_has_its_option() -> None:
     """No limit is told without the option that changes it, except where no option does."""
     for limit in Limit:
         sentence = explanations.refused_object(OutOfResources("x", limit=limit), STORE, "CT1")
         assert " --" in sentence or "(--" in sentence
+
+
+def test_reasons_of_doubtful_objects() -> None:
+    """Which of the UIDs differ, but not their values, which may be anything."""
+    both = Attributes(b"DOE^JOHN", b"DOE^JOHN")
+
+    sentence = explanations.doubtful_object_reason(IdentityMismatch.status, STORE, both)
+    assert sentence == (
+        "The object was stored, but answered with status A900: it was announced with another SOP Class UID and another SOP"
+        " Instance UID than it has. Have the sender corrected; with --bit-preserving it is not looked at."
+    )
+    sentence = explanations.doubtful_object_reason(CannotUnderstand.status, STORE, None)
+    assert "answered with status C000: its data set lacks the SOP Class UID (0008,0016)" in sentence
 
 
 def test_doubtful_objects() -> None:

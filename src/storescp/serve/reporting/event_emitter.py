@@ -25,6 +25,7 @@ from storescp.events import (
     Party,
 )
 from storescp.log.context import CURRENT
+from storescp.serve.reporting import explanations
 from storescp.serve.reporting.event_hub import EventHub
 from storescp.storage.reception import Outcome
 from storescp.uids import modality_prefix
@@ -180,8 +181,11 @@ class EventEmitter:
             CURRENT.sop_class_uid = CURRENT.sop_instance_uid = None
         received = outcome.received
         if received is None:
+            reason = None
+            if outcome.error is not None:
+                reason = explanations.refused_object_reason(outcome.error)
             refused = ObjectRefused(
-                status, sop_class, instance, modality, transfer_syntax, why or "", duration
+                status, sop_class, instance, modality, transfer_syntax, why or "", duration, reason
             )
             self._tell(refused)
             return
@@ -190,6 +194,11 @@ class EventEmitter:
         path = None
         if received.directory is not None:
             path = f"{received.directory}/{received.file_name}"
+        reason = None
+        if why is not None:
+            reason = explanations.doubtful_object_reason(
+                outcome.status, request, outcome.attributes
+            )
         study, patient = received.study_instance_uid, None
         if (attributes := outcome.attributes) is not None:
             study = study or _text(attributes.study_instance_uid)
@@ -208,6 +217,7 @@ class EventEmitter:
                 duration,
                 why,
                 outcome.study_round,
+                reason,
             )
         )
 

@@ -53,6 +53,9 @@ _LIMITS = {
     Limit.SORTING: "have the sender corrected, or do not sort (--sort-on-study-uid and the like)",
 }
 
+_LACKS_UIDS = "its data set lacks the SOP Class UID (0008,0016) or the SOP Instance UID (0008,0018)"
+_ADVICE_ABOUT_UIDS = "Have the sender corrected; with --bit-preserving it is not looked at."
+
 _SYSTEM = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room, or have the quota raised",
@@ -332,49 +335,78 @@ def idle(who: str, seconds: float) -> str:
 def refused_object(error: StatusError, request: CStoreRQ, who: str) -> str:
     """Return why an object was not stored."""
     what = f"The object {printable(request.affected_sop_instance_uid)} of {who} was not stored"
-    said = str(error).rstrip(".")
-    if error.limit is not None:
-        return f"{what}: {printable(said)}. {_sentence(_LIMITS[error.limit])}"
+    return f"{what}: {printable(_what_was_wrong(error))}. {_advice_about_object(error)}"
+
+
+def refused_object_reason(error: StatusError) -> str:
+    """Return why an object was not stored, without what tells whose it is: fit for a status page."""
     cause = error.__cause__
+    said = _what_was_wrong(error)
+    if error.identifies:
+        said = (isinstance(cause, OSError) and cause.strerror) or ""
+    what = "The object was not stored" + (f": {printable(said)}" if said else "")
+    return f"{what}. {_advice_about_object(error)}"
+
+
+def _what_was_wrong(error: StatusError) -> str:
+    return str(error).rstrip(".")
+
+
+def _advice_about_object(error: StatusError) -> str:
+    """Return what to do about an object that was not stored."""
+    cause = error.__cause__
+    if error.limit is not None:
+        return _sentence(_LIMITS[error.limit])
     if isinstance(error, CannotRecord):
         advice = _STATE
         if isinstance(cause, OSError):
             advice = _STATE_SYSTEM.get(cause.errno or 0, _STATE)
         elif (name := getattr(cause, "sqlite_errorname", None)) is not None:
             advice = _STATE_DATABASE.get(name, _STATE)
-        return f"{what}: {printable(said)}. {_sentence(advice)}"
+        return _sentence(advice)
     if isinstance(cause, OSError) and cause.errno in _SYSTEM:
-        return f"{what}: {printable(said)}. {_sentence(_SYSTEM[cause.errno])}"
+        return _sentence(_SYSTEM[cause.errno])
     if isinstance(cause, OSError):
-        return f"{what}: {printable(said)}. Look at the output directory (--output-directory) and the disk that it is on."
+        return "Look at the output directory (--output-directory) and the disk that it is on."
     return (
-        f"{what}: {printable(said)}. Have it sent again, and if that does not help, the sender corrected;"
+        "Have it sent again, and if that does not help, the sender corrected;"
         " --bit-preserving stores objects without reading them."
     )
 
 
 def doubtful_object(status: int, request: CStoreRQ, attributes: Attributes | None, who: str) -> str:
     """Return why an object was answered with a failure although its file was kept."""
-    asked = request.affected_sop_instance_uid
+    said = _LACKS_UIDS
     if status == IdentityMismatch.status and attributes is not None:
-        pairs = (
-            ("SOP Class UID", request.affected_sop_class_uid, attributes.sop_class_uid),
-            ("SOP Instance UID", asked, attributes.sop_instance_uid),
-        )
         differences = (
             f"the {name} {printable(was)} but has {printable(found)}"
-            for name, was, found in ((name, was, _latin(found)) for name, was, found in pairs)
-            if was != found
+            for name, was, found in _differing_uids(request, attributes)
         )
         said = f"it was announced with {', and '.join(differences)}"
-    else:
-        said = (
-            "its data set lacks the SOP Class UID (0008,0016) or the SOP Instance UID (0008,0018)"
-        )
     return (
-        f"The object {printable(asked)} of {who} was stored, but answered with status {status:04X}: {said}. Have the"
-        " sender corrected; with --bit-preserving it is not looked at."
+        f"The object {printable(request.affected_sop_instance_uid)} of {who} was stored, but answered with status"
+        f" {status:04X}: {said}. {_ADVICE_ABOUT_UIDS}"
     )
+
+
+def doubtful_object_reason(status: int, request: CStoreRQ, attributes: Attributes | None) -> str:
+    """Return why an object was answered with a failure, without what tells whose it is: fit for a status page."""
+    said = _LACKS_UIDS
+    if status == IdentityMismatch.status and attributes is not None:
+        names = [name for name, _, _ in _differing_uids(request, attributes)]
+        said = f"it was announced with another {' and another '.join(names)} than it has"
+    return f"The object was stored, but answered with status {status:04X}: {said}. {_ADVICE_ABOUT_UIDS}"
+
+
+def _differing_uids(request: CStoreRQ, attributes: Attributes) -> Iterator[tuple[str, str, str]]:
+    """Yield what the request says otherwise than the data set: the UID's name, and the values of both."""
+    for name, was, value in (
+        ("SOP Class UID", request.affected_sop_class_uid, attributes.sop_class_uid),
+        ("SOP Instance UID", request.affected_sop_instance_uid, attributes.sop_instance_uid),
+    ):
+        found = _latin(value)
+        if was != found:
+            yield name, was, found
 
 
 def _latin(value: bytes | None) -> str:

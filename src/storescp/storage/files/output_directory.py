@@ -131,7 +131,9 @@ class OutputDirectory:
         path = os.path.join(self.path, name)
         failure = f"could not create subdirectory for study: {path}"
         if name.startswith(_HIDDEN):  # a Study Instance UID can do that
-            raise CannotUnderstand(f"{failure}: the name is that of our hidden directory")
+            raise CannotUnderstand(
+                f"{failure}: the name is that of our hidden directory", identifies=True
+            )
         try:
             self._make(path)
         except FileExistsError as error:
@@ -139,10 +141,12 @@ class OutputDirectory:
                 raise
             # A link leads anywhere, and whoever may write to the output directory can plant one.
             if os.path.islink(path):
-                raise CannotUnderstand(f"{failure}: it is a symbolic link") from error
+                raise CannotUnderstand(
+                    f"{failure}: it is a symbolic link", identifies=True
+                ) from error
             _logger.info("using existing subdirectory for study: %s", path)
         except OSError as error:
-            raise CannotUnderstand(f"{failure}: {error.strerror}") from error
+            raise CannotUnderstand(f"{failure}: {error.strerror}", identifies=True) from error
         else:
             _logger.info("created new subdirectory for study: %s", path)
         return path

@@ -225,6 +225,7 @@ def _by_study_uid(prefix: str, uid: str) -> str:
             f'Refusing to use subdirectory name "{name}" derived from received attributes '
             "(would resolve to the output directory itself or its parent)",
             limit=Limit.SORTING,
+            identifies=True,
         )
     return name
 
