@@ -22,10 +22,12 @@ from storescp.storage.naming.rules import ByStudyUID, Rules
 from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN
+from storescp.upper_layer.association import AssociationCaches
 from storescp.upper_layer.negotiation import storage_policy
 from tests.peers.requestor import RELEASE_REQUEST, Context, associate_request
 from tests.peers.samples import ct_slice
 
+CACHES = AssociationCaches()
 ROUNDS = 15
 OBJECTS = {"3 kB": 400, "36 kB": 200, "0.5 MB": 30}
 EDGES = {"3 kB": 16, "36 kB": 128, "0.5 MB": 512}
@@ -87,7 +89,7 @@ class PreparedTransport:
 def receive(
     directory: str, mode: Callable[[str], StorageSettings], prepared: Template, count: int
 ) -> None:
-    """Receive `count` objects over one association."""
+    """Receive `count` objects over one association of a process that has served others before."""
     transport = PreparedTransport(prepared, count)
     store = StoreSCP(mode(directory), run=lambda _: None)
     Connection(
@@ -98,6 +100,7 @@ def receive(
         Signals(),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
+        caches=CACHES,
     ).serve()
     store.close()
     assert transport.responses == count + 2

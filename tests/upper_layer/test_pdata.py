@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from storescp.errors import InvalidPDU
 from storescp.upper_layer import pdata
 from storescp.upper_layer.pdata import (
+    BufferPool,
     Fragment,
     ReceiveBuffer,
     continued,
@@ -369,9 +370,9 @@ def test_short_cut_takes_what_would_have_come(pdus: list[list[tuple[int, int, by
     assert found == expected
 
 
-def filled(ample: int, *, most: int = 0) -> ReceiveBuffer:
+def filled(ample: int, *, most: int = 0, pool: BufferPool | None = None) -> ReceiveBuffer:
     """Return a buffer in which so many bytes have arrived that it has become ample, or larger."""
-    buffer = ReceiveBuffer()
+    buffer = ReceiveBuffer(pool)
     buffer.ample = ample
     while len(buffer.view) < max(ample, most):
         room = buffer.room()
@@ -382,11 +383,11 @@ def filled(ample: int, *, most: int = 0) -> ReceiveBuffer:
 
 def test_memory_is_used_again() -> None:
     """By the next association that needs as much, and by one of two at the same time."""
-    ample = 1 << 18
-    first = filled(ample)
+    ample, pool = 1 << 18, BufferPool()
+    first = filled(ample, pool=pool)
     first.view[:3] = b"abc"
     first.give_back()
-    second, third = filled(ample), filled(ample)
+    second, third = filled(ample, pool=pool), filled(ample, pool=pool)
 
     second.view[:5] = b"other"
     assert bytes(third.view[:5]) == b"aaaaa"
@@ -394,18 +395,19 @@ def test_memory_is_used_again() -> None:
     assert not first.view
     third.give_back()
     second.give_back()
-    assert bytes(filled(ample).view[:1]) == b"a"
+    assert bytes(filled(ample, pool=pool).view[:1]) == b"a"
 
 
 def test_what_is_rarely_needed_is_not_kept() -> None:
     """A small buffer, or one that had to become larger than is usual."""
-    before = list(pdata._spare)
-    ReceiveBuffer().give_back()
-    large = filled(1 << 16, most=1 << 20)
-    assert len(large.view) >= 1 << 20
+    pool = BufferPool()
+    small, large = ReceiveBuffer(pool), filled(1 << 16, most=1 << 20, pool=pool)
+    sizes = [len(small.view), len(large.view)]
+    small.give_back()
     large.give_back()
 
-    assert pdata._spare == before
+    assert sizes[1] >= 1 << 20
+    assert [pool.take(size) for size in sizes] == [None, None]
 
 
 def test_what_is_not_taken_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP
 from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.user_commands import Command
+from storescp.upper_layer.association import AssociationCaches
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
@@ -87,6 +88,7 @@ class Receiver:
         self._children = Children()
         self._tls: Reloadable | None = None
         self._viewers = _viewers(receiver_settings.monitoring)
+        self._caches = AssociationCaches()
         self._hub = _hub(receiver_settings, self._viewers)
         self._commands = CommandRunner(
             self._children, synchronous=receiver_settings.exec_sync, hub=self._hub
@@ -573,6 +575,7 @@ class Receiver:
             verbose_contexts=self._settings.verbose_contexts,
             child_pid=child_pid,
             emitter=emitter,
+            caches=self._caches,
         )
         try:
             end = connection.serve()

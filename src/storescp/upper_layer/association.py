@@ -25,7 +25,6 @@ from enum import Enum
 from typing import ClassVar
 
 from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
-from storescp.upper_layer import request_cache
 from storescp.upper_layer.log_notes import ERROR, LogNote, network
 from storescp.upper_layer.negotiation import (
     Policy,
@@ -33,6 +32,7 @@ from storescp.upper_layer.negotiation import (
     reported_longest_value,
 )
 from storescp.upper_layer.pdata import (
+    BufferPool,
     Fragment,
     ReceiveBuffer,
     continued,
@@ -53,7 +53,7 @@ from storescp.upper_layer.pdu import (
     decode,
     unpack_header,
 )
-from storescp.upper_layer.request_cache import AcceptedContext
+from storescp.upper_layer.request_cache import AcceptedContext, RequestCache
 
 RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024
 """Of an association that carries data: at most, as only large objects use all of it. One receive fills it with dozens of PDUs."""
@@ -101,6 +101,16 @@ class CannotSend(ProtocolError):
     """The peer announced a maximum length in which no PDV fits."""
 
 
+class AssociationCaches:
+    """What an association leaves to the next one of its process: its memory, and the answer to its request."""
+
+    __slots__ = ("buffers", "requests")
+
+    def __init__(self) -> None:
+        self.buffers = BufferPool()
+        self.requests = RequestCache()
+
+
 class Association:
     """The acceptor's side of one association; one object per transport connection."""
 
@@ -110,15 +120,20 @@ class Association:
         "_longest_value",
         "_outgoing",
         "_policy",
+        "_requests",
         "answer",
         "contexts",
         "request",
         "state",
     )
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, caches: AssociationCaches | None = None) -> None:
+        """Wait for the A-ASSOCIATE-RQ; `caches` are those of the process, None: new ones."""
+        if caches is None:
+            caches = AssociationCaches()
         self._policy = policy
-        self._buffer = ReceiveBuffer()
+        self._requests = caches.requests
+        self._buffer = ReceiveBuffer(caches.buffers)
         self._outgoing: list[bytes] = []
         self._longest_value = 0
         self._deaf = False
@@ -319,7 +334,7 @@ class Association:
 
     def _answer_request(self) -> Iterator[PDU]:
         """AE-6, AE-7, AE-8: the A-ASSOCIATE-RQ is answered at once."""
-        answered = request_cache.answer(bytes(self._take()), self._policy)
+        answered = self._requests.answer(bytes(self._take()), self._policy)
         self.request, self.answer, encoded, self.contexts = answered
         self._outgoing.append(encoded)
         if isinstance(self.answer, AAssociateAC):

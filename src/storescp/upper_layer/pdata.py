@@ -45,18 +45,35 @@ _MINIMUM_VIEW_BYTES = 256
 """Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""
 
 
-_spare: list[memoryview] = []
-"""The memory of an association that has ended; at most one."""
+class BufferPool:
+    """The buffer of an association that has ended, kept for the next one of the process; at most one."""
+
+    __slots__ = ("_spare",)
+
+    def __init__(self) -> None:
+        self._spare: memoryview | None = None
+
+    def take(self, size: int) -> memoryview | None:
+        """Return the kept buffer if it has `size` bytes; views of it keep it alive elsewhere."""
+        if self._spare is None or len(self._spare) != size:
+            return None
+        spare, self._spare = self._spare, None
+        return spare
+
+    def keep(self, view: memoryview) -> None:
+        """Keep a buffer for reuse: its pages are already mapped."""
+        self._spare = view
 
 
 class ReceiveBuffer:
     """Bytes received and not yet understood. See the module's text."""
 
-    __slots__ = ("_comfortable_end", "ample", "end", "parted", "start", "view", "viewed")
+    __slots__ = ("_comfortable_end", "_pool", "ample", "end", "parted", "start", "view", "viewed")
 
     view: memoryview
 
-    def __init__(self) -> None:
+    def __init__(self, pool: BufferPool | None = None) -> None:
+        self._pool = pool if pool is not None else BufferPool()
         self._provide(_SMALL_PDU_BYTES)
         self.start = 0
         """Where the first PDU begins that was not taken yet."""
@@ -87,15 +104,16 @@ class ReceiveBuffer:
         return self.view[self.end :]
 
     def give_back(self) -> None:
-        """Let the next association have the memory, for which the system has found pages already. The end of this buffer."""
+        """Return the memory to the pool. This buffer is not used any more."""
         if len(self.view) == self.ample > _SMALL_PDU_BYTES:
-            _spare[:] = [self.view]
+            self._pool.keep(self.view)
         self.view = memoryview(b"")
 
     def _provide(self, size: int) -> None:
         """Take memory, new or left by another association; views of the former keep that alive."""
-        if _spare and len(_spare[0]) == size:
-            self.view = _spare.pop()
+        spare = self._pool.take(size)
+        if spare is not None:
+            self.view = spare
         elif size > _SMALL_PDU_BYTES:
             # The system gives pages of a mapping as they are used; a bytearray has used all of them from the beginning.
             self.view = memoryview(mmap(-1, size, MAP_PRIVATE | MAP_ANONYMOUS))

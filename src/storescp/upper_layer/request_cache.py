@@ -43,30 +43,38 @@ class Answered(NamedTuple):
     """Those that are accepted, by their IDs."""
 
 
-_known: dict[bytes, tuple[Policy, Answered]] = {}
+class RequestCache:
+    """The requests that a process has accepted, and the answers; the oldest one makes room for a new one."""
 
+    __slots__ = ("_known",)
 
-def answer(variable_field: bytes, policy: Policy) -> Answered:
-    """Return the A-ASSOCIATE-RQ of which this is the variable field, and the answer to it.
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Policy, Answered]] = {}
 
-    Raises:
-        InvalidAssociatePDU: see `decode`.
-    """
-    admission = policy.admission
-    rest = policy if admission is None else replace(policy, admission=None)
-    known = _known.get(variable_field)
-    if known is not None and known[0] == rest and _admits(admission, known[1].request):
-        return known[1]
-    answered = _answer(decode_request(variable_field), policy)
-    if (
-        len(variable_field) <= _MAXIMUM_REQUEST_BYTES
-        and isinstance(answered.answer, AAssociateAC)
-        and answered.request.user_information.user_identity is None  # passwords
-    ):
-        if len(_known) >= _MAXIMUM_REQUESTS:
-            del _known[next(iter(_known))]
-        _known[variable_field] = rest, answered
-    return answered
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def answer(self, variable_field: bytes, policy: Policy) -> Answered:
+        """Return the A-ASSOCIATE-RQ of which this is the variable field, and the answer to it.
+
+        Raises:
+            InvalidAssociatePDU: see `decode`.
+        """
+        admission = policy.admission
+        rest = policy if admission is None else replace(policy, admission=None)
+        known = self._known.get(variable_field)
+        if known is not None and known[0] == rest and _admits(admission, known[1].request):
+            return known[1]
+        answered = _answer(decode_request(variable_field), policy)
+        if (
+            len(variable_field) <= _MAXIMUM_REQUEST_BYTES
+            and isinstance(answered.answer, AAssociateAC)
+            and answered.request.user_information.user_identity is None  # passwords
+        ):
+            if len(self._known) >= _MAXIMUM_REQUESTS:
+                del self._known[next(iter(self._known))]
+            self._known[variable_field] = rest, answered
+        return answered
 
 
 def _admits(admission: "Admission | None", request: AAssociateRQ) -> bool:

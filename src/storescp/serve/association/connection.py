@@ -31,7 +31,7 @@ from storescp.storage.reception import SUCCESS, Outcome, Reception
 from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.studies.user_commands import PeerIdentity, ReceivedObject
 from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
-from storescp.upper_layer.association import Association, CannotSend, State
+from storescp.upper_layer.association import Association, AssociationCaches, CannotSend, State
 from storescp.upper_layer.log_notes import LogNote, network
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import (
@@ -109,6 +109,7 @@ class Connection:
         verbose_contexts: bool = False,
         child_pid: int | None = None,
         emitter: "EventEmitter | None" = None,
+        caches: AssociationCaches | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to serve.
@@ -125,6 +126,7 @@ class Connection:
             verbose_contexts: whether presentation contexts are logged at level INFO.
             child_pid: the process id if this is a child made for this association.
             emitter: tells others what happens; None: nobody listens.
+            caches: what associations of this process leave to one another; None: new ones.
             clock: seconds, monotonic.
         """
         self._transport = transport
@@ -140,7 +142,7 @@ class Connection:
         self._child_pid = child_pid
         self._emitter = emitter
         self._clock = clock
-        self._association = Association(policy)
+        self._association = Association(policy, caches)
         self._messages = MessageReader(())
         self._peer = PeerIdentity("", "", address)
         self._reception: Reception | None = None
