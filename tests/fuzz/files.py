@@ -14,6 +14,7 @@ from storescp.config.options.evaluation import Stage
 from storescp.config.options.table import options
 from storescp.errors import ConfigurationError
 from storescp.log.appender import Appender
+from storescp.log.json_lines import Masks
 from storescp.log.log4cplus import appender, factory
 from storescp.log.log4cplus import configuration as log_configuration
 from storescp.log.log4cplus import properties as log_properties
@@ -70,7 +71,11 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
         factory._make = self._make
 
     def _harmless(
-        self, class_name: str, properties: log_properties.Properties, complaints: Diagnostics
+        self,
+        class_name: str,
+        properties: log_properties.Properties,
+        complaints: Diagnostics,
+        masks: Masks | None,
     ) -> appender.ConfiguredAppender | None:
         elsewhere = log_properties.Properties(
             {
@@ -79,7 +84,7 @@ class _Elsewhere(contextlib.AbstractContextManager[None]):
                 **{key: "127.0.0.1" for key in ("host", "syslogHost") if key in properties},
             }
         )
-        return self._make(class_name, elsewhere, complaints)
+        return self._make(class_name, elsewhere, complaints, masks)
 
 
 def run_logging(data: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from storescp.events import Party
-from storescp.log import json_lines, setup
+from storescp.log import setup
 from storescp.log.context import CURRENT, LogContext
 from storescp.log.json_lines import JSONLayout, Masks
 from storescp.log.levels import LogLevel, LogMask
@@ -153,7 +153,6 @@ def test_option(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard error gets objects, and masks are those that were asked for."""
     setup.configure(setup.LogSettings(LogLevel.INFO, json=True, masks=(LogMask.UIDS,)))
     logging.getLogger("dcmtk.apps.storescp").info("of %s", "1.2.3.4")
-    json_lines.MASKS.choose(())
 
     assert json.loads(capsys.readouterr().err)["message"].startswith("of masked-")
 
@@ -207,3 +206,26 @@ def test_text_is_as_before(tmp_path: Path) -> None:
 
     assert "Association ended" not in server.errors()
     assert server.errors().splitlines()[1:2] == ["I: Association Received"]
+
+
+def test_configuration_files_mask_as_the_options_say(tmp_path: Path) -> None:
+    """Every layout of the process, that of a wrapped appender too, has the same pseudonyms."""
+    appenders = {"plain": "FileAppender", "wrapped": "AsyncAppender"}
+    lines = [f"log4cplus.rootLogger=INFO, {', '.join(appenders)}"]
+    for name, class_name in appenders.items():
+        prefix = f"log4cplus.appender.{name}"
+        lines.append(f"{prefix}=log4cplus::{class_name}")
+        if class_name == "AsyncAppender":
+            prefix += ".Appender"
+            lines.append(f"{prefix}=log4cplus::FileAppender")
+        lines += [f"{prefix}.File={tmp_path / name}", f"{prefix}.layout=storescp::JSONLayout"]
+    (tmp_path / "log.cfg").write_text("\n".join(lines))
+
+    setup.configure(
+        setup.LogSettings(configuration_file=str(tmp_path / "log.cfg"), masks=(LogMask.UIDS,))
+    )
+    logging.getLogger("dcmtk.apps.storescp").info("of 1.2.3.4")
+
+    messages = {json.loads((tmp_path / name).read_text())["message"] for name in appenders}
+    assert len(messages) == 1
+    assert messages.pop().startswith("of masked-")

@@ -37,10 +37,6 @@ class Masks:
         self._masked = frozenset(masked)
         self._secret = os.urandom(32) if secret is None else secret
 
-    def choose(self, masked: Collection[LogMask]) -> None:
-        """Choose what is masked from now on."""
-        self._masked = frozenset(masked)
-
     def text(self, text: str, context: LogContext) -> str:
         """Return a message without what is to be masked."""
         if LogMask.PATIENTS in self._masked:
@@ -85,16 +81,13 @@ def _names(context: LogContext) -> Iterator[str]:
     yield from sorted({name.strip() for name in known if name and name.strip()}, key=len)[::-1]
 
 
-MASKS = Masks()
-"""Those of this process, which all of its layouts share."""
-
-
 class JSONLayout(logging.Formatter):
     """An object for each event: time, level, logger, message, and what the event is about."""
 
-    def __init__(self, masks: Masks = MASKS, context: LogContext = CURRENT) -> None:
+    def __init__(self, masks: Masks | None = None, context: LogContext = CURRENT) -> None:
+        """Make lines; all layouts of a process share `masks`, so that a pseudonym is the same in each. None: nothing is masked."""
         super().__init__()
-        self._masks = masks
+        self._masks = masks if masks is not None else Masks()
         self._context = context
         context.wanted = True
 
@@ -133,8 +126,8 @@ def _plain(value: object) -> object:
     return value
 
 
-def standard_error() -> StandardErrorAppender:
+def standard_error(masks: Masks | None) -> StandardErrorAppender:
     """Return the appender of `--log-json`."""
     appender = StandardErrorAppender()
-    appender.setFormatter(JSONLayout())
+    appender.setFormatter(JSONLayout(masks))
     return appender

@@ -15,6 +15,7 @@ from storescp.log.appender import Appender, StandardErrorAppender, message_of, r
 from storescp.log.levels import PROGRESS, LogLevel, level_name
 
 if TYPE_CHECKING:
+    from storescp.log.json_lines import Masks
     from storescp.log.levels import LogMask
 
 
@@ -42,11 +43,8 @@ def configure(settings: LogSettings) -> None:
     """
     reset()
     root = logging.getLogger()
-    if settings.masks:
-        from storescp.log import json_lines
-
-        json_lines.MASKS.choose(settings.masks)
-    root.addHandler(_standard_error(settings))
+    masks = _masks(settings)
+    root.addHandler(_standard_error(settings, masks))
     root.setLevel(settings.level)
     if settings.json:
         # Dots on standard output would stand between the objects once both streams go to one file.
@@ -56,15 +54,23 @@ def configure(settings: LogSettings) -> None:
         # Most servers run without such a file and need not wait for these modules.
         from storescp.log.log4cplus import configuration
 
-        configuration.configure(settings.configuration_file, program_name())
+        configuration.configure(settings.configuration_file, program_name(), masks)
 
 
-def _standard_error(settings: LogSettings) -> "Appender":
+def _masks(settings: LogSettings) -> "Masks | None":
+    if not settings.masks:
+        return None
+    from storescp.log.json_lines import Masks
+
+    return Masks(settings.masks)
+
+
+def _standard_error(settings: LogSettings, masks: "Masks | None") -> "Appender":
     if not settings.json:
         return StandardError(tells_processes=settings.tells_processes)
     from storescp.log import json_lines
 
-    return json_lines.standard_error()
+    return json_lines.standard_error(masks)
 
 
 def check_file(path: str) -> str | None:

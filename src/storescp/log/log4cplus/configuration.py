@@ -9,6 +9,8 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from storescp.errors import ConfigurationError
 from storescp.log.appender import Appender, remove_appenders
@@ -17,6 +19,9 @@ from storescp.log.log4cplus import factory, layouts
 from storescp.log.log4cplus import properties as log_properties
 from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
+
+if TYPE_CHECKING:
+    from storescp.log.json_lines import Masks
 
 
 class NoAppender(logging.Handler):
@@ -34,8 +39,8 @@ class NoAppender(logging.Handler):
             self._complaints.error("Please initialize the log4cplus system properly.")
 
 
-def configure(path: str, program: str) -> None:
-    """Read a configuration file and set up logging accordingly.
+def configure(path: str, program: str, masks: "Masks | None" = None) -> None:
+    """Read a configuration file and set up logging accordingly; `masks` are those of layouts for machines.
 
     Raises:
         ConfigurationError: the file cannot be read, its variables refer to themselves, or the root logger has no level.
@@ -44,7 +49,7 @@ def configure(path: str, program: str) -> None:
     properties = read(path, program, complaints)
     complaints.debugging = properties.boolean("configDebug", default=complaints.debugging)
     complaints.quiet = properties.boolean("quietMode", default=complaints.quiet)
-    apply(properties, complaints)
+    apply(properties, complaints, partial(factory.make, masks=masks))
     complaints.quiet = logging.getLogger().level > LogLevel.ERROR
 
 

@@ -5,6 +5,7 @@ No appender has a thread: a server that forks must not have any, and none of the
 """
 
 import logging
+from typing import TYPE_CHECKING
 
 from storescp.log.appender import Appender
 from storescp.log.levels import level_named
@@ -13,6 +14,9 @@ from storescp.log.log4cplus.appender import ConfiguredAppender, LockFile
 from storescp.log.log4cplus.console import AsyncAppender, ConsoleAppender, NullAppender
 from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
+
+if TYPE_CHECKING:
+    from storescp.log.json_lines import Masks
 
 ASYNC_CLASS = "log4cplus::AsyncAppender"
 FILE_CLASSES = frozenset(
@@ -44,16 +48,21 @@ _MAXIMUM_NESTING = 16
 """Appenders that may hold one another; each takes a few frames of the stack to make and to use."""
 
 
-def make(class_name: str, properties: Properties, complaints: Diagnostics) -> Appender | None:
+def make(
+    class_name: str,
+    properties: Properties,
+    complaints: Diagnostics,
+    masks: "Masks | None" = None,
+) -> Appender | None:
     """Return the appender of a class with all its properties set, or None if there is no such class."""
-    appender = _make(class_name, properties, complaints)
+    appender = _make(class_name, properties, complaints, masks)
     if appender is not None:
-        _set_common(appender, properties, complaints)
+        _set_common(appender, properties, complaints, masks)
     return appender
 
 
 def _make(
-    class_name: str, properties: Properties, complaints: Diagnostics
+    class_name: str, properties: Properties, complaints: Diagnostics, masks: "Masks | None"
 ) -> ConfiguredAppender | None:
     match class_name:
         case "log4cplus::ConsoleAppender":
@@ -65,7 +74,7 @@ def _make(
         case "log4cplus::NullAppender":
             return NullAppender(complaints)
         case _ if class_name == ASYNC_CLASS:
-            return AsyncAppender(complaints, _wrapped(properties, complaints))
+            return AsyncAppender(complaints, _wrapped(properties, complaints, masks))
         case _ if class_name in FILE_CLASSES:
             from storescp.log.log4cplus import file as log_files
 
@@ -78,7 +87,9 @@ def _make(
             return None
 
 
-def _wrapped(properties: Properties, complaints: Diagnostics) -> Appender | None:
+def _wrapped(
+    properties: Properties, complaints: Diagnostics, masks: "Masks | None"
+) -> Appender | None:
     class_name = properties.get("Appender")
     if not class_name:
         complaints.error("Unspecified appender for AsyncAppender.")
@@ -86,7 +97,7 @@ def _wrapped(properties: Properties, complaints: Diagnostics) -> Appender | None
     if "Appender." * _MAXIMUM_NESTING + "Appender" in properties:
         complaints.error(f"More than {_MAXIMUM_NESTING} appenders in one another.")
         return None
-    appender = make(class_name, properties.below("Appender."), complaints)
+    appender = make(class_name, properties.below("Appender."), complaints, masks)
     if appender is None:
         complaints.error(
             f"AsyncAppender::AsyncAppender() - Cannot find AppenderFactory: {class_name}"
@@ -95,13 +106,18 @@ def _wrapped(properties: Properties, complaints: Diagnostics) -> Appender | None
 
 
 def _set_common(
-    appender: ConfiguredAppender, properties: Properties, complaints: Diagnostics
+    appender: ConfiguredAppender,
+    properties: Properties,
+    complaints: Diagnostics,
+    masks: "Masks | None",
 ) -> None:
     """Set layout, threshold, filters and lock file; an unusable layout makes the reference forget the rest."""
     appender.setFormatter(layouts.SimpleLayout())
     if "layout" in properties:
         try:
-            layout = layouts.make(properties.get("layout"), properties.below("layout."), complaints)
+            layout = layouts.make(
+                properties.get("layout"), properties.below("layout."), complaints, masks
+            )
         except layouts.InvalidLayout as reason:
             complaints.error(f"Error while creating Layout: {reason}")
             return

@@ -5,11 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from storescp.log.appender import message_of
 from storescp.log.levels import level_name
 from storescp.log.log4cplus.diagnostics import Diagnostics
 from storescp.log.log4cplus.properties import Properties
+
+if TYPE_CHECKING:
+    from storescp.log.json_lines import Masks
+
 
 DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
 
@@ -60,7 +65,10 @@ class PatternLayout(logging.Formatter):
 
 
 def make(
-    class_name: str, properties: Properties, complaints: Diagnostics
+    class_name: str,
+    properties: Properties,
+    complaints: Diagnostics,
+    masks: "Masks | None" = None,
 ) -> logging.Formatter | None:
     """Return the layout of a class; None for an unknown class.
 
@@ -82,7 +90,7 @@ def make(
         case "storescp::JSONLayout":
             from storescp.log.json_lines import JSONLayout  # most files do without
 
-            return JSONLayout()
+            return JSONLayout(masks)
         case _:
             return None
 
