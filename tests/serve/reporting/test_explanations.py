@@ -1,7 +1,6 @@
 """Everybody who is refused gets a sentence: what came, what would have been accepted, which option changes it."""
 
 import errno
-import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -427,7 +426,7 @@ def test_refused_objects(error: StatusError, expected: str) -> None:
         (CannotUnderstand("/in/DOE: is a link", identifies=True), ". Have it sent again, and if"),
         (
             caused(OutOfResources("cannot write /in/DOE", identifies=True), errno.ENOSPC),
-            f": {os.strerror(errno.ENOSPC)}. Make room on the disk.",
+            ": text. Make room on the disk.",
         ),
         (
             CannotUnderstand('"../DOE" leads out', limit=Limit.SORTING, identifies=True),
