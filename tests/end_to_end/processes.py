@@ -1,11 +1,22 @@
 """Processes of a running server, as Linux shows them."""
 
+from contextlib import suppress
 from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
     """Return the children of a process, zombies among them."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def of_kind(pid: int, name: str) -> list[int]:
+    """Return the living children of a process that are named so; see `storescp.process_name`."""
+    found = []
+    for child in children(pid):
+        with suppress(OSError):
+            if Path(f"/proc/{child}/comm").read_text() == f"{name}\n" and not has_ended(child):
+                found.append(child)
+    return found
 
 
 def has_ended(pid: int) -> bool:

@@ -247,10 +247,10 @@ def test_a_child_that_dies_at_once(tmp_path: Path) -> None:
     change = """
 from storescp.serve.receiver import Receiver
 begin_work = Receiver.begin_work
-def fail(self, look):
+def fail(self):
     if not os.path.exists("healthy"):
         os._exit(3)
-    begin_work(self, look)
+    begin_work(self)
 Receiver.begin_work = fail
 """
     with altered(tmp_path / "out", change, ["--fork"]) as server:

@@ -10,22 +10,25 @@ from pathlib import Path
 
 import pytest
 
+from storescp.process_name import STUDIES, WORKER
 from tests.end_to_end.conversation import associated, store, wait_until
-from tests.end_to_end.processes import children, has_ended, holds_lock
+from tests.end_to_end.processes import children, has_ended, holds_lock, of_kind
 from tests.peers.servers import Server, free_port, our_command, our_environment, ours
 from tests.storage.old_state import write_old_state
 
 
 def test_each_worker_holds_the_locks_of_the_state(tmp_path: Path) -> None:
-    """Also one that replaces another: so no other program can take the log away from under its records."""
+    """Also one that replaces another, and the process that ends studies: so no other program can take the log away from under its records."""
     state = tmp_path / "state"
     options = ["--workers", "2", "--state-directory", str(state), "-su", "s"]
     with ours(tmp_path / "out", options) as server:
         first, second = _workers_at_work(server)
         assert holds_lock(first, state / "state.sqlite-shm")
         assert holds_lock(second, state / "state.sqlite-shm")
+        [studies] = of_kind(server.process.pid, STUDIES)
+        wait_until(lambda: holds_lock(studies, state / "state.sqlite-shm"))
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: len(set(children(server.process.pid)) - {first}) == 2)
+        wait_until(lambda: len(set(of_kind(server.process.pid, WORKER)) - {first}) == 2)
 
         third = (set(_workers_at_work(server)) - {second}).pop()
         assert holds_lock(third, state / "state.sqlite-shm")
@@ -36,7 +39,7 @@ def _workers_at_work(server: Server) -> list[int]:
     with associated(server) as one, associated(server) as other:
         assert store(one, "1.1", "1") == "0000"
         assert store(other, "2.1", "2") == "0000"
-        return children(server.process.pid)
+        return of_kind(server.process.pid, WORKER)
 
 
 def test_a_state_directory_of_release_0_1_0_keeps_working(tmp_path: Path) -> None:

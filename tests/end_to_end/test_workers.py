@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from storescp.process_name import WORKER
 from tests.end_to_end.conversation import CONTEXTS, associated, data_set, store, wait_until
-from tests.end_to_end.processes import children, has_ended
+from tests.end_to_end.processes import children, has_ended, of_kind
 from tests.peers.requestor import (
     ASSOCIATE_RJ,
     CT_IMAGE_STORAGE,
@@ -102,7 +103,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
     options = ["--workers", "1", "-su", "s", "-tos", "1", "--events", str(log)]
     with ours(tmp_path / "out", options) as server, associated(server) as peer:
         assert store(peer, "1.1", "1") == "0000"
-        [worker] = children(server.process.pid)
+        [worker] = of_kind(server.process.pid, WORKER)
         os.kill(worker, signal.SIGKILL)
         assert peer.receive_pdu()[0] == 0
         wait_until(lambda: bool(events(log, "study-complete")))
@@ -117,11 +118,12 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
 def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
     """Also if it is killed: nobody keeps the port, or an association, that nobody supervises."""
     with ours(tmp_path / "out", ["--workers", "2"]) as server, associated(server) as peer:
-        workers = children(server.process.pid)
+        workers = of_kind(server.process.pid, WORKER)
+        others = children(server.process.pid)
         server.process.kill()
 
         assert peer.receive_response().kind in {0, 7}
-        wait_until(lambda: all(has_ended(worker) for worker in workers))
+        wait_until(lambda: all(has_ended(other) for other in others))
         assert len(workers) == 2
 
 

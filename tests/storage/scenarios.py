@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,10 +184,10 @@ def _end_round(directory: str) -> None:
 def _complete_round(directory: str) -> None:
     """Rename what is to be renamed."""
     store, tracker = _tracker(directory)
-    for ending in tracker.end_due(0.0):
-        give_final_names(tracker, ending, durable=True)
-        tracker.complete(ending, 0.0)
-    store.close()
+    with closing(store):
+        for ending in tracker.end_due(0.0):
+            give_final_names(tracker, ending, durable=True)
+            tracker.complete(ending, 0.0)
 
 
 def _receive(directory: str) -> None:

@@ -54,21 +54,21 @@ class World:
         self.storage = StorageSettings(
             Rules(str(directory), layout), Encoding(), exec_on_reception=command
         )
-        self.steps = 0
+        self.notices = 0
 
     def process(self) -> TrackingStoreSCP:
         return TrackingStoreSCP(
             self.storage,
             self.tracker,
             self.clock,
-            step=self.step,
+            notify=self.notify,
             wall_clock=lambda: 1700000000.0,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
 
-    def step(self) -> None:
-        self.steps += 1
+    def notify(self) -> None:
+        self.notices += 1
 
 
 def store(scp: TrackingStoreSCP, instance: str, study: str) -> Outcome:
@@ -301,7 +301,7 @@ def test_commands_become_jobs_also_without_studies(tmp_path: Path) -> None:
     store(scp, "1.1", "1")
     scp.close()
 
-    assert world.steps == 1
+    assert world.notices == 1
     job = world.tracker.start_next(0.0)
     assert job is not None
     command = jobs.command(job)

@@ -250,7 +250,6 @@ def _studies_in_parallel(command_line: CommandLine) -> "ParallelStudySettings | 
 
     timeout = command_line.eostudy_timeout
     return ParallelStudySettings(
-        shared=command_line.workers is not None,
         state_directory=command_line.state_directory,
         end_of_study=EndOfStudy(
             timeout=_EOSTUDY_TIMEOUT if timeout is None else timeout,

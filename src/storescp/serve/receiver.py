@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 
 from storescp import __version__
 from storescp.dataset.dictionary import Dictionary
-from storescp.errors import HandshakeFailed
+from storescp.errors import HandshakeFailed, StateLost
 from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
-from storescp.serve.accept.listening_socket import open_port, prepare
+from storescp.serve.accept.listening_socket import bind, listen, prepare
 from storescp.serve.accept.pending_connections import PendingConnections
 from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
 from storescp.serve.accept.sequential_server import SequentialServer
 from storescp.serve.accept.settings import ListenAddress
 from storescp.serve.access import host_names
 from storescp.serve.association.connection import Connection, End, explain
-from storescp.serve.process.children import Children, signal_name, watch_children
+from storescp.serve.process.children import Children, watch_children
 from storescp.serve.process.init import run_as_init
-from storescp.serve.process.signals import Signals, Stopped, die_by
+from storescp.serve.process.signals import Signals, Stopped, die_by, signal_name
 from storescp.serve.reporting import explanations
 from storescp.serve.settings import ReceiverSettings
 from storescp.serve.studies.user_command import CommandRunner
@@ -91,7 +91,10 @@ class Receiver:
         self._caches = AssociationCaches()
         self._hub = _hub(receiver_settings, self._viewers)
         self._commands = CommandRunner(
-            self._children, synchronous=receiver_settings.exec_sync, hub=self._hub
+            self._children,
+            synchronous=receiver_settings.exec_sync,
+            hub=self._hub,
+            stop_deadline=lambda: self._signals.stop_deadline,
         )
         self._store: StorageSCP = StoreSCP(
             receiver_settings.storage,
@@ -102,6 +105,8 @@ class Receiver:
         )
         self._studies: ParallelStudies | None = None
         self._supervisor: Supervisor | None = None
+        self._server: SequentialServer | Supervisor | None = None
+        self._connected: socket.socket | None = None  # which is served in this process
         self._names = host_names.HostNames()
 
     def run(self) -> int:
@@ -131,10 +136,14 @@ class Receiver:
                 self._viewers.close()
 
     def _receive(self) -> int:
-        """Open the port, and serve whoever comes."""
-        listening = self._listening or open_port(
-            ListenAddress(self._settings.port, self._settings.ip_version)
-        )
+        """Open the port, and serve whoever comes.
+
+        Raises:
+            ConfigurationError: the port, what TLS needs, or the state directory cannot be had.
+        """
+        # Bound, which may take root, but not open yet: that comes when nothing can stop us any more.
+        wanted = ListenAddress(self._settings.port, self._settings.ip_version)
+        listening = self._listening or bind(wanted)
         port: int = listening.getsockname()[1]
         self._tls = self._transport_security()
         self._give_privileges_up()
@@ -143,28 +152,32 @@ class Receiver:
         self._prepare_process()
         if self._settings.worker_settings is not None:
             self._prepare_for_children()
+        self._open_studies()
         if not self._settings.storage.ignore:
             self._store.output.remove_leftovers(time.time())
-        self._open_studies()
+        if self._listening is None:
+            listen(listening, wanted)
         acceptor = self._acceptor(listening)
-        listener = self._listen(acceptor)
-        if self._studies is not None:
-            acceptor.watch(self._studies.descriptor, self._studies.step)
+        if self._listening is None:  # a service manager's port stays open without us
+            self._signals.at_stop(acceptor.stop_listening)
+        self._server = server = self._listen(acceptor)
         self._open_hub(acceptor, port)
         if self._studies is not None:
-            self._studies.step()
+            acceptor.watch(self._studies.descriptor, self._studies.tend)
+            self._studies.start()
         self._announce_ready(port)
         try:
-            listener.run()
+            server.run()
         except Stopped as stopped:
             self._notify("STOPPING=1")
-            listener.close()
-            self._store.close()
-            if self._studies is not None:
-                self._studies.close()
-            self._commands.close()
+            self._close(server)
             self._close_hub(stopped)
             die_by(stopped.number)
+        except StateLost as lost:
+            self._notify("STOPPING=1")
+            _logger.critical("%s", lost)
+            self._close(server)
+            return 1
         return 0
 
     def _announce_ready(self, port: int) -> None:
@@ -175,6 +188,16 @@ class Receiver:
             where = os.path.abspath(storage.rules.directory)
             what = "storing nothing" if storage.ignore else f"storing into {printable(where)}"
             _logger.info("Ready on port %d%s, %s", port, " (TLS)" if self._tls else "", what)
+
+    def _close(self, server: "SequentialServer | Supervisor") -> None:
+        """Bring everything to its end."""
+        if self._studies is not None:
+            self._studies.stop()
+        server.close(self._signals.stop_deadline or time.monotonic())
+        self._store.close()
+        if self._studies is not None:
+            self._studies.close()
+        self._commands.close()
 
     def _acceptor(self, listening: socket.socket) -> Acceptor:
         """Return what accepts connections."""
@@ -213,8 +236,12 @@ class Receiver:
     def _listen(self, acceptor: Acceptor) -> "SequentialServer | Supervisor":
         """Return what has connections served."""
         worker_settings = self._settings.worker_settings
+        studies = self._studies
+        is_paused = _never if studies is None else lambda: studies.pauses_reception
         if worker_settings is None:
-            return SequentialServer(acceptor, serve=self._serve, expire=self._expire)
+            return SequentialServer(
+                acceptor, serve=self._serve, expire=self._expire, is_paused=is_paused
+            )
         from storescp.serve.accept.supervisor import Supervisor
 
         self._supervisor = Supervisor(
@@ -223,8 +250,9 @@ class Receiver:
             self._children,
             worker_settings,
             self,
-            step=self._store.expire,
-            next_step=self._store.deadline,
+            step=self._expire,
+            next_step=self._deadline,
+            is_paused=is_paused,
             # The state of a TLS connection cannot be passed to a process that is there already.
             inherits=self._tls is not None,
         )
@@ -241,8 +269,10 @@ class Receiver:
             receiver_settings.studies_in_parallel,
             receiver_settings.storage,
             self._dictionary,
+            self._signals,
             self._children,
             self._hub,
+            leave=self._leave_connections,
         )
         self._store = self._studies.scp()
 
@@ -253,12 +283,19 @@ class Receiver:
         if self._studies is not None:
             self._studies.before_fork()
 
-    def begin_work(self, look: Callable[[], None]) -> None:
-        """Go on in a worker; `look` has the supervisor look for something to do."""
+    def begin_work(self) -> None:
+        """Go on in a worker."""
         if self._hub is not None:
             self._hub.in_child()
         if self._studies is not None:
-            self._store = self._studies.in_child(look)
+            self._store = self._studies.in_child()
+
+    def between_work(self) -> float | None:
+        """Make the records, in a worker that is free, that could not be made before; return when to come again."""
+        if self._studies is None:
+            return None
+        self._store.expire()
+        return self._store.deadline()
 
     def work(self, peer: PendingPeer, admission: "Admission | None") -> Disposition:
         """Serve a peer in a worker, given what `admit` told."""
@@ -322,7 +359,7 @@ class Receiver:
             return
         from storescp.events import Stopping
 
-        self._hub.tell(Stopping(signal.Signals(stopped.number).name))
+        self._hub.tell(Stopping(signal_name(stopped.number)))
         self._hub.close()
         if self._viewers is not None:
             self._viewers.close()
@@ -439,19 +476,44 @@ class Receiver:
         self._commands.run(command.line, command.environment)
 
     def _expire(self) -> float | None:
+        """Do what is due besides connections; return when the next of it is (`time.monotonic`), None: never.
+
+        Raises:
+            StateLost: studies cannot be remembered any more.
+        """
         self._store.expire()
-        return self._store.deadline()
+        if self._studies is not None:
+            self._studies.tend()
+            if self._studies.failure:
+                raise StateLost(self._studies.failure)
+        return self._deadline()
+
+    def _deadline(self) -> float | None:
+        deadlines = [self._store.deadline()]
+        if self._studies is not None:
+            deadlines.append(0.0 if self._studies.failure else self._studies.next_turn())
+        return min((when for when in deadlines if when is not None), default=None)
+
+    def _leave_connections(self) -> None:
+        """Close what is connected to peers, or waits for them, in a process that serves none."""
+        if self._server is not None:
+            self._server.let_go()
+        if self._connected is not None:
+            self._connected.close()
 
     # -- one connection ----------------------------------------------------------------------------------------------
 
     def _serve(self, peer: PendingPeer) -> Disposition:
         """Serve a peer that asks; what goes wrong in our own code ends its association only."""
+        self._connected = peer.connected
         try:
             return self._serve_here(peer, self._policy_for(peer.address))
         except Exception:  # the outermost loop of this process
             _logger.exception("internal error, association dropped")
             peer.reader.close()
             return Disposition.DONE
+        finally:
+            self._connected = None
 
     def _policy_for(self, address: str) -> Policy:
         """Return what is accepted of a requester that is served in this process."""
@@ -651,6 +713,10 @@ def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  
 
 def _nothing() -> None:
     return
+
+
+def _never() -> bool:
+    return False
 
 
 def _call(actions: Iterable[Callable[[], object]]) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from storescp.dataset.dictionary import Dictionary, standard
@@ -28,13 +29,19 @@ from storescp.uids import TransferSyntax
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_ROUND_WAIT_SECONDS = 30.0
-"""Seconds that an object waits for the end of an earlier round of its study."""
-_POLL_SECONDS = 0.002
+_PATIENCE_SECONDS = 7.0
+"""Time that an object waits at most, in all, for the record and for the end of an earlier round of its study.
+
+Senders give up after ten seconds, some of them: what cannot be recorded by then is refused while they listen.
+"""
+_PAUSE_SECONDS = 0.002
+_AFTERWARDS_SECONDS = 0.2
+"""Time that is waited for the record when an association is over: its process is wanted for the next one."""
+_TRY_AGAIN_SECONDS = 0.5
 
 
 class TrackingStoreSCP:
-    """The storing part of one process; who ends studies and runs commands is another part (`serve.studies.end_of_study`)."""
+    """The storing part of one process; another process ends studies and runs commands (`serve.studies`)."""
 
     may_fail = True
     """The record of an object is made when its file has its name."""
@@ -46,7 +53,8 @@ class TrackingStoreSCP:
         now: Callable[[], float],
         dictionary: Callable[[], Dictionary] = standard,
         *,
-        run_at_once: Callable[[Job], None] | None = None,
+        run_at_once: Callable[[Job], Callable[[], None] | None] | None = None,
+        notify: Callable[[], None] = lambda: None,
         step: Callable[[], None] = lambda: None,
         next_step: Callable[[], float | None] = lambda: None,
         wall_clock: Callable[[], float] = time.time,
@@ -60,9 +68,10 @@ class TrackingStoreSCP:
             tracker: follows the studies.
             now: the time of the tracker.
             dictionary: gives the data dictionary.
-            run_at_once: runs the command of an object to its end; None: others run it.
-            step: has studies ended and commands started that are due; called when there is a new command, and when
-                it is time.
+            run_at_once: runs the command of an object to its end, and returns what makes the record of that;
+                None: others run it.
+            notify: says that there is a new command. Never waits.
+            step: is called between two objects when it is time. Never waits.
             next_step: returns when that is (clock), None: never.
             wall_clock: seconds since 1970, for names.
             clock: seconds, monotonic.
@@ -75,11 +84,15 @@ class TrackingStoreSCP:
         self._tracker = tracker
         self._now = now
         self._run_at_once = run_at_once
+        self._notify = notify
         self._step = step
         self._next_step = next_step
         self._sleep = sleep
         self._sender = Sender("", "")
         self._entered: dict[str, Round] = {}
+        self._patience = _PATIENCE_SECONDS  # what is left of it for the object in hand
+        self._unsettled: deque[Callable[[], None]] = deque()  # what could not be recorded yet
+        self._settle_at = 0.0
 
     @property
     def output(self) -> OutputDirectory:
@@ -90,6 +103,7 @@ class TrackingStoreSCP:
         """Return where the data set of a C-STORE-RQ goes."""
         if not self._sender.association:
             self._sender = Sender(secrets.token_hex(8), str(os.getpid()), peer)
+        self._patience = _PATIENCE_SECONDS
         return self._supply.begin(self, request, syntax, peer)
 
     def prepare(self) -> None:
@@ -131,7 +145,7 @@ class TrackingStoreSCP:
         if entered is None or received.file_name is None:
             job = self._job(received, peer, None)
             if job is not None:
-                self._tracker.add_job(job)
+                self._tracker.add_job(job, patience=self._patience)
             return outcome._replace(job=job)
         jobs = []
 
@@ -141,7 +155,9 @@ class TrackingStoreSCP:
             return job
 
         file = StoredFile(received.file_name, prefix[:2])
-        current = self._tracker.stored(entered, file, self._sender, self._now(), make_job)
+        current = self._tracker.stored(
+            entered, file, self._sender, self._now(), make_job, patience=self._patience
+        )
         self._entered[current.study] = current
         return outcome._replace(study_round=current.number, job=jobs[0])
 
@@ -160,30 +176,54 @@ class TrackingStoreSCP:
 
     def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:  # noqa: ARG002
         """Do what follows an object, once its response was sent."""
-        if outcome.job is not None and self._run_at_once is not None:
-            self._run_at_once(outcome.job)
+        if (
+            outcome.job is not None
+            and self._run_at_once is not None
+            and (note := self._run_at_once(outcome.job)) is not None
+        ):
+            self._settle(note)
+        if outcome.job is not None:
+            self._notify()
         due = self._next_step()
-        if outcome.job is not None or (due is not None and self._clock() >= due):
+        if due is not None and self._clock() >= due:
             self._step()
 
     def deadline(self) -> float | None:
         """Return when `expire` is to be called next (clock); None: never."""
-        return self._next_step()
+        return self._settle_at if self._unsettled else None
 
     def expire(self) -> None:
-        """End studies and start commands, if it is the duty of this process."""
-        self._step()
+        """Make the records that could not be made before, if it is time; does not wait for long."""
+        if self._unsettled and self._clock() >= self._settle_at:
+            self._settle_all()
 
     def end_association(self) -> None:
         """Let the studies of the association go."""
         self._supply.end_association()
         if self._entered:
             self._entered.clear()
-            try:
-                self._tracker.released(self._sender.association)
-            except OutOfResources as error:
-                _logger.error("%s", error)
+            association = self._sender.association
+            self._settle(lambda: self._tracker.released(association, patience=_AFTERWARDS_SECONDS))
         self._sender = Sender("", "")
+
+    def _settle(self, note: Callable[[], None]) -> None:
+        """Make a record that nobody waits for; what cannot be recorded now is recorded later, in the same order."""
+        self._unsettled.append(note)
+        self._settle_all()
+
+    def _settle_all(self) -> None:
+        while self._unsettled:
+            try:
+                self._unsettled[0]()
+            except OutOfResources as error:
+                if not self._settle_at:
+                    _logger.warning("%s; it is tried again", error)
+                self._settle_at = self._clock() + _TRY_AGAIN_SECONDS
+                return
+            except Exception:  # a mistake of ours costs this record
+                _logger.exception("internal error, a record is not made")
+            self._unsettled.popleft()
+        self._settle_at = 0.0
 
     def forget_study(self) -> None:
         """Do nothing: no study is that of a process."""
@@ -196,22 +236,38 @@ class TrackingStoreSCP:
     # -- directories -------------------------------------------------------------------------------------------------
 
     def _enter(self, uid: str, layout: Sorting, attributes: Attributes) -> Round:
-        """Return the open round of a study, whose directory is there."""
-        end = self._clock() + _ROUND_WAIT_SECONDS
+        """Return the open round of a study, whose directory is there.
+
+        Raises:
+            OutOfResources: the record cannot be made, or an earlier round does not come to its end, in time.
+        """
+        begun = self._clock()
+        patience = self._patience
+
+        def left() -> float:
+            self._patience = max(0.0, patience - (self._clock() - begun))
+            return self._patience
+
         while True:
-            entered = self._tracker.enter(uid, None, self._sender, self._now())
+            entered = self._tracker.enter(uid, None, self._sender, self._now(), patience=left())
             if entered is None:
                 directory = self._make_directory(uid, layout, attributes)
-                entered = self._tracker.enter(uid, directory, self._sender, self._now())
+                entered = self._tracker.enter(
+                    uid, directory, self._sender, self._now(), patience=left()
+                )
                 if entered is None or entered.directory != directory:
                     self._give_back(directory)  # somebody else was first
             elif entered.state is RoundState.OPEN:
                 self._make_sure_of(entered.directory)
             if entered is not None and entered.state is RoundState.OPEN:
+                left()
                 return entered
-            if self._clock() >= end:
-                raise OutOfResources(f"study {uid} does not come to its end", identifies=True)
-            self._sleep(_POLL_SECONDS)
+            if not left():
+                raise OutOfResources(
+                    f"the files of study {uid} are being renamed, which takes too long to wait for",
+                    identifies=True,
+                )
+            self._sleep(_PAUSE_SECONDS)
 
     def _make_directory(self, uid: str, layout: Sorting, attributes: Attributes) -> str:
         name = study_directory(

@@ -6,6 +6,7 @@
 Nobody waits here without a limit, in time or in number: where too many wait, who waits longest gives way to who comes.
 """
 
+import contextlib
 import logging
 import select
 import socket
@@ -125,6 +126,24 @@ class Acceptor:
         # Before anybody is served: that may take long, and who speaks meanwhile is not late.
         self._give_up_late(ready)
         return ready
+
+    def wait_for_watched(self, until: float | None) -> None:
+        """Wait until one of the watched descriptors is readable, and attend to it; nobody else is attended to.
+
+        Raises:
+            Stopped: the program was asked to end.
+        """
+        poll = select.poll()
+        for descriptor in self._watched:
+            poll.register(descriptor, READABLE)
+        limit = None if until is None else max(0.0, until - self._clock()) * 1000
+        for descriptor, _ in self._signals.until_action(lambda: poll.poll(limit)) or ():
+            self._watched[descriptor]()
+
+    def stop_listening(self) -> None:
+        """Refuse further connections at once; may be called by a signal handler, so it closes nothing."""
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
 
     def asking(self, ready: Collection[int]) -> Iterator[PendingPeer]:
         """Attend to those that are ready, of `wait`; yield peers that are to be served, which are not known here any more."""

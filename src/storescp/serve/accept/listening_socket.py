@@ -13,20 +13,18 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 _BACKLOG = 50
 
 
-def open_port(listening: ListenAddress) -> socket.socket:
-    """Return a listening socket on all interfaces.
+def listen(bound: socket.socket, listening: ListenAddress) -> None:
+    """Open the port that a socket is bound to: connections are taken from now on.
 
     Raises:
-        NetworkUnavailable: the port cannot be had.
+        NetworkUnavailable: another program has it; the socket is closed.
     """
-    listener = bind(listening)
     try:
-        listener.listen(_BACKLOG)
+        bound.listen(_BACKLOG)
     except OSError as error:
-        listener.close()
+        bound.close()
         raise _unavailable(error, listening) from error
-    listener.settimeout(0)
-    return listener
+    bound.settimeout(0)
 
 
 def bind(listening: ListenAddress) -> socket.socket:

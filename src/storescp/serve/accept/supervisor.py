@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
+from storescp.process_name import WORKER, name_process
 from storescp.serve.accept.acceptor import MAXIMUM_PENDING_PEERS, Acceptor, Disposition, PendingPeer
 from storescp.serve.accept.pending_connections import READABLE
 from storescp.serve.accept.settings import WorkerSettings
@@ -33,15 +34,13 @@ from storescp.serve.accept.worker import (
     DONE,
     LINGER,
     LONGEST_REPLY,
-    LOOK,
     MAXIMUM_MESSAGE_BYTES,
     ConnectionHandler,
     Passed,
     Worker,
-    end_with_parent,
     tell,
 )
-from storescp.serve.process.children import Children, fork_flushed
+from storescp.serve.process.children import Children, end_with_parent, fork_flushed
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.log_notes import WARN, application
@@ -58,8 +57,6 @@ _TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 1, 2
 
 _MINIMUM_LIFETIME_SECONDS = 1.0
 """Seconds; a worker that lived shorter is not replaced before that time is over."""
-_SHUTDOWN_SECONDS = 10.0
-"""Seconds that workers have to abort their associations at the end."""
 
 _IDLE_SECONDS = 30.0
 """Seconds that a worker on demand waits for another association."""
@@ -81,9 +78,10 @@ class Supervisor:
         worker_settings: WorkerSettings,
         handler: ConnectionHandler,
         *,
-        step: Callable[[], None],
+        step: Callable[[], object],
         next_step: Callable[[], float | None],
         inherits: bool = False,
+        is_paused: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to work.
@@ -95,8 +93,9 @@ class Supervisor:
             worker_settings: how many of what.
             handler: knows what is to be done.
             step: does what is due besides.
-            next_step: returns when that is to be called again (clock); None: only after something has happened.
+            next_step: returns when that is to be called again (clock); None: never.
             inherits: whether a worker is forked for each connection, which it inherits.
+            is_paused: tells whether no association may begin now.
             clock: seconds, monotonic; that of the entrance, too.
         """
         self._acceptor = acceptor
@@ -107,11 +106,11 @@ class Supervisor:
         self._step = step
         self._next_step = next_step
         self._inherits = inherits
+        self._is_paused = is_paused
         self._clock = clock
         self._asking: deque[PendingPeer] = deque()
         self._workers: dict[int, Worker] = {}  # by the descriptor of its control socket
         self._start_no_sooner = 0.0
-        self._heard = False  # whether a worker has said anything since the last step
 
     def asking(self, address: str) -> int:
         """Return how many peers from an address wait for a worker."""
@@ -132,8 +131,7 @@ class Supervisor:
             self._hand_out()
             self._reject_surplus()
             due = self._next_step()
-            if self._heard or (due is not None and self._clock() >= due):
-                self._heard = False
+            if due is not None and self._clock() >= due:
                 self._step()
 
     def pass_on(self, number: int) -> None:
@@ -141,15 +139,18 @@ class Supervisor:
         for worker in self._workers.values():
             _kill(worker.pid, number)
 
-    def close(self) -> None:
-        """Give up the port and all connections that wait; have workers end, but those on demand when they are done."""
+    def close(self, limit: float) -> None:
+        """Give up the port and all connections that wait; have workers end, but those on demand when they are done.
+
+        Args:
+            limit: until when workers may abort their associations (clock); then they are killed.
+        """
         self._acceptor.close()
         while self._asking:
             self._asking.popleft().reader.close()
         if self._worker_settings.on_demand:
             return
         self.pass_on(signal.SIGTERM)
-        limit = self._clock() + _SHUTDOWN_SECONDS
         while self._workers:
             if self._clock() >= limit:
                 self.pass_on(signal.SIGKILL)
@@ -170,7 +171,8 @@ class Supervisor:
         return self._acceptor.wait(
             min((when for when in deadlines if when is not None), default=None),
             accepting=not (self._worker_settings.on_demand and self._is_full())
-            and len(self._asking) < MAXIMUM_PENDING_PEERS,
+            and len(self._asking) < MAXIMUM_PENDING_PEERS
+            and not self._is_paused(),
             others=dict.fromkeys(self._workers, READABLE)
             | {peer.connected.fileno(): _GONE for peer in self._asking},
         )
@@ -186,7 +188,7 @@ class Supervisor:
 
     def _hand_out(self) -> None:
         """Give peers that ask to workers that are free, first come first served."""
-        while self._asking:
+        while self._asking and not self._is_paused():
             if self._inherits:
                 if self._is_full():
                     return
@@ -280,14 +282,13 @@ class Supervisor:
     # -- workers -----------------------------------------------------------------------------------------------------
 
     def _hear(self, worker: Worker) -> None:
-        self._heard = True
         try:
             said = worker.control.recv(LONGEST_REPLY)
         except ConnectionResetError:  # it has not received the last that we sent
             said = b""
         if not said:
             self._bury(worker)
-        elif said != LOOK and worker.serves is not None:
+        elif worker.serves is not None:
             peer, worker.serves = worker.serves, None
             worker.free_since = self._clock()
             worker.leave()
@@ -374,15 +375,13 @@ class Supervisor:
         """Serve the peer that was inherited, or associations until the supervisor is gone, or asks to stop."""
         code = 0
 
-        def look() -> None:
-            tell(control, LOOK)
-
         try:
+            name_process(WORKER)
             if not self._worker_settings.on_demand:
                 end_with_parent(parent)
             self._children.forget()
-            self._let_go()
-            self._handler.begin_work(look)
+            self.let_go()
+            self._handler.begin_work()
             if inherited is not None:
                 self._work(control, inherited, admission)
             else:
@@ -409,8 +408,8 @@ class Supervisor:
             self._handler.see_off(peer.connected)
         peer.connected.close()
 
-    def _let_go(self) -> None:
-        """Close what belongs to the supervisor; for a worker."""
+    def let_go(self) -> None:
+        """Close what belongs to the supervisor; for another process."""
         self._acceptor.close()
         for peer in self._asking:
             peer.reader.close()
@@ -423,17 +422,25 @@ class Supervisor:
     def _wait_for_connection(
         self, control: socket.socket
     ) -> tuple[PendingPeer, Admission | None] | None:
-        try:
+        """Return the next peer and what is asked of it; None if the supervisor is gone."""
+        poll = select.poll()
+        poll.register(control, READABLE)
+        while True:
+            due = self._handler.between_work()
+            left = None if due is None else max(0.0, due - time.monotonic()) * 1000
             with self._signals.waiting():
-                said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
-        except ConnectionResetError:
-            return None  # the supervisor was killed before it read what this process had said
-        if not said or not descriptors:
-            return None
-        connected = socket.socket(fileno=descriptors[0])
-        passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
-        reader = self._handler.reader_of(connected)
-        return PendingPeer(connected, passed.address, reader), passed.admission
+                if not poll.poll(left):
+                    continue
+                try:
+                    said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
+                except ConnectionResetError:
+                    return None  # the supervisor was killed before it read our last word
+            if not said or not descriptors:
+                return None
+            connected = socket.socket(fileno=descriptors[0])
+            passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
+            reader = self._handler.reader_of(connected)
+            return PendingPeer(connected, passed.address, reader), passed.admission
 
 
 def _events(connected: socket.socket, events: int) -> bool:

@@ -1,8 +1,5 @@
 """Workers: what their supervisor knows of them, what the two say to each other."""
 
-import contextlib
-import os
-import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +10,8 @@ from storescp.serve.accept.request_reader import RequestReader
 from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.pdu import AAssociateRJ
 
-DONE, LINGER, LOOK = b"d", b"l", b"w"
-"""What a worker says: the association is over; it is the peer's turn to close; there is something to do."""
+DONE, LINGER = b"d", b"l"
+"""What a worker says: the association is over; it is the peer's turn to close."""
 
 MAXIMUM_MESSAGE_BYTES = 1 << 20
 LONGEST_REPLY = 2048
@@ -47,8 +44,12 @@ class ConnectionHandler(Protocol):
         """A worker is going to be forked: let go of what it must not have."""
         ...
 
-    def begin_work(self, look: Callable[[], None]) -> None:
-        """Prepare a worker, in which this is called first; `look` has the supervisor look for something to do."""
+    def begin_work(self) -> None:
+        """Prepare a worker, in which this is called first."""
+        ...
+
+    def between_work(self) -> float | None:
+        """Do what is left to do while a worker is free; return when to call again (`time.monotonic`), None: never."""
         ...
 
     def work(self, peer: PendingPeer, admission: Admission | None) -> Disposition:
@@ -91,16 +92,6 @@ class Worker:
     def is_new(self) -> bool:
         """Whether it has not served anybody."""
         return self.free_since == self.begun
-
-
-def end_with_parent(parent: int) -> None:
-    """Have this process asked to stop when the one that forked it ends, however that ends (Linux)."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def tell(control: socket.socket, word: bytes) -> bool:

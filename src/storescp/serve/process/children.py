@@ -4,16 +4,22 @@ Only children that were started here are waited for: `serve.access.host_access` 
 would steal their exit status.
 """
 
+import contextlib
 import logging
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from storescp.serve.process.signals import Signals
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
+
+_LOOK_SECONDS = 0.1
+"""Time between looks whether the limit of a wait has changed: a signal may bring it forward."""
 
 
 class Children:
@@ -46,12 +52,38 @@ class Children:
         self._running.clear()
 
 
-def signal_name(number: int) -> str:
-    """Return what a signal is called; most of the real-time signals have a number only."""
+def wait_for_child(pid: int, limit: Callable[[], float | None]) -> int | None:
+    """Wait until a child has ended; return its wait status, None if it still runs when its time is over.
+
+    Args:
+        pid: a child that nobody else waits for.
+        limit: returns until when to wait (`time.monotonic`), None: for ever. It is asked several times a second.
+
+    Raises:
+        ChildProcessError: there is no such child.
+    """
     try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+        descriptor = os.pidfd_open(pid)
+    except (
+        OSError
+    ):  # ended already, no descriptor left, or a system without them (Linux before 5.3)
+        descriptor = -1
+    poll = select.poll()
+    if descriptor >= 0:
+        poll.register(descriptor, select.POLLIN)
+    try:
+        while True:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return status
+            until, now = limit(), time.monotonic()
+            if until is not None and now >= until:
+                return None
+            left = _LOOK_SECONDS if until is None else min(until - now, _LOOK_SECONDS)
+            poll.poll((left if descriptor >= 0 else min(left, 0.005)) * 1000)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def fork_flushed() -> int:
@@ -64,6 +96,16 @@ def fork_flushed() -> int:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()  # or the child would write it a second time
     return os.fork()
+
+
+def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have this process sent a signal when the one that forked it ends, however that ends (Linux)."""
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
 
 
 def watch_children(signals: Signals, children: Children) -> None:

@@ -17,12 +17,23 @@ from typing import NoReturn, TypeVar
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
+STOP_SECONDS = 5.0
+"""Time in which everything is over once the program was asked to end: associations, commands, studies."""
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; most of the real-time signals have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
 
 class Stopped(BaseException):
     """The program was asked to end while it waited for the network."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        super().__init__(signal_name(number))
         self.number = number
 
 
@@ -36,8 +47,18 @@ class _Woken(Exception):
 class Signals:
     """The signals of this process and what they ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Prepare.
+
+        Args:
+            clock: seconds, monotonic.
+        """
         self.stop_requested: int | None = None
+        self.stop_deadline: float | None = None
+        """Time at which everything is to be over (clock); None: nobody has asked to stop."""
+        self._clock = clock
+        self._at_stop: Callable[[], None] = lambda: None
+        self._owner = os.getpid()
         self._waiting = False
         self._wakes = False
         self._attention = False
@@ -52,6 +73,14 @@ class Signals:
             _unblock(number)
         # A peer that closes early is an error of its connection, not the end of the program.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def at_stop(self, action: Callable[[], None]) -> None:
+        """Run `action` in the signal handler, as soon as this process, and no child of it, is asked to stop.
+
+        It must not wait, write to the log or raise: the program may be anywhere.
+        """
+        self._at_stop = action
+        self._owner = os.getpid()
 
     def on(self, number: int, action: Callable[[], None]) -> None:
         """Run `action` in the main thread after the signal `number`: while the program waits, or when it next does.
@@ -125,6 +154,9 @@ class Signals:
             # Asked twice: whoever asks does not want to wait for an orderly end.
             die_by(number)
         self.stop_requested = number
+        self.stop_deadline = self._clock() + STOP_SECONDS
+        if os.getpid() == self._owner:
+            self._at_stop()
         self._attention = True
         if self._waiting:
             self._attend()

@@ -5,7 +5,6 @@ One object per connection or command, and only if somebody listens.
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 
@@ -248,7 +247,7 @@ class CommandEventEmitter:
         elif code > 0:
             self.failed(f"exit status {code}", pid, code)
         else:
-            self.failed(f"ended by {signal.Signals(-code).name}", pid)
+            self.failed(f"ended by {signal_name(-code)}", pid)
 
     def failed(self, why: str, pid: int | None = None, exit_status: int | None = None) -> None:
         """Tell that it failed, or could not even start."""

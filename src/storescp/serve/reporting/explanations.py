@@ -73,6 +73,7 @@ _STATE_SYSTEM = {
     **_SYSTEM,
     errno.ENOENT: "the state directory (--state-directory) or its database is gone: start the receiver again",
     errno.ESTALE: "the state directory (--state-directory) or its database is gone: start the receiver again",
+    errno.ETIMEDOUT: "another program may have the database in the state directory (--state-directory) locked: end it",
 }
 _STATE_DATABASE = {
     "SQLITE_FULL": "make room on the disk of the state directory (--state-directory)",

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storescp.serve.process.children import Children
+from storescp.serve.process.children import Children, wait_for_child
+from storescp.serve.process.signals import signal_name
 from storescp.storage.studies.study_store import Job
 from storescp.storage.studies.user_commands import Command
 
@@ -84,6 +85,11 @@ class CommandPool:
         return len(self._running) < self._rules.at_once
 
     @property
+    def free_places(self) -> int:
+        """How many more commands may run."""
+        return max(0, self._rules.at_once - len(self._running))
+
+    @property
     def descriptor(self) -> int:
         """What becomes readable when a command has ended."""
         return self._reading
@@ -102,7 +108,9 @@ class CommandPool:
 
     def _note_end(self, pid: int, status: int) -> None:
         """Note how a command ended."""
-        started = self._running.pop(pid)
+        started = self._running.pop(pid, None)
+        if started is None:
+            return  # it was given up
         duration = self._clock() - started.begun
         why, code = explain(status)
         if started.was_late and why:
@@ -123,6 +131,28 @@ class CommandPool:
             ended.append(self._ended.popleft())
         return ended
 
+    def wait(self, seconds: float) -> None:
+        """Wait until a command has ended, for so many seconds at most."""
+        end = self._clock() + seconds
+        while not self._ended and self._running and self._clock() < end:
+            time.sleep(0.005)
+            self._children.reap()
+
+    def give_up(self) -> list[Job]:
+        """Ask the commands that run to end, with all that they started, and forget them; return their jobs."""
+        jobs = []
+        for pid, started in list(self._running.items()):
+            _kill_group(pid, signal.SIGTERM)
+            jobs.append(started.job)
+        self._running.clear()
+        return jobs
+
+    def forget(self) -> list[Job]:
+        """Let the commands that run go on, and return their jobs."""
+        jobs = [started.job for started in self._running.values()]
+        self._running.clear()
+        return jobs
+
     def deadline(self) -> float | None:
         """Return when the first command will have run for too long (clock)."""
         return min((started.limit for started in self._running.values()), default=None)
@@ -137,34 +167,53 @@ class CommandPool:
             started.limit = now + _TERMINATION_GRACE_SECONDS
 
 
-def run_to_its_end(command: Command, time_limit: float) -> tuple[int | None, str, int | None]:
-    """Run a command and wait for it; return its process, why it failed (empty: it did not), and its exit status."""
+def run_to_its_end(
+    command: Command,
+    time_limit: float,
+    stop_deadline: Callable[[], float | None] = lambda: None,
+    on_start: Callable[[int], None] = lambda _: None,
+) -> tuple[int | None, str | None, int | None]:
+    """Run a command and wait for it.
+
+    Args:
+        command: what is run.
+        time_limit: seconds that it may take.
+        stop_deadline: returns until when it is waited for, because the program ends (`time.monotonic`).
+        on_start: is told its process.
+
+    Returns:
+        Its process, why it failed (empty: it did not; None: it still runs, and the program ends), its exit status.
+    """
     try:
         pid = spawn(command.line, command.environment)
     except (OSError, ValueError) as error:
         return None, str(error), None
-    limit, late = time.monotonic() + time_limit, False
-    pause = 0.0005
+    on_start(pid)
+    limit, is_late = time.monotonic() + time_limit, False
+
+    def until() -> float:
+        stop = stop_deadline()
+        return limit if stop is None else min(limit, stop)
+
     while True:
         try:
-            ended, status = os.waitpid(pid, os.WNOHANG)
+            status = wait_for_child(pid, until)
         except ChildProcessError:
             return pid, "nobody knows how it ended", None
-        if ended:
+        if status is not None:
             why, code = explain(status)
-            return pid, f"longer than {time_limit:g} s" if late and why else why, code
-        if time.monotonic() >= limit:
-            _kill_group(pid, signal.SIGKILL if late else signal.SIGTERM)
-            limit, late = time.monotonic() + _TERMINATION_GRACE_SECONDS, True
-        time.sleep(pause)
-        pause = min(pause * 2, 0.02)
+            return pid, f"longer than {time_limit:g} s" if is_late and why else why, code
+        if time.monotonic() < limit:
+            return pid, None, None
+        _kill_group(pid, signal.SIGKILL if is_late else signal.SIGTERM)
+        limit, is_late = time.monotonic() + _TERMINATION_GRACE_SECONDS, True
 
 
 def explain(status: int) -> tuple[str, int | None]:
     """Return why a command of this wait status failed, empty if it did not, and its exit status if it has one."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return f"ended by {signal.Signals(-code).name}", None
+        return f"ended by {signal_name(-code)}", None
     return f"exit status {code}" if code else "", code
 
 
@@ -182,6 +231,11 @@ def spawn(line: str, variables: Mapping[str, str]) -> int:
         setpgroup=0,  # so that what the shell starts is ended with it
         setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
     )
+
+
+def end_group(pid: int) -> None:
+    """Ask a command that was started by `spawn` to end, with all that it started."""
+    _kill_group(pid, signal.SIGTERM)
 
 
 def _kill_group(pid: int, number: int) -> None:

@@ -1,20 +1,27 @@
-"""Ends studies and runs commands when they are due: the part of reception in parallel that one process has for all.
+"""Ends studies and runs commands when they are due: the duty of one process for all.
 
 The order for a study: it is marked as ending, so that no object enters it; its files get their final names; it is
-announced; its command becomes a job, and the study is open for another round. Killed in between, the next start goes
+announced; its command becomes a job, and the study is open for another round. Killed in between, the next process goes
 on from the mark, so that each of it happens at least once.
+
+A pass is bounded, in studies, in renames, in commands and in time, so that messages are heard between two of them, and a
+study with many files, or on a slow file system, does not keep the others waiting. What fails is tried again. A mistake
+of ours in one study or one command costs that one: it is logged, it counts as a failed attempt, the rest goes on.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storescp.errors import OutOfResources
-from storescp.serve.studies.command_pool import CommandPool, CommandSettings, Ended, run_to_its_end
+from storescp.errors import CannotRecord, OutOfResources, StateLost
+from storescp.serve.studies.command_pool import CommandPool, Ended
+from storescp.serve.studies.job_results import JobResults
 from storescp.storage.settings import StorageSettings
 from storescp.storage.studies import jobs
-from storescp.storage.studies.final_names import give_final_names
+from storescp.storage.studies.final_names import rename_files
 from storescp.storage.studies.study_store import Job, Round
 from storescp.storage.studies.tracker import Tracker
 from storescp.storage.studies.uptime import UpTime
@@ -24,13 +31,35 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_BUSY_POLL_SECONDS = 0.25
-"""Seconds between looks at what other processes have brought, while anything is open."""
-_IDLE_POLL_SECONDS = 1.0
-_RETRY_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 0.25
+"""Time between looks at what other processes have brought, while anything is open."""
+_IDLE_PAUSE_SECONDS = 1.0
+_PAUSE_AFTER_FAILURE_SECONDS = 1.0
 _SAVE_TIME_SECONDS = 10.0
-_LAST_COMMANDS_SECONDS = 15.0
-"""Seconds that commands have when the program ends for good: those of objects, then those of studies."""
+_COMPLAINT_SECONDS = 60.0
+"""Time between log lines that say the same of the record."""
+
+_STUDIES_AT_ONCE = 4
+"""ParallelStudies that are marked as ending at most: objects that come for one meanwhile have to wait."""
+_RENAMES_PER_TURN = 64
+"""Files of one study that are renamed before it is the turn of the next study."""
+_PASS_SECONDS = 0.1
+"""Time after which a pass leaves the rest to the next one."""
+
+_ATTEMPTS = 6
+"""How often renaming the files of a study may fail as a whole; then those that are left keep their names."""
+_LONGEST_STUDY_PAUSE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Ending:
+    """A study that is ending: how far it has come, and how often it has failed."""
+
+    one: Round
+    renames: Iterator[None] | None = None
+    failures: int = 0
+    not_before: float = 0.0
+    is_announced: bool = False
 
 
 class StudyFinisher:
@@ -43,7 +72,10 @@ class StudyFinisher:
         storage: StorageSettings,
         pool: CommandPool,
         *,
-        synchronous: CommandSettings | None = None,
+        is_kept: bool = False,
+        pauses_reception: Callable[[], None] | None = None,
+        resumes_reception: Callable[[], None] = lambda: None,
+        fails: Callable[[str], None] = lambda _: None,
         hub: "EventHub | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,7 +86,11 @@ class StudyFinisher:
             uptime: its time.
             storage: what is done at the end of a study.
             pool: runs commands.
-            synchronous: run commands one after the other, and wait for each; None: have the pool run them.
+            is_kept: whether studies and commands are remembered beyond the end of the program.
+            pauses_reception: has no association accepted from now on, because the command of a study starts;
+                None: reception does not wait for commands.
+            resumes_reception: has associations accepted again.
+            fails: says that the record is lost, so that there is no going on.
             hub: is told of it.
             clock: seconds, monotonic.
         """
@@ -62,43 +98,158 @@ class StudyFinisher:
         self._uptime = uptime
         self._storage = storage
         self._pool = pool
-        self._synchronous = synchronous
+        self._is_kept = is_kept
+        self._pauses_reception = pauses_reception
+        self._resumes_reception = resumes_reception
+        self._fails = fails
+        self._is_paused = False
         self._hub = hub
+        self._results = JobResults(tracker, uptime, hub)
         self._clock = clock
         self._next = 0.0
         self._saved = 0.0
+        self._ending: dict[int, _Ending] = {}
+        self._turn = 0
+        self._ended: deque[Ended] = deque()  # commands whose end is not recorded yet
+        self._starts_commands = True
+        self._is_resumed = False
+        self._complained = float("-inf")
+
+    # -- a pass ------------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Do what is due."""
+        """Do some of what is due; never waits for long, never raises."""
         try:
-            for ended in self._pool.collect():
-                self._finish(ended)
-            for one in self._tracker.end_due(self._uptime()):
-                self._end(one)
+            if not self._is_resumed:
+                # The process before this one may have been killed.
+                self._tracker.resume(self._uptime())
+                self._is_resumed = True
+            self._note_ends()
+            has_more = self._end_studies()
             self._start_commands()
-            self._next = self._find_next()
+            self._next = self._clock() if has_more else self._find_next()
+            self._complain(None)
+        except StateLost as error:
+            self._fails(str(error))
+            self._next = float("inf")
         except OutOfResources as error:
-            _logger.error("%s", error)
-            self._next = self._clock() + _RETRY_SECONDS
+            self._complain(error)
+            self._next = self._clock() + _PAUSE_AFTER_FAILURE_SECONDS
+        except Exception:  # a mistake here must not end what all studies rely on
+            _logger.exception("internal error at the end of studies")
+            self._next = self._clock() + _PAUSE_AFTER_FAILURE_SECONDS
 
     def next_step(self) -> float:
         """Return when to call `step` again, unless something happens before (clock)."""
         return self._next
 
+    @property
+    def descriptor(self) -> int:
+        """What becomes readable when a command has ended."""
+        return self._pool.descriptor
+
+    def lost(self, pid: int) -> None:
+        """Drop the holds of a process that is gone.
+
+        Raises:
+            OutOfResources: that cannot be noted now.
+        """
+        self._tracker.lost(str(pid))
+
+    def stop(self) -> None:
+        """Start no command from now on; those that run go on."""
+        self._starts_commands = False
+
+    def end(self, limit: float) -> None:
+        """Come to an end by `limit` (clock): wait for what runs if the rest is remembered, else end all studies."""
+        if self._is_kept:
+            self._wind_down(limit)
+        else:
+            self._end_all(limit)
+
     def _find_next(self) -> float:
         now = self._clock()
         if not len(self._pool) and self._tracker.is_idle():
-            return now + _IDLE_POLL_SECONDS
+            return now + _IDLE_PAUSE_SECONDS
         if now >= self._saved + _SAVE_TIME_SECONDS:
             self._saved = now
             self._tracker.save_time(self._uptime())
-        return now + _BUSY_POLL_SECONDS
+        return now + _LONGEST_PAUSE_SECONDS
+
+    def _complain(self, error: OutOfResources | None) -> None:
+        """Log that the record cannot be made, and once that it can; not every second."""
+        now = self._clock()
+        if error is None:
+            if self._complained > float("-inf"):
+                _logger.warning("the record of studies can be made again")
+                self._complained = float("-inf")
+        elif now >= self._complained + _COMPLAINT_SECONDS:
+            self._complained = now
+            _logger.error("studies do not end and commands do not start: %s", error)
 
     # -- studies -----------------------------------------------------------------------------------------------------
 
-    def _end(self, one: Round) -> None:
-        if self._storage.rename_on_eostudy:
-            give_final_names(self._tracker, one, durable=self._storage.durable)
+    def _end_studies(self) -> bool:
+        """Go on with the studies that are due; tell whether some of that is left to be done at once."""
+        now = self._clock()
+        # What we have made a mistake with comes again later, and nobody waits for it.
+        later = {key for key, ending in self._ending.items() if ending.not_before > now}
+        rounds = self._tracker.end_due(self._uptime(), most=_STUDIES_AT_ONCE, skip=later)
+        keys = {one.key for one in rounds} | later
+        self._ending = {key: ending for key, ending in self._ending.items() if key in keys}
+        limit = now + _PASS_SECONDS
+        # Another one is the first each time: where the time of a pass is too short for all, all of them get on.
+        self._turn += 1
+        for place in range(len(rounds)):
+            one = rounds[(place + self._turn) % len(rounds)]
+            ending = self._ending.setdefault(one.key, _Ending(one))
+            if self._clock() >= limit:
+                break
+            self._go_on(ending, limit)
+        return bool(rounds)
+
+    def _go_on(self, ending: _Ending, limit: float) -> None:
+        """Rename some files of a study; announce it and add its command when all of them have their names."""
+        try:
+            if not self._rename_some(ending, limit):
+                return
+            if not ending.is_announced:
+                self._announce(ending.one)
+                ending.is_announced = True
+            self._complete(ending.one)
+            del self._ending[ending.one.key]
+        except CannotRecord:
+            ending.renames = None
+            raise
+        except Exception as error:
+            ending.renames = None
+            ending.failures += 1
+            pause = min(2.0 ** (ending.failures - 1), _LONGEST_STUDY_PAUSE_SECONDS)
+            ending.not_before = self._clock() + pause
+            _logger.error(
+                "the study in %s cannot be ended, next attempt in %g s: %s",
+                ending.one.directory,
+                pause,
+                error,
+                exc_info=not isinstance(error, OutOfResources),  # then it is a mistake of ours
+            )
+
+    def _rename_some(self, ending: _Ending, limit: float) -> bool:
+        """Rename until it is another one's turn; tell whether all is done."""
+        if not self._storage.rename_on_eostudy or ending.failures >= _ATTEMPTS:
+            return True
+        if ending.renames is None:
+            ending.renames = rename_files(self._tracker, ending.one, durable=self._storage.durable)
+        for _ in range(_RENAMES_PER_TURN):
+            try:
+                next(ending.renames)
+            except StopIteration:
+                return True
+            if self._clock() >= limit:
+                break
+        return False
+
+    def _announce(self, one: Round) -> None:
         _logger.info(
             "study complete: %s (round %d, %d objects)", one.directory, one.number, one.objects
         )
@@ -110,115 +261,119 @@ class StudyFinisher:
                     one.study, one.directory, one.objects, one.cause, one.number, one.token
                 )
             )
+
+    def _complete(self, one: Round) -> None:
         template = self._storage.exec_on_eostudy
         now = self._uptime()
         job = None if template is None else jobs.study_job(template, one, now)
         self._tracker.complete(one, now, job)
 
-    def finish_running(self) -> int:
-        """Note which commands have ended, start no others; return how many still run."""
-        try:
-            for ended in self._pool.collect():
-                self._finish(ended)
-        except OutOfResources as error:
-            _logger.error("%s", error)
-        return len(self._pool)
-
-    def end_all(self) -> None:
-        """End all studies and run their commands, because nobody will remember them."""
-        # Those of objects first: they find their files under the names that they were given.
-        self._run_commands_that_are_due()
-        while rounds := self._tracker.end_all(most=100):
-            for one in rounds:
-                self._end(one)
-        self._run_commands_that_are_due()
-        if len(self._pool) or self._tracker.next_command() is not None:
-            _logger.error("commands are left: they were not done when the program ended")
-
-    def _run_commands_that_are_due(self) -> None:
-        limit = self._clock() + _LAST_COMMANDS_SECONDS
-        while self._clock() < limit:
-            self.step()
-            due = self._tracker.next_command()
-            if not len(self._pool) and (due is None or due > self._uptime()):
-                return
-            time.sleep(0.01)
-
     # -- commands ----------------------------------------------------------------------------------------------------
 
+    def _note_ends(self) -> None:
+        self._ended.extend(self._pool.collect())
+        while self._ended:
+            try:
+                self._results.ended(self._ended[0])
+            except OutOfResources:
+                raise  # it is noted another time
+            except Exception:
+                _logger.exception("internal error, the end of a command is not noted")
+            self._ended.popleft()
+        if self._is_paused and not len(self._pool):
+            self._resumes_reception()
+            self._is_paused = False
+
     def _start_commands(self) -> None:
-        while self._pool.has_room:
+        for _ in range(self._pool.free_places if self._starts_commands else 0):
             job = self._tracker.start_next(self._uptime())
             if job is None:
                 return
-            if self._synchronous is not None:
-                self.run_at_once(job)
-                continue
+            self._start(job)
+        # What could not start has ended, and makes room.
+        self._ended.extend(self._pool.collect())
+
+    def _start(self, job: Job) -> None:
+        """Start a command; one that we make a mistake with has failed."""
+        try:
+            if self._pauses_reception is not None and job.kind == "study":
+                self._pauses_reception()
+                self._is_paused = True
             command = jobs.command(job)
             pid = self._pool.start(job, command)
-            if pid is None:
-                for ended in self._pool.collect():
-                    self._finish(ended)
-            else:
-                self._tell_start(job, command.line, pid)
+            if pid is not None:
+                self._results.started(job, command.line, pid)
+        except Exception as error:
+            _logger.exception("internal error, a command is not started")
+            self._ended.append(Ended(job, None, f"internal error: {error!r}", None, 0.0))
 
-    def run_at_once(self, job: Job) -> None:
-        """Run a command to its end."""
-        command = jobs.command(job)
-        rules = self._synchronous or CommandSettings()
-        begun = self._clock()
-        pid, why, code = run_to_its_end(command, rules.time_limit)
-        if pid is not None:
-            self._tell_start(job, command.line, pid)
-        self._finish(Ended(job, pid, why, code, self._clock() - begun))
+    # -- the end of the program --------------------------------------------------------------------------------------
 
-    def _finish(self, ended: Ended) -> None:
-        job = ended.job
-        if not ended.why:
-            self._tracker.succeeded(job)
-            self._tell_end(ended, None)
-            return
-        pause = self._tracker.failed(job, ended.why, self._uptime())
-        line = jobs.command(job).line
-        if pause is None:
-            _logger.error(
-                "command '%s' failed: %s; given up after %d attempts", line, ended.why, job.attempts
-            )
-        else:
-            _logger.warning("command '%s' failed: %s; next attempt in %g s", line, ended.why, pause)
-        self._tell_end(ended, pause)
+    def _wind_down(self, limit: float) -> None:
+        """Wait for the commands that run, and ask those to end that have not by `limit` (clock).
 
-    def _tell_start(self, job: Job, line: str, pid: int) -> None:
-        if self._hub is not None:
-            from storescp.events import CommandStarted
+        They run again at the next start, as do those whose end could not be recorded.
+        """
+        self.stop()
+        while self._wait_for_commands(limit):
+            pass
+        try:
+            for job in self._pool.give_up():
+                self._tracker.put_back(job, self._uptime())
+            self._tracker.save_time(self._uptime())
+        except OutOfResources as error:
+            _logger.error("%s", error)
 
-            study = dict(job.values).get("study")
-            self._hub.tell(CommandStarted(job.kind, line, pid, study, job.key, job.attempts))
+    def _wait_for_commands(self, limit: float) -> bool:
+        """Wait a moment for commands to end, and note it; tell whether there are more, and there is time."""
+        try:
+            self._note_ends()
+        except OutOfResources as error:
+            self._complain(error)
+        if not len(self._pool) and not self._ended:
+            return False
+        left = limit - self._clock()
+        if left > 0:
+            self._pool.wait(min(left, 0.1))
+        return left > 0
 
-    def _tell_end(self, ended: Ended, pause: float | None) -> None:
-        if self._hub is None:
-            return
-        from storescp.events import CommandEnded, CommandFailed
+    def _end_all(self, limit: float) -> None:
+        """End all studies and run their commands by `limit` (clock), because nobody will remember them.
 
-        job, line = ended.job, jobs.command(ended.job).line
-        study = dict(job.values).get("study")
-        if not ended.why:
-            self._hub.tell(
-                CommandEnded(
-                    job.kind, line, ended.pid or 0, ended.duration, study, job.key, job.attempts
+        Commands that still run then go on by themselves; the log says if there are any, or some that did not start.
+        """
+        # Those of objects first: they find their files under the names that they were given. Half of the time is left
+        # to the studies.
+        self._run_commands((self._clock() + limit) / 2)
+        try:
+            self._end_all_studies(limit)
+            self._run_commands(limit)
+            if self._pool.forget() or self._tracker.next_command() is not None:
+                _logger.error("commands are left: they were not done when the program ended")
+        except OutOfResources as error:
+            _logger.error("%s", error)
+
+    def _end_all_studies(self, limit: float) -> None:
+        while self._tracker.end_all(most=_STUDIES_AT_ONCE):
+            self._end_studies()
+            if self._clock() >= limit:
+                _logger.error(
+                    "studies are left that were not ended: there was no time to rename their files"
                 )
-            )
-            return
-        self._hub.tell(
-            CommandFailed(
-                job.kind,
-                line,
-                ended.why,
-                ended.exit_status,
-                ended.pid,
-                study,
-                job.key,
-                job.attempts,
-                pause,
-            )
-        )
+                return
+
+    def _run_commands(self, limit: float) -> None:
+        """Run what is due until it is done, or the time is over; start the rest that has room in any case."""
+        while True:
+            try:
+                self._note_ends()
+                self._start_commands()
+                due = self._tracker.next_command()
+                if not len(self._pool) and (due is None or due > self._uptime()):
+                    return
+            except OutOfResources as error:
+                self._complain(error)
+            left = limit - self._clock()
+            if left <= 0:
+                return
+            self._pool.wait(min(left, 0.05))

@@ -1,25 +1,38 @@
-"""Studies received side by side: puts together who remembers them, who ends them, and who stores their objects.
+"""ParallelStudies received side by side: puts together who remembers them, who ends them, and who stores their objects.
 
-Where they are remembered: in the state directory if there is one; else, if several processes have to share it, in a
-directory that lasts as long as they do; else in memory. A database server for several machines would be chosen here.
+They are remembered in the state directory if there is one, else in a directory that lasts as long as the program. Each
+process that stores objects makes the record of them itself; one process of its own ends studies and runs commands
+(`study_process`), so that nobody who accepts connections has to wait for either. A database server for several machines
+would be chosen here.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from storescp.dataset.dictionary import Dictionary
 from storescp.errors import ConfigurationError, OutOfResources
 from storescp.serve.process.children import Children
-from storescp.serve.studies.command_pool import CommandPool, CommandSettings
+from storescp.serve.process.signals import Signals
+from storescp.serve.studies.command_pool import (
+    CommandPool,
+    CommandSettings,
+    Ended,
+    end_group,
+    run_to_its_end,
+)
 from storescp.serve.studies.end_of_study import StudyFinisher
+from storescp.serve.studies.job_results import JobResults
 from storescp.serve.studies.state_directory import StateDirectory
+from storescp.serve.studies.study_process import Reports, StudyProcess
 from storescp.storage.settings import StorageSettings
+from storescp.storage.studies import jobs
 from storescp.storage.studies.jobs import Retries
-from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.sqlite_store import SQLiteStore
+from storescp.storage.studies.store_lock import LockHolder
+from storescp.storage.studies.study_store import Job
 from storescp.storage.studies.tracker import EndOfStudy, Tracker
 from storescp.storage.studies.uptime import UpTime
 from storescp.storage.tracking_scp import TrackingStoreSCP
@@ -29,16 +42,16 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_LAST_COMMANDS_SECONDS = 5.0
-"""Seconds that running commands have when the program ends; those that are not done run again at its next start."""
+_START_PATIENCE_SECONDS = 30.0
+"""Time to wait for other programs that look into the record, before anybody can connect."""
+_LEAST_END_SECONDS = 1.0
+"""Time that the end of studies has in any case, however long workers took to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelStudySettings:
     """How studies are received side by side."""
 
-    shared: bool = False
-    """Whether several processes receive."""
     state_directory: str | None = None
     """Where it is remembered; None: nowhere beyond the end of the program."""
     end_of_study: EndOfStudy = field(default_factory=EndOfStudy)
@@ -55,8 +68,11 @@ class ParallelStudies:
         settings: ParallelStudySettings,
         storage: StorageSettings,
         dictionary: Callable[[], Dictionary],
+        signals: Signals,
         children: Children,
         hub: "EventHub | None" = None,
+        *,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the state directory; nothing runs yet.
 
@@ -64,8 +80,10 @@ class ParallelStudies:
             settings: how studies are received.
             storage: what is done with objects.
             dictionary: gives the data dictionary.
+            signals: the signals of this process.
             children: the children of this process.
             hub: is told of what happens.
+            leave: lets go, in a process that does not receive, of what the receiver has, such as sockets.
 
         Raises:
             ConfigurationError: the state directory cannot be had.
@@ -73,40 +91,88 @@ class ParallelStudies:
         self._settings = settings
         self._storage = storage
         self._dictionary = dictionary
-        self._state: StateDirectory | None = None
-        self._store: MemoryStore | SQLiteStore = MemoryStore()
-        if settings.shared or settings.state_directory is not None:
-            self._state = StateDirectory(settings.state_directory, durable=storage.durable)
-            self._store = SQLiteStore(self._state.database, durable=storage.durable)
+        self._signals = signals
+        self._hub = hub
+        self._leave = leave
+        self._state = StateDirectory(settings.state_directory, durable=storage.durable)
+        self._store = SQLiteStore(
+            self._state.database, durable=storage.durable, holder=LockHolder()
+        )
         self._tracker = Tracker(self._store, settings.end_of_study, settings.retries)
         try:
-            self._uptime = UpTime(self._tracker.time())
-            self._tracker.recover(self._uptime())
+            self._uptime = UpTime(self._tracker.time(patience=_START_PATIENCE_SECONDS))
+            self._tracker.recover(self._uptime(), patience=_START_PATIENCE_SECONDS)
         except OutOfResources as error:
             raise ConfigurationError(str(error)) from error
-        self._pool = CommandPool(children, settings.running)
-        self._study_finisher = StudyFinisher(
-            self._tracker,
-            self._uptime,
-            storage,
-            self._pool,
-            synchronous=settings.running if settings.exec_sync else None,
-            hub=hub,
+        self._process = StudyProcess(
+            lambda reports: self._make_finisher(reports, children),
+            children,
+            before_fork=self._store.close,
+            leave=self._leave_receiver,
         )
-        self.step = self._study_finisher.step
-        self.next_step = self._study_finisher.next_step
+        self.descriptor = self._process.descriptor
+        """What becomes readable when `tend` has something to do."""
 
-    def scp(self) -> TrackingStoreSCP:
-        """Return what stores objects in this process."""
-        return self._scp(self.step, self.next_step)
+    def start(self) -> None:
+        """Start the process that ends studies.
+
+        Raises:
+            ConfigurationError: the system has no room for it.
+        """
+        try:
+            self._process.start()
+        except OSError as error:
+            raise ConfigurationError(f"cannot start a process: {error.strerror}") from error
+
+    # -- the main process
+
+    def tend(self) -> None:
+        """See to the process that ends studies. Never waits, never raises."""
+        self._process.tend()
+
+    def next_turn(self) -> float | None:
+        """Return when to call `tend` (`time.monotonic`), None: when `descriptor` is readable."""
+        return self._process.next_turn()
+
+    @property
+    def pauses_reception(self) -> bool:
+        """Whether no association may be accepted now, because of `--exec-sync`."""
+        return self._process.is_pausing
+
+    @property
+    def failure(self) -> str:
+        """Why the program cannot go on, empty: it can."""
+        return self._process.failure
+
+    def lost(self, pid: int) -> None:
+        """Note that a process which received is gone. Never waits."""
+        self._process.lost(pid)
 
     def before_fork(self) -> None:
         """Let go of what a child must not have; it comes back when it is needed."""
         self._store.close()
 
-    def in_child(self, notify: Callable[[], None]) -> TrackingStoreSCP:
-        """Return what stores objects in a process that was forked, and calls `notify` when there is something to do."""
-        return self._scp(notify, lambda: None)
+    def stop(self) -> None:
+        """Note that the program ends. Commands that will run at the next start are not started any more."""
+        if self._settings.state_directory is not None:
+            self._process.stop()
+
+    def close(self) -> None:
+        """End: bring to an end what will not be remembered, and let go of the rest."""
+        now = time.monotonic()
+        self._process.end(max(self._signals.stop_deadline or now, now + _LEAST_END_SECONDS))
+        self._store.close()
+        self._state.close()
+
+    # -- processes that receive
+
+    def scp(self) -> TrackingStoreSCP:
+        """Return what stores objects in the main process, which sees to the end of studies between two of them."""
+        return self._scp(self._process.tend, self._process.next_turn)
+
+    def in_child(self) -> TrackingStoreSCP:
+        """Return what stores objects in a worker."""
+        return self._scp(lambda: None, lambda: None)
 
     def _scp(
         self, step: Callable[[], None], next_step: Callable[[], float | None]
@@ -116,38 +182,51 @@ class ParallelStudies:
             self._tracker,
             self._uptime,
             self._dictionary,
-            run_at_once=self._study_finisher.run_at_once if self._settings.exec_sync else None,
+            run_at_once=self._run_at_once if self._settings.exec_sync else None,
+            notify=self._process.nudge,
             step=step,
             next_step=next_step,
         )
 
-    @property
-    def descriptor(self) -> int:
-        """What becomes readable when `step` has something to do."""
-        return self._pool.descriptor
+    def _run_at_once(self, job: Job) -> Callable[[], None] | None:
+        """Run a command to its end; return what makes the record of that, None: the next start will run it again."""
+        command = jobs.command(job)
+        results = JobResults(self._tracker, self._uptime, self._hub)
+        begun = time.monotonic()
+        pid, why, code = run_to_its_end(
+            command,
+            self._settings.running.time_limit,
+            lambda: self._signals.stop_deadline,
+            lambda pid: results.started(job, command.line, pid),
+        )
+        if why is None:
+            if pid is not None and self._settings.state_directory is not None:
+                end_group(pid)
+            _logger.warning("command '%s' still runs: the program ends without it", command.line)
+            return None
+        ended = Ended(job, pid, why, code, time.monotonic() - begun)
+        return lambda: results.ended(ended)
 
-    def lost(self, pid: int) -> None:
-        """A process that received is gone."""
-        try:
-            self._tracker.lost(str(pid))
-        except OutOfResources as error:
-            _logger.error("%s", error)
+    # -- the process that ends studies
 
-    def close(self) -> None:
-        """The program ends: bring to an end what will not be remembered, and let go of the rest."""
-        try:
-            self._bring_to_an_end()
-        except OutOfResources as error:
-            _logger.error("%s", error)
-        self._store.close()
-        if self._state is not None:
-            self._state.close()
+    def _leave_receiver(self) -> None:
+        self._leave()
+        if self._hub is not None:
+            self._hub.in_child()
 
-    def _bring_to_an_end(self) -> None:
-        if self._settings.state_directory is None:
-            self._study_finisher.end_all()
-            return
-        limit = time.monotonic() + _LAST_COMMANDS_SECONDS
-        while self._study_finisher.finish_running() and time.monotonic() < limit:
-            time.sleep(0.01)
-        self._tracker.save_time(self._uptime())
+    def _make_finisher(self, reports: Reports, children: Children) -> StudyFinisher:
+        settings = self._settings
+        running = settings.running
+        if settings.exec_sync:
+            running = replace(running, at_once=1)
+        return StudyFinisher(
+            self._tracker,
+            self._uptime,
+            self._storage,
+            CommandPool(children, running),
+            is_kept=settings.state_directory is not None,
+            pauses_reception=reports.pause_reception if settings.exec_sync else None,
+            resumes_reception=reports.resume_reception,
+            fails=reports.failed,
+            hub=self._hub,
+        )

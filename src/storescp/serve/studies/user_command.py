@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from storescp.errors import ConfigurationError
-from storescp.serve.process.children import Children, signal_name
+from storescp.serve.process.children import Children, wait_for_child
 from storescp.serve.process.command_starter import CommandStarter, start_shell
+from storescp.signal_names import signal_name
 
 if TYPE_CHECKING:
     from storescp.serve.reporting.event_emitter import CommandEventEmitter
     from storescp.serve.reporting.event_hub import EventHub
-
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
@@ -22,10 +22,25 @@ class CommandRunner:
     """Runs the commands of `--exec-on-reception` and `--exec-on-eostudy`."""
 
     def __init__(
-        self, children: Children, *, synchronous: bool, hub: "EventHub | None" = None
+        self,
+        children: Children,
+        *,
+        synchronous: bool,
+        hub: "EventHub | None" = None,
+        stop_deadline: Callable[[], float | None] = lambda: None,
     ) -> None:
+        """Prepare to run.
+
+        Args:
+            children: the children of this process.
+            synchronous: whether to wait for each command.
+            hub: is told of it.
+            stop_deadline: returns until when a command is waited for, because the program ends
+                (`time.monotonic`); None: it does not end.
+        """
         self._children = children
         self._synchronous = synchronous
+        self._stop_deadline = stop_deadline
         self._hub = hub
         self._starter: CommandStarter | None = None
 
@@ -79,10 +94,13 @@ class CommandRunner:
             self._children.add(pid, lambda status: run.ended(pid, status))
             return
         try:
-            _, status = os.waitpid(pid, 0)
+            status = wait_for_child(pid, self._stop_deadline)
         except ChildProcessError:
             return
-        run.ended(pid, status)
+        if status is None:
+            _logger.warning("command '%s' still runs: the program ends without it", command)
+        else:
+            run.ended(pid, status)
 
 
 class _Run:

@@ -3,10 +3,11 @@
 Which name each file is to get is noted before any gets it. So whoever has to go on sees what was done already.
 """
 
-import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
+from storescp.errors import OutOfResources
 from storescp.storage.files.output_directory import fsync_directory
 from storescp.storage.files.rename_noreplace import rename_new
 from storescp.storage.studies.renaming import last_number
@@ -17,10 +18,20 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
 def give_final_names(tracker: Tracker, one: Round, *, durable: bool = False) -> None:
-    """Rename the files of a round in the order in which they came; existing files are never replaced.
+    """Rename all files of a round; see `rename_files`."""
+    for _ in rename_files(tracker, one, durable=durable):
+        pass
 
-    Numbers follow those that the directory holds from earlier rounds. A file that cannot be renamed keeps its name
-    and costs a number; the log says so.
+
+def rename_files(tracker: Tracker, one: Round, *, durable: bool = False) -> Iterator[None]:
+    """Rename the files of a round in the order in which they came, one at each step of the iterator.
+
+    Existing files are never replaced. Numbers follow those that the directory holds from earlier rounds. A file that
+    cannot be renamed keeps its name and costs a number; the log says so. Whoever stops midway begins anew: what is done
+    already stays done.
+
+    Raises:
+        OutOfResources: the record cannot be made, or the names cannot be brought to disk.
     """
     files = tracker.files(one)
     if not any(file.final for file in files):
@@ -33,9 +44,16 @@ def give_final_names(tracker: Tracker, one: Round, *, durable: bool = False) -> 
     for file in files:
         if file.final:
             _rename(tracker, one, file)
+            yield
     if durable:
-        with contextlib.suppress(OSError):
+        try:
             fsync_directory(one.directory)
+        except FileNotFoundError:
+            return  # somebody has moved it away, with what was in it
+        except OSError as error:
+            raise OutOfResources(
+                f"cannot bring names in {one.directory} to disk: {error.strerror}"
+            ) from error
 
 
 def _rename(tracker: Tracker, one: Round, file: StoredFile) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from storescp.storage.studies.due_queue import DueQueue
 from storescp.storage.studies.study_store import (
+    PATIENCE_SECONDS,
     Job,
     JobState,
     Round,
@@ -80,7 +81,7 @@ class MemoryStore:
         }
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[None]:  # noqa: ARG002
         """Begin a transaction."""
         time, last_key, last_place = self._time, self._last_key, self._last_place
         try:

@@ -2,31 +2,40 @@
 
 A transaction is in the write-ahead log when it ends: what a killed process had committed is there. Whether it is on
 disk then, too, is the caller's choice, as it is for files. Locks of the database are polled, with pauses that grow to
-a tenth of a second; so transactions queue at a lock of the kernel first, which wakes the next one at once.
+a tenth of a second; so transactions of the receiver exclude each other by a lock of their own first (`store_lock`).
+Whoever waits does so for a limited time: for the other processes of the receiver, and for other programs that look into
+the database.
 """
 
 import errno
-import fcntl
 import json
 import math
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from storescp.errors import CannotRecord, StateLost
-from storescp.storage.files.directory_lock import close_quietly
 from storescp.storage.files.output_directory import fsync_directory
-from storescp.storage.studies.study_store import Job, JobState, Round, RoundState, StoredFile
+from storescp.storage.studies.store_lock import LockHolder, StoreLock
+from storescp.storage.studies.study_store import (
+    PATIENCE_SECONDS,
+    Job,
+    JobState,
+    Round,
+    RoundState,
+    StoredFile,
+)
 from storescp.storage.studies.user_commands import PeerIdentity
 
 VERSION = 2
 """Of the schema, in `PRAGMA user_version`."""
 
-_BUSY_TIMEOUT_SECONDS = 30.0
-"""Seconds to wait for programs that look into the database."""
+_BUSY_SECONDS = 0.05
+"""Time in which SQLite asks again for a database that another program has, before we say that we go on."""
 
 _LOOK_SECONDS = 0.1
 """Time in which a database that was there is taken to be there still: to ask takes a twentieth of a transaction."""
@@ -89,6 +98,8 @@ _FOR_GOOD = frozenset(
 _DAMAGED = frozenset((sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY))
 """Failures of the system and of SQLite after which the state is lost to this process."""
 
+_Result = TypeVar("_Result")
+
 _UNREADABLE = "its record cannot be read"
 
 
@@ -100,7 +111,14 @@ class SQLiteStore:
     forks closes the store first; the next transaction opens it again.
     """
 
-    def __init__(self, path: str, *, durable: bool = False, upgrade: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        durable: bool = False,
+        upgrade: bool = True,
+        holder: LockHolder | None = None,
+    ) -> None:
         """Remember the path; it is opened with the first transaction.
 
         Args:
@@ -108,6 +126,7 @@ class SQLiteStore:
             durable: whether a transaction is on disk when it ends.
             upgrade: whether a database of an earlier version gets the schema of this one; else it is used as it is,
                 which suffices to look for commands that were given up, and to have them tried again.
+            holder: where the processes of a receiver see who stands still; None: this is another program.
         """
         self._path = path
         self._durable = durable
@@ -116,20 +135,27 @@ class SQLiteStore:
         self._process = 0  # that opened it
         self._file: tuple[int, int] | None = None  # device and inode, once it was opened
         self._looks_again = 0.0  # at the file (monotonic clock)
-        self._lock = -1
+        self._holder = holder
+        self._lock: StoreLock | None = None
+        self._patience = PATIENCE_SECONDS
 
-    def transaction(self) -> Self:
+    def transaction(self, patience: float = PATIENCE_SECONDS) -> Self:
         """Begin a transaction."""
+        self._patience = patience
         return self
 
     def __enter__(self) -> None:
+        until = time.monotonic() + self._patience
         try:
             database = self._open() if self._database is None else self._database
             if self._process != os.getpid():
                 raise RuntimeError(f"{self._path} was opened before a fork")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            lock = self._lock
+            if lock is None:
+                raise RuntimeError("there is no lock without a database")
+            lock.acquire(self._patience)
             self._check_file()
-            database.execute("BEGIN IMMEDIATE")
+            _when_free(lambda: database.execute("BEGIN IMMEDIATE"), lock, until)
         except (sqlite3.Error, OSError) as error:
             self._unlock()
             raise self._failure(error) from error
@@ -155,8 +181,8 @@ class SQLiteStore:
             raise self._failure(exception) from exception
 
     def _unlock(self) -> None:
-        if self._lock >= 0:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        if self._lock is not None:
+            self._lock.release()
 
     def _failure(self, error: sqlite3.Error | OSError) -> CannotRecord:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -194,27 +220,26 @@ class SQLiteStore:
         if self._file is not None:
             self._looks_again = 0.0
             self._check_file()
-        self._lock = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = StoreLock(f"{self._path}-lock", self._holder)
         try:
-            self._database = self._connect()
+            self._database = self._connect(self._lock)
         finally:
             if self._database is None:
                 self._let_go_of_lock()
         self._process = os.getpid()
         return self._database
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, lock: StoreLock) -> sqlite3.Connection:
         previous = os.umask(0o077)  # names of patients may be in the names of directories
         try:
-            database = sqlite3.connect(
-                self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
-            )
+            database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         finally:
             os.umask(previous)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        until = time.monotonic() + self._patience
         try:
-            version = _version_of(database)
-            database.execute("PRAGMA journal_mode = WAL")
+            lock.acquire(self._patience)
+            version = _when_free(lambda: _version_of(database), lock, until)
+            _when_free(lambda: database.execute("PRAGMA journal_mode = WAL"), lock, until)
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             if version < VERSION and self._upgrade:
                 database.executescript(
@@ -237,8 +262,9 @@ class SQLiteStore:
             self._file = found.st_dev, found.st_ino
 
     def _let_go_of_lock(self) -> None:
-        close_quietly(self._lock)
-        self._lock = -1
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def close(self) -> None:
         """Let go of the database; the next transaction opens it again."""
@@ -504,6 +530,22 @@ def _version_of(database: sqlite3.Connection) -> int:
             f"a later version of this program has written it (schema {version}, known here: {VERSION})"
         )
     return version
+
+
+def _when_free(act: Callable[[], _Result], lock: StoreLock, until: float) -> _Result:
+    """Do something as soon as no other program has the database to itself.
+
+    Raises:
+        sqlite3.Error: one has it still at `until` (`time.monotonic`), or it cannot be had at all.
+    """
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= until:
+                raise
+            lock.go_on()  # whoever waits for us shall not take us for dead
 
 
 def _row_of_round(one: Round) -> tuple[Any, ...]:

@@ -12,6 +12,9 @@ from typing import NamedTuple, Protocol
 
 from storescp.storage.studies.user_commands import PeerIdentity
 
+PATIENCE_SECONDS = 1.0
+"""Time that a transaction waits for others, where nobody says otherwise: none of those waits for whom a peer waits."""
+
 
 class RoundState(IntEnum):
     """How far a round of a study has come."""
@@ -96,11 +99,14 @@ class Job(NamedTuple):
 class StudyStore(Protocol):
     """Keeps rounds, their files, who holds them open, and jobs. All methods but `close` are called in a transaction."""
 
-    def transaction(self) -> AbstractContextManager[object]:
+    def transaction(self, patience: float = PATIENCE_SECONDS) -> AbstractContextManager[object]:
         """Begin a transaction; it counts as a whole, or if an exception leaves the block, not at all.
 
         Transactions of all users of the store come one after the other. When the block is left, the changes are as
         durable as the store was asked to make them.
+
+        Args:
+            patience: seconds to wait for other users.
 
         Raises:
             OutOfResources: the store cannot be read or written.

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.study_store import (
+    PATIENCE_SECONDS,
     Job,
     JobState,
     Round,
@@ -76,9 +77,9 @@ class Tracker:
 
     # -- at start
 
-    def recover(self, now: float) -> None:
+    def recover(self, now: float, *, patience: float = PATIENCE_SECONDS) -> None:
         """Take over what another receiver on this store has left: no association is open, no command runs."""
-        with self._store.transaction():
+        with self._store.transaction(patience):
             self._store.save_time(now)
             self._store.drop_holds()
             self._store.check_all_rounds()
@@ -86,9 +87,26 @@ class Tracker:
                 # It may have ended, and nobody knows how: at least once is twice now and then.
                 self._store.save_job(job._replace(state=JobState.WAITING, due=now))
 
-    def time(self) -> float:
-        """Return the latest time that is known here."""
+    def resume(self, now: float) -> None:
+        """Take over from a process that ran commands and was killed: associations may be open, and their processes live.
+
+        What ran, and is not run by a process that receives, is to be run again; unless that was the last attempt, so
+        that a command which ends its receiver is given up like others.
+        """
         with self._store.transaction():
+            for job in self._store.jobs(JobState.RUNNING):
+                if "owner" in dict(job.values):
+                    continue
+                if self._retries.pause_after(job.attempts) is None:
+                    why = "it was not known to have ended when the process that ran it did"
+                    self._store.save_job(job._replace(state=JobState.FAILED, why=why))
+                else:
+                    self._store.save_job(job._replace(state=JobState.WAITING, due=now))
+                self._check_again(job.round_key)
+
+    def time(self, *, patience: float = PATIENCE_SECONDS) -> float:
+        """Return the latest time that is known here."""
+        with self._store.transaction(patience):
             return self._store.time()
 
     def save_time(self, now: float) -> None:
@@ -99,7 +117,15 @@ class Tracker:
 
     # -- objects
 
-    def enter(self, study: str, directory: str | None, sender: Sender, now: float) -> Round | None:
+    def enter(
+        self,
+        study: str,
+        directory: str | None,
+        sender: Sender,
+        now: float,
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> Round | None:
         """Return the open round of a study, which `sender` holds open from now on; begin one if need be.
 
         Args:
@@ -107,12 +133,13 @@ class Tracker:
             directory: of a round that begins here; None: do not begin one.
             sender: who brings an object of it.
             now: the time.
+            patience: seconds to wait for other users of the store.
 
         Returns:
             The round; None if there is none and `directory` is None. A round that is ending is returned as it is,
             and not held: whoever has an object of it waits and asks again.
         """
-        with self._store.transaction():
+        with self._store.transaction(patience):
             latest = self._store.find_round(study)
             if latest is not None and latest.state is RoundState.ENDING:
                 return latest
@@ -137,6 +164,8 @@ class Tracker:
         sender: Sender,
         now: float,
         make_job: Callable[[Round], Job | None] = lambda _: None,
+        *,
+        patience: float = PATIENCE_SECONDS,
     ) -> Round:
         """Note that an object has its file, and the command that follows it; return the round that it belongs to.
 
@@ -144,7 +173,7 @@ class Tracker:
         it is the one that is open now, or a new one in the same directory; the sender holds it open, too.
         """
         current = entered
-        with self._store.transaction():
+        with self._store.transaction(patience):
             if not self._store.add_file(current.key, file, now, sender.peer):
                 current = self._enter_again(entered, sender, now)
                 self._store.add_file(current.key, file, now, sender.peer)
@@ -160,9 +189,9 @@ class Tracker:
         self._store.hold(current.key, sender.association, sender.owner)
         return current
 
-    def released(self, association: str) -> None:
+    def released(self, association: str, *, patience: float = PATIENCE_SECONDS) -> None:
         """Note that an association is over."""
-        while self._drop_holds(association=association):
+        while self._drop_holds(association=association, patience=patience):
             pass
 
     def lost(self, owner: str) -> None:
@@ -175,9 +204,15 @@ class Tracker:
                     self._store.save_job(job._replace(state=JobState.WAITING))
                     self._check_again(job.round_key)
 
-    def _drop_holds(self, *, association: str | None = None, owner: str | None = None) -> bool:
+    def _drop_holds(
+        self,
+        *,
+        association: str | None = None,
+        owner: str | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> bool:
         """Drop some of the holds; tell whether there may be more."""
-        with self._store.transaction():
+        with self._store.transaction(patience):
             held = self._store.drop_holds(association=association, owner=owner, most=_BATCH)
             for key in set(held):
                 self._check_again(key)
@@ -313,9 +348,9 @@ class Tracker:
 
     # -- commands
 
-    def add_job(self, job: Job) -> None:
+    def add_job(self, job: Job, *, patience: float = PATIENCE_SECONDS) -> None:
         """Add a command that belongs to no study."""
-        with self._store.transaction():
+        with self._store.transaction(patience):
             self._store.add_job(job)
 
     def start_next(self, now: float) -> Job | None:
@@ -348,6 +383,14 @@ class Tracker:
             )
             self._after_attempt(job)
         return pause
+
+    def put_back(self, job: Job, now: float) -> None:
+        """A command was asked to end because the program ends: it is run again, and this was no attempt."""
+        with self._store.transaction():
+            current = self._store.find_job(job.key) or job
+            self._store.save_job(
+                current._replace(state=JobState.WAITING, attempts=job.attempts - 1, due=now)
+            )
 
     def _after_attempt(self, job: Job) -> None:
         """A study waits for the first attempts of its commands."""
