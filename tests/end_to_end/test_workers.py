@@ -278,6 +278,41 @@ def test_a_command_that_fails_is_tried_again_listed_and_started_again(tmp_path: 
     assert lines(out / "log") == [f"{first['id']} {attempt}" for attempt in (1, 2, 1)]
 
 
+@pytest.mark.parametrize(
+    "mode", [["--workers", "1"], ["--parallel-studies"], ["--workers", "1", "-xs"]]
+)
+def test_a_command_that_ends_by_a_signal_without_a_name_costs_itself(
+    tmp_path: Path, mode: list[str]
+) -> None:
+    """It has failed, is tried again and is given up, as others are; and it ends no process of the receiver."""
+    out = tmp_path / "out"
+    options = [
+        *(*mode, "--state-directory", "state", "-su", "s", "-tos", "1", "--events", "events"),
+        *(
+            "--exec-attempts",
+            "2",
+            "--exec-pause",
+            "0",
+            "-xcs",
+            "kill -40 $$",
+            "-xcr",
+            "kill -41 $$",
+        ),
+    ]
+    with ours(out, options) as server:
+        before = children(server.process.pid)
+        with associated(server) as peer:
+            store(peer, "1.1", "1")
+            peer.release()
+        wait_until(lambda: len(events(out / "events", "command-failed")) == 4)
+
+        assert set(before) <= set(children(server.process.pid))
+        assert "internal error" not in server.errors()
+    reasons = sorted(one["why"] for one in events(out / "events", "command-failed"))
+    assert reasons == ["ended by signal 40"] * 2 + ["ended by signal 41"] * 2
+    assert len(ask("--list-failed", out / "state").splitlines()) == 2
+
+
 def test_reception_waits_for_commands_only_if_asked_to(tmp_path: Path) -> None:
     """With `--exec-sync` the next object is taken when the command of the one before has ended."""
     command = ["-xcr", "sleep 0.3; echo #f >> log"]

@@ -26,11 +26,12 @@ from storescp.serve.access import host_names
 from storescp.serve.association.connection import Connection, End, explain
 from storescp.serve.process.children import Children, watch_children
 from storescp.serve.process.init import run_as_init
-from storescp.serve.process.signals import Signals, Stopped, die_by, signal_name
+from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.serve.reporting import explanations
 from storescp.serve.settings import ReceiverSettings
 from storescp.serve.studies.user_command import CommandRunner
 from storescp.serve.transport import Transport
+from storescp.signal_names import signal_name
 from storescp.storage.naming.rules import ByPatientName
 from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP

@@ -15,18 +15,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TypeVar
 
+from storescp.signal_names import signal_name
+
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 STOP_SECONDS = 5.0
 """Time in which everything is over once the program was asked to end: associations, commands, studies."""
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal; most of the real-time signals have a number only."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class Stopped(BaseException):

@@ -26,6 +26,7 @@ from storescp.events import (
 from storescp.log.context import CURRENT
 from storescp.serve.reporting import explanations
 from storescp.serve.reporting.event_hub import EventHub
+from storescp.signal_names import signal_name
 from storescp.storage.reception import Outcome
 from storescp.uids import modality_prefix
 from storescp.upper_layer.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ, ContextResult

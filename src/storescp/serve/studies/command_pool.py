@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from storescp.serve.process.children import Children, wait_for_child
-from storescp.serve.process.signals import signal_name
+from storescp.signal_names import signal_name
 from storescp.storage.studies.study_store import Job
 from storescp.storage.studies.user_commands import Command
 

@@ -28,7 +28,7 @@ from typing import NoReturn, Protocol
 from storescp.errors import OutOfResources
 from storescp.process_name import STUDIES, name_process
 from storescp.serve.process.children import Children, end_with_parent, fork_flushed
-from storescp.serve.process.signals import signal_name
+from storescp.signal_names import signal_name
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 

@@ -1,0 +1,11 @@
+"""What signals are called, looked up in one place: a command may be ended by one that has no name."""
+
+import signal
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; most of the real-time signals have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
