@@ -7,12 +7,13 @@ StorescpError
 ├── ProtocolError           the association ends with an A-ABORT, PS3.8 9.3.8
 │   ├── InvalidPDU          a PDU that cannot be understood
 │   ├── UnexpectedPDU       a PDU that this state does not allow (AA-8)
-│   ├── InvalidMessage      a DIMSE message that cannot be understood or is not served
-│   └── InvalidDataSet      a data set that cannot be parsed
+│   └── InvalidMessage      a DIMSE message that cannot be understood or is not served
 └── StatusError             the C-STORE-RSP carries a failure status, PS3.4 annex B
     ├── OutOfResources      A700
     ├── IdentityMismatch    A900
     └── CannotUnderstand    C000
+        ├── InvalidDataSet       a data set that cannot be parsed
+        └── WrongTransferSyntax  a data set in another transfer syntax than it was announced in
 """
 
 from enum import Enum, auto
@@ -89,10 +90,6 @@ class InvalidMessage(ProtocolError):
     """A DIMSE message that cannot be understood or is not served, PS3.7."""
 
 
-class InvalidDataSet(ProtocolError):
-    """A data set that cannot be parsed, PS3.5 section 7."""
-
-
 class StatusError(StorescpError):
     """An object that is not stored, or not as the peer asked; the association goes on.
 
@@ -126,3 +123,11 @@ class CannotUnderstand(StatusError):
     """The data set lacks what is needed to store it, or is damaged."""
 
     status = 0xC000
+
+
+class InvalidDataSet(CannotUnderstand):
+    """A data set that cannot be parsed, PS3.5 section 7."""
+
+
+class WrongTransferSyntax(CannotUnderstand):
+    """A data set that is not in the transfer syntax of its presentation context, PS3.5 section 10."""

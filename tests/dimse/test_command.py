@@ -128,6 +128,37 @@ def test_store_response_bytes() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("comment", "expected"),
+    [
+        ("Invalid tag", b"Invalid tag "),
+        ("even text.", b"even text."),
+        ("x" * 63, b"x" * 63 + b" "),
+        ("x" * 64, b"x" * 64),
+        ("x" * 200, b"x" * 64),
+        ("a\\b", b"a/b "),
+        ("a\nb\x1b[2J", b"a?b?[2J "),
+        ("M\xfcller \u4e2d", b"M?ller ?"),
+    ],
+)
+def test_error_comment(comment: str, expected: bytes) -> None:
+    """It is one LO of the default repertoire, PS3.7 annex C.4, in its place, and counted."""
+    request = CStoreRQ(7, VERIFICATION, "1.2.3")
+    element = b"\x00\x00\x02\x09" + len(expected).to_bytes(4, "little") + expected
+
+    plain = encode_store_response(request, 0xC000)
+    commented = encode_store_response(request, 0xC000, comment)
+
+    length = int.from_bytes(plain[8:12], "little") + len(element)
+    assert commented == (
+        plain[:8]
+        + length.to_bytes(4, "little")
+        + plain[12:].removesuffix(INSTANCE)
+        + element
+        + INSTANCE
+    )
+
+
 @pytest.mark.parametrize(("uid", "encoded"), [("", b""), ("1.23", b"1.23"), ("\xe9", b"\xe9\x00")])
 def test_uids_in_responses(uid: str, encoded: bytes) -> None:
     """UIDs are returned as they are, padded to even length."""

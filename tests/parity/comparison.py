@@ -102,7 +102,9 @@ def differences(
     `transfer_syntax` is that of files without meta information, `padding` are the file and item padding asked for; `varying` says that names hold times or new UIDs.
     """
     found = []
-    if ours.status != theirs.status:
+    # What cannot be parsed costs DCMTK's peer the association, ours the object.
+    unreadable = (ours.status, theirs.status) == ("C000", "ABORT")
+    if ours.status != theirs.status and not unreadable:
         found.append(f"status {ours.status} instead of {theirs.status}")
     our_names = {_name(name, varying=varying): name for name in ours.files}
     their_names = {_name(name, varying=varying): name for name in theirs.files}

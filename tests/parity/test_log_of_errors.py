@@ -40,6 +40,7 @@ OTHERWISE = {
     # A data set that is no data set.
     "garbage": "DIMSE receiveDataSetInMemory: dset->read() Failed",
     "in implicit VR": "DIMSE receiveDataSetInMemory: dset->read() Failed",
+    "value cut off": "DIMSE receiveDataSetInMemory: dset->read() Failed",
     "empty data set": "the data set is empty",
     "UIDs that are LO": "E: bad DICOM file: DIRECTORY/CT.1.2.3.4.5",
     "blanks in the UID": "contains one or more space characters, which were removed",

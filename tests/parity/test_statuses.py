@@ -331,6 +331,12 @@ OTHERWISE = {
     ("-su study", "UIDs that are LO"): ["C000", "0000"],
     # That there is nothing to write is what we notice first; DCMTK misses the study first.
     ("-su study", "empty data set"): ["A700", "0000"],
+    # An object that cannot be read costs none that follow.
+    **{
+        (options, name): ["C000", "0000"]
+        for options in ("", "--ignore", "-su study")
+        for name in ("garbage", "value cut off", "in implicit VR")
+    },
 }
 """Deliberate differences, by options and conversation: the statuses that we give."""
 

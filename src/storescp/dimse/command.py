@@ -23,6 +23,7 @@ _MESSAGE_ID_BEING_RESPONDED_TO = 0x0120 << 16
 _PRIORITY = 0x0700 << 16
 _DATA_SET_TYPE = 0x0800 << 16
 _STATUS = 0x0900 << 16
+_ERROR_COMMENT = 0x0902 << 16
 _AFFECTED_SOP_INSTANCE_UID = 0x1000 << 16
 _MOVE_ORIGINATOR_AE_TITLE = 0x1030 << 16
 _MOVE_ORIGINATOR_MESSAGE_ID = 0x1031 << 16
@@ -55,6 +56,7 @@ NO_DATA_SET = 0x0101
 DATA_SET_FOLLOWS = 0x0001
 
 _MAXIMUM_UID_LENGTH = 64
+_LONGEST_COMMENT = 64  # characters: VR LO
 _MAXIMUM_NOTES = 16
 """On one command set; one that is all disorder must not flood the log."""
 
@@ -351,17 +353,25 @@ def encode_echo_response(request: CEchoRQ) -> bytes:
     )
 
 
-def encode_store_response(request: CStoreRQ, status: int) -> bytes:
-    """Return the command set of a C-STORE-RSP, PS3.7 9.3.1.2."""
+def encode_store_response(request: CStoreRQ, status: int, comment: str = "") -> bytes:
+    """Return the command set of a C-STORE-RSP, PS3.7 9.3.1.2.
+
+    Args:
+        request: what is answered.
+        status: PS3.4 table B.2-1.
+        comment: why it is no success, for the Error Comment, PS3.7 annex C.4: 64 characters of it are sent.
+    """
     uid = request.affected_sop_instance_uid.encode("latin-1")
     if len(uid) % 2:
         uid += b"\0"
-    before, after = _around_message_id(request.affected_sop_class_uid, status, len(uid))
+    before, after = _around_message_id(request.affected_sop_class_uid, status, len(uid), comment)
     return before + request.message_id.to_bytes(2, "little") + after + uid
 
 
 @lru_cache(maxsize=64)
-def _around_message_id(sop_class_uid: str, status: int, uid_length: int) -> tuple[bytes, bytes]:
+def _around_message_id(
+    sop_class_uid: str, status: int, uid_length: int, comment: str
+) -> tuple[bytes, bytes]:
     """Return what stands before the message ID of a C-STORE-RSP, and what between it and the instance UID."""
     before = (
         _text(_AFFECTED_SOP_CLASS_UID, sop_class_uid)
@@ -371,10 +381,18 @@ def _around_message_id(sop_class_uid: str, status: int, uid_length: int) -> tupl
     after = (
         _pack_short_element(_DATA_SET_TYPE, 2, NO_DATA_SET)
         + _pack_short_element(_STATUS, 2, status)
+        + _error_comment(comment)
         + _pack_element(_AFFECTED_SOP_INSTANCE_UID, uid_length)
     )
     length = len(before) + 2 + len(after) + uid_length
     return _pack_long_element(_GROUP_LENGTH, 4, length) + before, after
+
+
+def _error_comment(comment: str) -> bytes:
+    """Return an Error Comment, VR LO: a single value of printable characters of the default repertoire."""
+    text = comment.encode("ascii", "replace")[:_LONGEST_COMMENT].replace(b"\\", b"/").decode()
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    return _text(_ERROR_COMMENT, printable, b" ") if comment else b""
 
 
 def encode_echo_request(request: CEchoRQ) -> bytes:

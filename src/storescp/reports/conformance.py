@@ -14,7 +14,6 @@ from storescp.errors import (
     CannotUnderstand,
     ConfigurationError,
     IdentityMismatch,
-    InvalidDataSet,
     InvalidMessage,
     InvalidPDU,
     OutOfResources,
@@ -431,7 +430,6 @@ _ABORTS: dict[type[ProtocolError], str] = {
     UnexpectedPDU: "a PDU that is not allowed at this point, PS3.8 table 9-10",
     InvalidPDU: "a PDU that cannot be understood, or is longer than announced",
     InvalidMessage: "a message that cannot be understood, or a command other than C-STORE and C-ECHO",
-    InvalidDataSet: "a data set that cannot be parsed",
 }
 
 
@@ -514,8 +512,9 @@ _WHEN: dict[type[StatusError], str] = {
     OutOfResources: "the file cannot be written, and nothing is stored; or the data set is empty, inflates to more than is"
     " allowed, or cannot be put in order",
     IdentityMismatch: "the data set names another SOP class or instance than the command. The file is kept",
-    CannotUnderstand: "the data set is cut or damaged, or lacks what names its directory: nothing is stored; or it lacks"
-    " SOP Class or Instance UID: the file is kept",
+    CannotUnderstand: "the data set cannot be parsed, is cut or damaged, is not in the transfer syntax of its presentation"
+    " context, or lacks what names its directory: nothing is stored, and Error Comment (0000,0902) says why; or it lacks SOP"
+    " Class or Instance UID: the file is kept",
 }
 """When each status is answered. Tests hold it against the classes there are."""
 

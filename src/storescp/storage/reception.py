@@ -9,7 +9,13 @@ from storescp.dataset import file_meta
 from storescp.dataset.encoding import Attributes, Output
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
-from storescp.errors import CannotUnderstand, IdentityMismatch, OutOfResources, StatusError
+from storescp.errors import (
+    CannotUnderstand,
+    IdentityMismatch,
+    InvalidDataSet,
+    OutOfResources,
+    StatusError,
+)
 from storescp.storage.files.instance_file import InstanceFile
 from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.files.placement import Placement
@@ -74,8 +80,7 @@ class Reception(Protocol):
     def feed(self, fragment: memoryview) -> None:
         """Take the next fragment; views of it are kept until `flush` or `finish`.
 
-        Raises:
-            InvalidDataSet: it cannot be parsed.
+        Of a data set that will not be stored, the rest is taken and forgotten.
         """
         ...
 
@@ -88,11 +93,7 @@ class Reception(Protocol):
         ...
 
     def finish(self) -> Outcome:
-        """Store the object, now that all of it has come.
-
-        Raises:
-            InvalidDataSet: it cannot be parsed.
-        """
+        """Store the object, now that all of it has come, or say why not."""
         ...
 
     def discard(self) -> None:
@@ -263,12 +264,15 @@ class _InstanceReception(ABC):
         self.discard()
 
     def _refused(self, error: StatusError, directory: str | None = None) -> Outcome:
-        """Give up the object: log why, and leave nothing."""
+        """Give up the object: log why, and leave nothing.
+
+        Why a data set cannot be parsed is for the network layer to say, as in the reference.
+        """
         self.discard()
         path = f"{directory or self._storage.rules.directory}/{self._name.text}"
         if isinstance(error, OutOfResources):
             _logger.error("cannot write DICOM file: %s: %s", path, error)
-        else:
+        elif not isinstance(error, InvalidDataSet):
             _logger.error("%s", error)
         return Outcome(error.status, error=error)
 

@@ -23,6 +23,7 @@ from storescp.errors import (
     StateLost,
     StatusError,
     UnexpectedPDU,
+    WrongTransferSyntax,
 )
 from storescp.serve.reporting import explanations
 from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT
@@ -354,13 +355,11 @@ FIND_RQ = bytes.fromhex(
         (UnexpectedPDU("Unexpected A-ASSOCIATE-RQ PDU"), "CT1 broke the DICOM upper layer protocol, PS3.8 (Unexpected A-ASS"),
         (InvalidPDU("0006:0310 DUL network closed"), "CT1 broke the DICOM upper layer protocol, PS3.8 (DUL network closed)"),
         (InvalidMessage("0006:020d DIMSE: Odd Fragment Length: 3"), "CT1 sent a message that DICOM does not allow (DIMSE: Odd"),
-        (InvalidDataSet("Invalid tag"), "An object of CT1 cannot be read (Invalid tag), and was not stored: have the sender"),
         (
             refused_by(lambda data: command.decode_request(data, 1), FIND_RQ),
             "CT1 asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)",
         ),
         (InvalidPDU(""), "CT1 broke the DICOM upper layer protocol, PS3.8 ()"),
-        (InvalidDataSet(HOSTILE), "An object of CT1 cannot be read ("),
     ],
 )  # fmt: skip
 def test_broken_protocol(error: ProtocolError, expected: str) -> None:
@@ -396,7 +395,10 @@ def told(error: StatusError, name: str) -> StatusError:
         (OutOfResources("less than 1 megabytes", limit=Limit.FREE_SPACE), "less than 1 megabytes. Make room, or lower --min"),
         (OutOfResources("inflates", limit=Limit.INFLATED_SIZE), "inflates. --inflate-limit allows more."),
         (CannotUnderstand("no UID", limit=Limit.SORTING), "no UID. Have the sender corrected, or do not sort (--sort-on-study"),
-        (CannotUnderstand("stray bytes"), "stray bytes. Have it sent again, and if that does not help, the sender corrected;"),
+        (CannotUnderstand("stray bytes"), "stray bytes. Have it sent again, and if that does not help, the sender corrected."),
+        (InvalidDataSet("Invalid tag"), "Invalid tag. Have it sent again, and if that does not help, the sender corrected. If no"),
+        (InvalidDataSet(HOSTILE), "X\\nE: forged"),
+        (WrongTransferSyntax("compressed"), "compressed. Have the sender corrected: what it calls "),
         (CannotUnderstand(HOSTILE), "X\\nE: forged"),
         (caused(StateLost("no such file"), errno.ENOENT), "no such file. The state directory (--state-directory) or its data"),
         (caused(CannotRecord("full"), errno.ENOSPC), "full. Make room on the disk."),
@@ -409,7 +411,7 @@ def told(error: StatusError, name: str) -> StatusError:
 )  # fmt: skip
 def test_refused_objects(error: StatusError, expected: str) -> None:
     """Which object, why, and what to do about it."""
-    sentence = explanations.refused_object(error, STORE, "CT1")
+    sentence = explanations.refused_object(error, STORE, "1.2.840.10008.1.2.1", "CT1")
 
     assert sentence.startswith(f"The object 1.2.3.4 of CT1 was not stored: {expected}")
     assert is_harmless(sentence)
@@ -437,7 +439,7 @@ def test_refused_objects(error: StatusError, expected: str) -> None:
 )
 def test_reasons_fit_for_everybody(error: StatusError, expected: str) -> None:
     """Why an object was not stored, and what to do, without which and whose object it is."""
-    sentence = explanations.refused_object_reason(error)
+    sentence = explanations.refused_object_reason(error, "1.2.840.10008.1.2.1")
 
     assert sentence.startswith("The object was not stored")
     assert expected in sentence
@@ -445,10 +447,26 @@ def test_reasons_fit_for_everybody(error: StatusError, expected: str) -> None:
     assert is_harmless(sentence)
 
 
+@pytest.mark.parametrize(
+    "error", [InvalidDataSet("x"), WrongTransferSyntax("x"), CannotUnderstand("x")]
+)
+def test_no_advice_to_store_what_nobody_can_read(error: StatusError) -> None:
+    """The cure is named, and the transfer syntax that the sender should not use: --bit-preserving would only hide it."""
+    sentence = explanations.refused_object(error, STORE, "1.2.840.10008.1.2", "CT1")
+
+    assert "--bit-preserving" not in sentence
+    if type(error) is not CannotUnderstand:
+        assert "Little Endian Implicit" in sentence
+        assert "do not accept that transfer syntax from it" in sentence
+        assert "(--config-file)" in sentence
+
+
 def test_every_limit_has_its_option() -> None:
     """No limit is told without the option that changes it, except where no option does."""
     for limit in Limit:
-        sentence = explanations.refused_object(OutOfResources("x", limit=limit), STORE, "CT1")
+        sentence = explanations.refused_object(
+            OutOfResources("x", limit=limit), STORE, "1.2.840.10008.1.2.1", "CT1"
+        )
         assert " --" in sentence or "(--" in sentence
 
 

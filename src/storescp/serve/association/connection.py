@@ -20,7 +20,13 @@ from storescp.dimse.command import (
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import InvalidDataSet, InvalidMessage, InvalidPDU, ProtocolError
+from storescp.errors import (
+    CannotUnderstand,
+    InvalidDataSet,
+    InvalidMessage,
+    InvalidPDU,
+    ProtocolError,
+)
 from storescp.printable import printable
 from storescp.serve.association.busy_poll import BusyPoll
 from storescp.serve.association.minimum_rate import MINIMUM_BYTES, MinimumRate
@@ -289,11 +295,6 @@ class Connection:
         else:
             self._log_dimse_notes(getattr(error, "notes", ()))
             text = self._messages.explain(error)
-            if isinstance(error, InvalidDataSet):
-                # The reference tells the reason in a warning of its network layer.
-                reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({text})"
-                self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
-                text = "0006:020d DIMSE Failed to receive message"
             if self._reception is not None:
                 _logger.error("Store SCP Failed: %s", text)
             _logger.error("DIMSE failure (aborting association): %s", text)
@@ -571,9 +572,11 @@ class Connection:
         outcome = reception.finish()
         self._reception = None
         association = self._association
-        explanation = None if outcome.status == SUCCESS else self._explain_object(request, outcome)
-        emitter = self._emitter
         syntax = association.contexts[request.context_id].transfer_syntax
+        explanation = None
+        if outcome.status != SUCCESS:
+            explanation = self._explain_object(request, syntax, outcome)
+        emitter = self._emitter
         if emitter is not None and emitter.keeps_records:
             # Before the peer knows: what it does not send again was told.
             emitter.finished(request, syntax, outcome, explanation)
@@ -592,25 +595,34 @@ class Connection:
 
     def _respond(self, request: CStoreRQ, outcome: Outcome) -> OSError | CannotSend | None:
         """Send the C-STORE-RSP; return what went wrong. What has its final name is there all the same."""
+        error = outcome.error
+        about_data = isinstance(error, CannotUnderstand) and not error.identifies
+        comment = str(error) if about_data else ""
         try:
             self._association.send(
-                request.context_id, encode_store_response(request, outcome.status)
+                request.context_id, encode_store_response(request, outcome.status, comment)
             )
             self._send()
-        except (OSError, CannotSend) as error:
+        except (OSError, CannotSend) as problem:
             if outcome.received is not None:
                 _logger.warning(
                     "%s, but its sender was not told, and may send it again: %s",
                     _what_became_of(outcome.received),
-                    error if isinstance(error, OSError) else "its maximum PDU length is too small",
+                    problem
+                    if isinstance(problem, OSError)
+                    else "its maximum PDU length is too small",
                 )
-            return error
+            return problem
         return None
 
-    def _explain_object(self, request: CStoreRQ, outcome: Outcome) -> str:
+    def _explain_object(self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome) -> str:
         """Say why an object was not stored, or was stored with a complaint."""
         if outcome.error is not None:
-            explanation = explanations.refused_object(outcome.error, request, self._who())
+            if isinstance(outcome.error, InvalidDataSet):
+                self._log_unreadable(outcome.error)
+            explanation = explanations.refused_object(
+                outcome.error, request, transfer_syntax, self._who()
+            )
             explain(logging.ERROR, explanation)
         else:
             explanation = explanations.doubtful_object(
@@ -618,6 +630,12 @@ class Connection:
             )
             explain(logging.INFO, explanation)
         return explanation
+
+    def _log_unreadable(self, error: InvalidDataSet) -> None:
+        """Say why a data set cannot be parsed, as the reference does before it aborts the association."""
+        reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({error})"
+        self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
+        _logger.error("Store SCP Failed: 0006:020d DIMSE Failed to receive message")
 
     def _sleep_during(self) -> None:
         if self._disturbances.sleep_during:

@@ -183,7 +183,7 @@ class EventEmitter:
         if received is None:
             reason = None
             if outcome.error is not None:
-                reason = explanations.refused_object_reason(outcome.error)
+                reason = explanations.refused_object_reason(outcome.error, transfer_syntax)
             refused = ObjectRefused(
                 status, sop_class, instance, modality, transfer_syntax, why or "", duration, reason
             )

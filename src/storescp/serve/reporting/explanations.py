@@ -19,6 +19,7 @@ from storescp.errors import (
     Limit,
     ProtocolError,
     StatusError,
+    WrongTransferSyntax,
 )
 from storescp.printable import printable
 from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT, TRANSFER_SYNTAXES, VERIFICATION
@@ -285,11 +286,6 @@ def broken(error: ProtocolError, who: str) -> str:
                 f"{who} asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)"
                 f" ({said}): this receiver has no other. Send what it asks for to another application."
             )
-        case InvalidDataSet():
-            return (
-                f"An object of {who} cannot be read ({said}), and was not stored: have the sender corrected."
-                " --bit-preserving stores objects without reading them."
-            )
         case InvalidMessage():
             return f"{who} sent a message that DICOM does not allow ({said}): have the sender corrected. No option changes that."
         case _:
@@ -333,27 +329,28 @@ def idle(who: str, seconds: float) -> str:
 # -- when an object is refused -------------------------------------------------------------------------------------------
 
 
-def refused_object(error: StatusError, request: CStoreRQ, who: str) -> str:
-    """Return why an object was not stored."""
+def refused_object(error: StatusError, request: CStoreRQ, transfer_syntax: str, who: str) -> str:
+    """Return why an object was not stored, which came in a transfer syntax."""
     what = f"The object {printable(request.affected_sop_instance_uid)} of {who} was not stored"
-    return f"{what}: {printable(_what_was_wrong(error))}. {_advice_about_object(error)}"
+    advice = _advice_about_object(error, transfer_syntax)
+    return f"{what}: {printable(_what_was_wrong(error))}. {advice}"
 
 
-def refused_object_reason(error: StatusError) -> str:
+def refused_object_reason(error: StatusError, transfer_syntax: str) -> str:
     """Return why an object was not stored, without what tells whose it is: fit for a status page."""
     cause = error.__cause__
     said = _what_was_wrong(error)
     if error.identifies:
         said = (isinstance(cause, OSError) and cause.strerror) or ""
     what = "The object was not stored" + (f": {printable(said)}" if said else "")
-    return f"{what}. {_advice_about_object(error)}"
+    return f"{what}. {_advice_about_object(error, transfer_syntax)}"
 
 
 def _what_was_wrong(error: StatusError) -> str:
     return str(error).rstrip(".")
 
 
-def _advice_about_object(error: StatusError) -> str:
+def _advice_about_object(error: StatusError, transfer_syntax: str) -> str:
     """Return what to do about an object that was not stored."""
     cause = error.__cause__
     if error.limit is not None:
@@ -369,10 +366,21 @@ def _advice_about_object(error: StatusError) -> str:
         return _sentence(_SYSTEM[cause.errno])
     if isinstance(cause, OSError):
         return "Look at the output directory (--output-directory) and the disk that it is on."
-    return (
-        "Have it sent again, and if that does not help, the sender corrected;"
-        " --bit-preserving stores objects without reading them."
-    )
+    syntax = _syntaxes([transfer_syntax])
+    match error:
+        case WrongTransferSyntax():
+            return (
+                f"Have the sender corrected: what it calls {syntax} is something else. Until then do not accept that transfer"
+                " syntax from it, so that it has to call its objects what they are: a profile (--config-file) can leave it out."
+            )
+        case InvalidDataSet():
+            return (
+                "Have it sent again, and if that does not help, the sender corrected. If no object of this sender can be read"
+                f" in {syntax}, do not accept that transfer syntax from it, so that it has to use another: a profile"
+                " (--config-file) can leave it out."
+            )
+        case _:
+            return "Have it sent again, and if that does not help, the sender corrected."
 
 
 def doubtful_object(status: int, request: CStoreRQ, attributes: Attributes | None, who: str) -> str:
