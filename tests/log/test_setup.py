@@ -4,59 +4,20 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from storescp.errors import ConfigurationError
-from storescp.log import appender, levels, setup
+from storescp.log import levels, setup
 from storescp.log.levels import LogLevel
-from tests.log.logging_state import event, restored_logging
+from tests.log.logging_state import restored_logging
 
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     with restored_logging():
         yield
-
-
-@pytest.mark.parametrize(
-    ("expected", "name"),
-    [
-        (LogLevel.FATAL, "fatal"),
-        (LogLevel.ERROR, "Error"),
-        (LogLevel.WARN, "WARN"),
-        (LogLevel.INFO, "info"),
-        (LogLevel.DEBUG, "debug"),
-        (LogLevel.TRACE, "trace"),
-        (LogLevel.OFF, "off"),
-        (LogLevel.TRACE, "all"),
-        (None, "notset"),
-        (None, ""),
-        (None, "warning"),
-    ],
-)
-def test_levels_have_names_in_any_case(expected: int | None, name: str) -> None:
-    """The names of `--log-level` are known, `off` and `all` too, and nothing else is."""
-    assert expected == levels.level_named(name)
-
-
-@pytest.mark.parametrize(
-    ("expected", "level"),
-    [
-        ("FATAL", 60),
-        ("FATAL", 50),
-        ("ERROR", 45),
-        ("WARN", 30),
-        ("INFO", 20),
-        ("TRACE", 5),
-        ("TRACE", 1),
-    ],
-)
-def test_level_without_name_counts_as_the_next_lower(expected: str, level: int) -> None:
-    """Levels that other packages invent are shown as the next lower level."""
-    assert expected == levels.level_name(level)
 
 
 def test_default_output_prefixes_every_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,28 +67,6 @@ def test_root_level_decides(expected: str, level: int, capsys: pytest.CaptureFix
         logging.getLogger("dcmtk.dcmnet").log(each, "x")
 
     assert expected == "".join(line[0] for line in capsys.readouterr().err.splitlines())
-
-
-def test_errors_print_their_traceback_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A traceback is printed with the prefix, too, so that no line of the log lacks its level."""
-    setup.configure(setup.LogSettings())
-
-    try:
-        raise OSError("broken")
-    except OSError:
-        logging.getLogger("dcmtk.apps.storescp").exception("failed")
-
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "E: failed"
-    assert lines[-1] == "E: OSError: broken"
-    assert all(line.startswith("E: ") for line in lines)
-
-
-def test_arguments_that_do_not_fit_are_printed_beside_the_message() -> None:
-    """A defective log call costs no association."""
-    record = logging.LogRecord("x", LogLevel.INFO, "x", 1, "%d objects", ("many",), None)
-
-    assert appender.message_of(record) == "%d objects ('many',)"
 
 
 @pytest.mark.parametrize("level", [LogLevel.FATAL, LogLevel.OFF, LogLevel.INFO])
@@ -189,33 +128,6 @@ def test_configuring_again_replaces_the_first_set_up(capsys: pytest.CaptureFixtu
     logging.getLogger("dcmtk.dcmnet").info("yes")
 
     assert capsys.readouterr().err == "I: yes\n"
-
-
-@pytest.mark.parametrize("stream", ["closed", "absent", "full"])
-def test_nothing_is_raised_where_nothing_can_be_written(
-    stream: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A closed, missing or full standard error does not reach the receiving path."""
-    setup.configure(setup.LogSettings())
-    match stream:
-        case "closed":
-            file = TextIOWrapper(BytesIO())
-            file.close()
-            monkeypatch.setattr(sys, "stderr", file)
-        case "absent":
-            monkeypatch.setattr(sys, "stderr", None)
-        case _:
-            monkeypatch.setattr(sys, "stderr", open("/dev/full", "w", encoding="utf-8"))  # noqa: SIM115
-
-    logging.getLogger("dcmtk.apps.storescp").error("lost")
-
-    if stream == "full":
-        sys.stderr.close()  # nothing is left to be written
-
-
-def test_appender_without_a_place_to_write_to_drops_events() -> None:
-    """The root of all appenders writes nothing and raises nothing."""
-    appender.Appender().handle(event())
 
 
 def test_unusable_configuration_file_leaves_the_default(

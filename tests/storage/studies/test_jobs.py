@@ -1,10 +1,9 @@
-"""Pauses between the attempts of a command, and the time that they go by."""
+"""Jobs as values, and the pauses between the attempts of a command."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storescp.storage.studies.jobs import Retries
-from storescp.storage.studies.uptime import UpTime
 
 
 def test_pauses_double_up_to_a_limit() -> None:
@@ -23,14 +22,3 @@ def test_any_schedule_ends(attempts: int, most: int, pause: float) -> None:
 
     assert (found is None) == (attempts >= most)
     assert found is None or 0 <= found <= 3600
-
-
-def test_time_goes_on_from_where_it_was() -> None:
-    """Whatever the clock below says, which starts anew with the machine."""
-    now = 5000.0
-    uptime = UpTime(100.0, lambda: now)
-    assert uptime() == 100.0
-    now = 5002.5
-    assert uptime() == 102.5
-    now = 3.0  # another start of the machine
-    assert UpTime(102.5, lambda: now)() == 102.5
