@@ -166,6 +166,78 @@ def test_names_in_other_sets_are_readable(
     assert not caplog.records
 
 
+# Every set that bytes of Latin-1 may be mislabelled as, PS3.3 C.12.1.1.2
+NOT_LATIN_1 = [
+    b"ISO_IR 192",
+    b"GB18030",
+    b"GBK",
+    b"ISO_IR 13",
+    b"ISO 2022 IR 13\\ISO 2022 IR 87",
+    b"ISO 2022 IR 149",
+    b"\\ISO 2022 IR 149",
+    b"ISO 2022 IR 58",
+    b"\\ISO 2022 IR 58",
+    b"\\ISO 2022 IR 87",
+    b"ISO 2022 IR 6\\ISO 2022 IR 100",
+    b"ISO_IR 127",
+    b"ISO_IR 138",
+    b"ISO_IR 166",
+    b"ISO_IR 6",
+    b"ISO_IR 999",
+]
+
+
+@pytest.mark.parametrize("character_set", NOT_LATIN_1)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (b"M\xfcller", "Mueller"),
+        (b"M\xfcller^J\xfcrgen", "Mueller_Juergen"),
+        (b"Andr\xe9", "Andre"),
+        (b"Garc\xeda^Jos\xe9", "Garcia_Jose"),
+        (b"Stra\xdfner^Max", "Strassner_Max"),
+    ],
+)
+def test_latin_1_under_another_name(
+    name: bytes, text: str, character_set: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is invalid in the declared set is tried as Latin-1, as the reference has it; with its warning."""
+    if character_set in (b"ISO_IR 127", b"ISO_IR 138", b"ISO_IR 166") and b"\xfc" not in name:
+        pytest.skip("letters of that set")
+
+    assert directory_text(name, character_set) == text
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "Patient name not in Latin-1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name", "text"),
+    [
+        (b"ISO_IR 192", b"M\xfcller^J\xc3\xb6rg", "Mueller_Joerg"),
+        (b"ISO_IR 192", b"M\xfcller^Max=" + "王^小".encode(), "Mueller_Max"),
+        (b"ISO 2022 IR 149", b"M\xfcller=\x1b$)C\xd1\xce", "Mueller"),
+        (b"\\ISO 2022 IR 87", b"M\xfcller=\x1b$B;3ED\x1b(B", "Mueller"),
+        (b"GB18030", "张小".encode("gb18030") + b"\xff", "ZhangXiao_"),
+        (b"ISO 2022 IR 100", b"M\x1bQller", "M_Qller"),
+    ],
+)
+def test_latin_1_beside_what_is_declared(character_set: bytes, name: bytes, text: str) -> None:
+    """Only the bytes that are invalid count as Latin-1; what is right stays."""
+    assert directory_text(name, character_set) == text
+
+
+@pytest.mark.parametrize("character_set", ["gb18030", "gbk"])
+@pytest.mark.parametrize("name", ["朱^镕基", "Zhu^Rongji=朱^镕基", "A张", "Dr 张^小", "张A", "乗"])
+def test_pairs_are_not_taken_for_umlauts(
+    name: str, character_set: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some Chinese characters have a Latin letter for their second half."""
+    directory_text(name.encode(character_set), character_set.upper().encode())
+
+    assert not caplog.records
+
+
 def test_backslash_within_a_character_separates_nothing() -> None:
     """In GB18030 a backslash can be the second half of a character."""
     assert b"\\" in "乗".encode("gb18030")
