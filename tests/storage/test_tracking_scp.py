@@ -211,10 +211,10 @@ def test_an_object_is_one_transaction(tmp_path: Path) -> None:
     memory, count = world.tracker._store, 0
     begin = memory.transaction
 
-    def transaction() -> AbstractContextManager[object]:
+    def transaction(patience: float = 1.0) -> AbstractContextManager[object]:
         nonlocal count
         count += 1
-        return begin()
+        return begin(patience)
 
     with mock.patch.object(memory, "transaction", transaction):
         store(scp, "1.2", "1")
