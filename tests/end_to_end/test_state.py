@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -113,3 +115,34 @@ def test_without_a_state_directory_nothing_stays(
         assert not left.exists()
         peer.release()
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [["--workers", "2"], []], ids=["workers", "one process"])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
+def test_a_state_that_is_gone_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: list[str], kept: bool
+) -> None:
+    """Said once, with exit code 1 for a service manager to start it again; nothing is acknowledged without a record."""
+    place = tmp_path / "run"
+    place.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(place))
+    state = ["--state-directory", str(place / "state")] if kept else ["--parallel-studies"]
+    if workers and not kept:
+        state = []
+    with ours(tmp_path / "out", [*workers, *state, "-su", "s"]) as server:
+        with associated(server) as peer:
+            assert store(peer, "1.1", "1") == "0000"
+            [directory] = place.iterdir()
+            shutil.rmtree(directory)
+            if not workers:  # there nobody looks before the association is over
+                time.sleep(
+                    0.15
+                )  # a database that was there is taken to be there for a tenth of a second
+                assert store(peer, "1.2", "1") == "A700"
+                peer.release()
+            assert server.process.wait(20) == 1
+
+        assert "cannot keep record" in server.errors()
+        said = [line for line in server.errors().splitlines() if line.startswith("F: ")]
+        assert len(said) == 1
+        assert not list(place.rglob("state.sqlite"))
