@@ -1,0 +1,226 @@
+"""The acceptor on a port of its own: who comes, who asks, who is late, and who is to close."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from storescp.errors import HandshakeFailed
+from storescp.serve.accept.acceptor import Acceptor, PendingPeer
+from storescp.serve.accept.pending_connections import PendingConnections
+from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
+from storescp.serve.process.signals import Signals
+from tests.end_to_end.conversation import CONTEXTS
+from tests.peers.requestor import associate_request
+
+REQUEST = associate_request(CONTEXTS)
+ACSE_TIMEOUT = 30.0
+
+
+class Scene:
+    """An acceptor with a clock that is set, and its peers."""
+
+    def __init__(
+        self,
+        *,
+        admits: Callable[[str, int], bool] | None = None,
+        make_reader: Callable[[socket.socket], RequestReader] | None = None,
+    ) -> None:
+        self.now = 100.0
+        self.silent: list[str] = []
+        self.failures: list[tuple[str, str]] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(0)
+        self._open: list[socket.socket] = []
+        self.acceptor = Acceptor(
+            self._listening,
+            Signals(),
+            silent=PendingConnections(lambda: self.now, acse_timeout=ACSE_TIMEOUT),
+            lingering=PendingConnections(lambda: self.now, acse_timeout=ACSE_TIMEOUT),
+            make_reader=make_reader or (lambda connected: PlainRequestReader(connected, 5000)),
+            admits=admits,
+            on_silent=self.silent.append,
+            on_handshake_failure=lambda address, error: self.failures.append((address, str(error))),
+            clock=lambda: self.now,
+        )
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(self._listening.getsockname(), timeout=10)
+        self._open.append(client)
+        return client
+
+    def turn(self, times: int = 1) -> list[PendingPeer]:
+        """Wait so many times, 10 seconds at most by the system's clock; return who asks."""
+        found: list[PendingPeer] = []
+        for _ in range(times):
+            found += self.acceptor.asking(self.acceptor.wait(self.now + 10))
+        self._open += [peer.connected for peer in found]
+        return found
+
+    def late(self) -> None:
+        """Let the time of those that wait be over."""
+        self.now += ACSE_TIMEOUT + 1
+        list(self.acceptor.asking(self.acceptor.wait(self.now)))
+
+    def close(self) -> None:
+        self.acceptor.close()
+        for each in self._open:
+            each.close()
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.close()
+
+
+def test_who_asks_is_given_to_whoever_serves(scene: Scene) -> None:
+    """Once the whole request is there, of which nobody has read anything."""
+    client = scene.connect()
+    assert scene.turn() == []
+    client.sendall(REQUEST[:50])
+    client.sendall(REQUEST[50:])
+
+    peers = scene.turn(2) or scene.turn()
+
+    assert [peer.address for peer in peers] == ["127.0.0.1"]
+    assert scene.acceptor.asks(peers[0])
+    assert peers[0].connected.recv(len(REQUEST)) == REQUEST
+    assert not scene.acceptor.asks(peers[0])
+
+
+def test_who_is_silent_is_closed(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """After the time for the request, with the reference's line; whoever reports hears of it."""
+    client = scene.connect()
+    scene.turn()
+
+    with caplog.at_level(logging.ERROR, "dcmtk.apps.storescp"):
+        scene.late()
+
+    assert client.recv(1) == b""
+    assert scene.silent == ["127.0.0.1"]
+    assert caplog.messages == ["Receiving Association failed: 0006:031a DUL network read timeout"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "level", "line"),
+    [
+        (b"", logging.INFO, "Association Received"),
+        (REQUEST[:3], logging.INFO, "Association Received"),
+        (
+            REQUEST[:50],
+            logging.ERROR,
+            "Receiving Association failed: 0006:0310 DUL network closed",
+        ),
+    ],
+    ids=["probe", "part of a header", "part of a request"],
+)
+def test_who_closes_before_asking(
+    sent: bytes, level: int, line: str, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A probe is told from a request that broke off, as the reference does."""
+    client = scene.connect()
+    scene.turn()
+    client.sendall(sent)
+    client.close()
+
+    with caplog.at_level(logging.INFO, "dcmtk.apps.storescp"):
+        for _ in range(3):
+            if caplog.records:
+                break
+            scene.turn()
+
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(level, line)]
+
+
+def test_who_may_not_come_is_closed_at_once() -> None:
+    """Access is asked with the address, and with how many of it wait here already."""
+    asked: list[tuple[str, int]] = []
+
+    def admits(address: str, waiting: int) -> bool:
+        asked.append((address, waiting))
+        return waiting < 1
+
+    scene = Scene(admits=admits)
+    first, second = scene.connect(), scene.connect()
+
+    scene.turn(2)
+
+    assert asked == [("127.0.0.1", 0), ("127.0.0.1", 1)]
+    assert second.recv(1) == b""
+    first.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        first.recv(1)
+    scene.close()
+
+
+def test_who_cannot_have_tls_is_closed() -> None:
+    """The failure goes to whoever reports it."""
+
+    def refuse(_: socket.socket) -> RequestReader:
+        raise HandshakeFailed("no memory for TLS")
+
+    scene = Scene(make_reader=refuse)
+    client = scene.connect()
+
+    scene.turn()
+
+    assert client.recv(1) == b""
+    assert scene.failures == [("127.0.0.1", "no memory for TLS")]
+    scene.close()
+
+
+def test_who_was_served_is_to_close(scene: Scene) -> None:
+    """What it sends meanwhile is taken and forgotten; when it closes, so does the acceptor."""
+    client = scene.connect()
+    client.sendall(REQUEST)
+    (peer,) = scene.turn() or scene.turn()
+
+    scene.acceptor.linger(peer)
+    client.sendall(b"more")
+    scene.turn()
+    assert peer.connected.fileno() != -1
+    client.close()
+    scene.turn()
+
+    assert peer.connected.fileno() == -1
+
+
+def test_who_never_closes_is_closed(scene: Scene) -> None:
+    """After the same time that a request has."""
+    client = scene.connect()
+    client.sendall(REQUEST)
+    (peer,) = scene.turn() or scene.turn()
+    scene.acceptor.linger(peer)
+
+    scene.late()
+
+    assert peer.connected.fileno() == -1
+
+
+def test_what_is_watched_is_called(scene: Scene) -> None:
+    """Whenever it is readable, as part of a turn."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        called: list[bytes] = []
+        scene.acceptor.watch(ours.fileno(), lambda: called.append(ours.recv(10)))
+        theirs.sendall(b"event")
+
+        scene.turn()
+
+    assert called == [b"event"]
+
+
+def test_closing_gives_up_everything(scene: Scene) -> None:
+    """The port, and every connection that waits."""
+    waiting = scene.connect()
+    scene.turn()
+    address = scene._listening.getsockname()
+
+    scene.acceptor.close()
+
+    assert waiting.recv(1) == b""
+    with socket.socket() as client:
+        assert client.connect_ex(address) != 0
