@@ -1,6 +1,6 @@
 """What a run found, as text for the terminal, as a page and as a plot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from statistics import median
@@ -136,6 +136,7 @@ def _tables(run: Run) -> Iterable[tuple[str, list[list[str]]]]:
     usual = run.group("core", "disk", "modes")
     if usual:
         yield "One object repeated, objects a second", _rates(usual)
+        yield "One object repeated, CPU µs an object", _costs(usual)
         yield "One object repeated: targets", _goals(usual)
     if unlike or usual:
         yield "Greatest resident memory, MB", _memory([*unlike, *usual])
@@ -244,11 +245,19 @@ def _present(results: Sequence[Result]) -> list[str]:
 
 
 def _rates(results: Sequence[Result]) -> list[list[str]]:
+    return _by_title(results, _rate)
+
+
+def _costs(results: Sequence[Result]) -> list[list[str]]:
+    return _by_title(results, _cost)
+
+
+def _by_title(results: Sequence[Result], cell: Callable[[Series | None], str]) -> list[list[str]]:
     titles = _present(results)
     return [
         ["", *titles],
         *(
-            [result.workload.title, *(_rate(result.series.get(title)) for title in titles)]
+            [result.workload.title, *(cell(result.series.get(title)) for title in titles)]
             for result in results
         ),
     ]
