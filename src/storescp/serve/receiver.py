@@ -55,6 +55,10 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 _network_logger = logging.getLogger("dcmtk.dcmnet")
 
 
+_BURST_SECONDS = 0.25
+"""Time within which an association follows another one: the hidden directory stays meanwhile."""
+
+
 class Receiver:
     """Receives until it is asked to stop, or serves the one connection that inetd gave."""
 
@@ -109,6 +113,8 @@ class Receiver:
         self._server: SequentialServer | Supervisor | None = None
         self._connected: socket.socket | None = None  # which is served in this process
         self._names = host_names.HostNames()
+        self._burst_ends = 0.0
+        """When the next association begins too late to be one of those that follow each other (`time.monotonic`)."""
 
     def run(self) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
@@ -483,6 +489,7 @@ class Receiver:
             StateLost: studies cannot be remembered any more.
         """
         self._store.expire()
+        self._end_burst()
         if self._studies is not None:
             self._studies.tend()
             if self._studies.failure:
@@ -491,9 +498,18 @@ class Receiver:
 
     def _deadline(self) -> float | None:
         deadlines = [self._store.deadline()]
+        if self._store.output.is_kept:
+            deadlines.append(self._burst_ends)
         if self._studies is not None:
             deadlines.append(0.0 if self._studies.failure else self._studies.next_turn())
         return min((when for when in deadlines if when is not None), default=None)
+
+    def _end_burst(self) -> None:
+        """Remove the hidden directory if no other association has come soon."""
+        output = self._store.output
+        if output.is_kept and time.monotonic() >= self._burst_ends:
+            output.is_kept = False
+            output.tidy()
 
     def _leave_connections(self) -> None:
         """Close what is connected to peers, or waits for them, in a process that serves none."""
@@ -507,6 +523,7 @@ class Receiver:
     def _serve(self, peer: PendingPeer) -> Disposition:
         """Serve a peer that asks; what goes wrong in our own code ends its association only."""
         self._connected = peer.connected
+        self._store.output.is_kept = time.monotonic() < self._burst_ends
         try:
             return self._serve_here(peer, self._policy_for(peer.address))
         except Exception:  # the outermost loop of this process
@@ -515,6 +532,7 @@ class Receiver:
             return Disposition.DONE
         finally:
             self._connected = None
+            self._burst_ends = time.monotonic() + _BURST_SECONDS
 
     def _policy_for(self, address: str) -> Policy:
         """Return what is accepted of a requester that is served in this process."""

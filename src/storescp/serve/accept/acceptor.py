@@ -158,7 +158,10 @@ class Acceptor:
                 action()
         # Last: a new connection may have the number of one that has just been closed.
         if self._listening.fileno() in ready:
-            self._accept(ready)
+            descriptor = self._accept(ready)
+            # Most peers ask as soon as they are connected: that has come by now.
+            if descriptor >= 0 and (peer := self._advance(descriptor)) is not None:
+                yield peer
 
     def asks(self, peer: PendingPeer) -> bool:
         """Tell whether a peer that was handed on still asks: nobody has read of its connection."""
@@ -213,33 +216,35 @@ class Acceptor:
         close(waiting)
         return None
 
-    def _accept(self, ready: Collection[int]) -> None:
+    def _accept(self, ready: Collection[int]) -> int:
+        """Let somebody in; return the descriptor if what its peer has sent may be looked at already, else -1."""
         if len(self._silent) >= MAXIMUM_PENDING_PEERS:
             if (oldest := self._silent.oldest(but=ready)) is None:
-                return  # all of them speak, and will be served first
+                return -1  # all of them speak, and will be served first
             close(self._silent.give_way(oldest))
         try:
             connected, (address, *_) = self._listening.accept()
         except BlockingIOError:
-            return  # it has gone again
+            return -1  # it has gone again
         except OSError as error:
             # Out of descriptors, or of memory: what there is must become less first.
             _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
             self._make_room()
-            return
+            return -1
         if self._admits is not None:
             waiting = self._silent.count(address) + self._lingering.count(address)
             if not self._admits(address, waiting):
                 connected.close()
-                return
+                return -1
         prepare(connected)
         try:
             reader = self._make_reader(connected)
         except HandshakeFailed as error:
             self._on_handshake_failure(address, error)
             connected.close()
-            return
+            return -1
         self._silent.add(connected, address, reader)
+        return connected.fileno() if _has_sent(connected) else -1
 
     def _make_room(self) -> None:
         for room in (self._lingering, self._silent):
@@ -247,3 +252,14 @@ class Acceptor:
                 close(room.take(oldest))
                 return
         time.sleep(0.1)  # nothing here to give up: another process has it all
+
+
+def _has_sent(connected: socket.socket) -> bool:
+    """Tell whether anything of a peer has come, or its end."""
+    try:
+        connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:  # whoever reads it meets the error again
+        return True
+    return True

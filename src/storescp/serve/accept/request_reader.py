@@ -74,6 +74,9 @@ class RequestReader(Protocol):
         ...
 
 
+_USUAL_REQUEST_BYTES = 4096
+
+
 def missing(begun: bytes, longest: int) -> int:
     """Return how many bytes there must be before the connection is served; 0 if those that are there decide it.
 
@@ -130,11 +133,12 @@ class PlainRequestReader:
         Raises:
             OSError: the connection is lost.
         """
-        begun = self._peek(HEADER_LENGTH)
-        needed = missing(begun, self._longest)
-        if needed <= HEADER_LENGTH:
-            return len(begun), needed
-        return len(self._peek(needed)), needed
+        # At one look, if it is not one of the long ones.
+        seen = self._peek(_USUAL_REQUEST_BYTES)
+        needed = missing(seen[:HEADER_LENGTH], self._longest)
+        if len(seen) == _USUAL_REQUEST_BYTES < needed:
+            seen = self._peek(needed)
+        return min(len(seen), max(needed, HEADER_LENGTH)), needed
 
     def _peek(self, count: int) -> bytes:
         try:

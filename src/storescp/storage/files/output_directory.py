@@ -33,6 +33,7 @@ class OutputDirectory:
         "_place",
         "_receiver",
         "durable",
+        "is_kept",
         "maximum_size",
         "path",
         "reserve",
@@ -58,6 +59,8 @@ class OutputDirectory:
         self.durable = durable
         self.maximum_size = sys.maxsize if maximum_size is None else maximum_size
         self.reserve = reserve
+        self.is_kept = False
+        """Whether the hidden directory stays at the end of an association, because another one is expected at once."""
         self._claim: DirectoryLock | None = None
         self._receiver = FileOwner("", "", 0)
         self._place = -1
@@ -214,14 +217,15 @@ class OutputDirectory:
         return True
 
     def tidy(self) -> None:
-        """Remove the hidden directory if nobody has files in it: at the end of an association."""
-        if self._place >= 0 and self._open_files == 0:
+        """Remove the hidden directory, if it is not kept and nobody has files in it: at the end of an association."""
+        if self._place >= 0 and self._open_files == 0 and not self.is_kept:
             self._close_place()
             with contextlib.suppress(OSError):
                 os.rmdir(self._hidden_path())
 
     def close(self) -> None:
         """Tidy, and give up the mark on the directory."""
+        self.is_kept = False
         self.tidy()
         if self._claim is not None:
             self._claim.close()
