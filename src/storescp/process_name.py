@@ -6,6 +6,7 @@ WORKER = "storescp-worker"
 STUDIES = "storescp-study"
 PAGE = "storescp-page"
 DISPLAY = "storescp-display"
+COMMANDS = "storescp-cmds"
 
 
 def name_process(name: str) -> None:

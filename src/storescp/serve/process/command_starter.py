@@ -26,6 +26,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NoReturn, Protocol
 
+from storescp.process_name import COMMANDS, name_process
+
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 _WAITS_SECONDS = 2.0
@@ -210,6 +212,7 @@ def _serve(channel: socket.socket, prepare: Callable[[], None], receiver: int) -
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
+        name_process(COMMANDS)
         _close_others(channel.fileno())
         prepare()
         _Server(channel, receiver).run()
