@@ -66,7 +66,7 @@ def test_reasons_stay_understandable_without_identifiers() -> None:
     problems = report(seen(), FINE, START + 2, identifiers=False)["problems"]
 
     assert [(problem["kind"], problem["why"]) for problem in problems] == [
-        ("aborted", "lost within (UID)"),
+        ("connection lost", "lost within (UID)"),
         ("command failed", "exit status 3, study (UID)"),
         ("object refused", REASON),
     ]

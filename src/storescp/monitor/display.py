@@ -62,6 +62,9 @@ def _totals(model: Model, now: float) -> Iterator[str]:
     turned_away = sum(model.rejected.values()) + sum(model.connections_refused.values())
     if turned_away:
         yield number(turned_away, "peer refused", "peers refused")
+    aborted = sum(model.aborted.values())
+    if aborted:
+        yield number(aborted, "association aborted", "associations aborted")
     failed = sum(each.failed for each in model.commands.values())
     if failed:
         yield number(failed, "command failed", "commands failed")

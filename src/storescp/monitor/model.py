@@ -320,7 +320,9 @@ class Model:
     def _aborted(self, event: Event, fact: AssociationAborted) -> None:
         self.aborted[_text(fact.by)] += 1
         if event.party is not None:
-            self._totals(event.party).aborted += 1
+            totals = self._totals(event.party)
+            totals.aborted += 1
+            totals.last = event.time
             self._close(event.party.association)
         self._problem(event, fact.by, fact.why)
 
@@ -407,7 +409,9 @@ class Model:
     def _object_refused(self, event: Event, fact: ObjectRefused) -> None:
         self.refused_by_status[_text(fact.status)] += 1
         if event.party is not None:
-            self._totals(event.party).refused += 1
+            totals = self._totals(event.party)
+            totals.refused += 1
+            totals.last = event.time
             association = self.associations.get(event.party.association)
             if association is not None:
                 association.refused += 1

@@ -15,13 +15,19 @@ Facts = dict[str, Any]
 
 _KINDS = {
     "association-accepted": "not all accepted",
-    "association-aborted": "aborted",
     "association-rejected": "rejected",
     "connection-refused": "connection refused",
     "object-refused": "object refused",
     "object-stored": "object doubtful",
     "command-failed": "command failed",
 }
+
+_ABORTED = {
+    "peer": "aborted by the peer",
+    "us": "aborted by the receiver",
+    "network": "connection lost",
+}
+"""By who ended the association."""
 
 _STATUSES = {
     "A7": "Out of resources: the object could not be written.",
@@ -181,6 +187,8 @@ def _problem(problem: Problem, *, identifiers: bool) -> Facts:
 
 def kind(problem: Problem) -> str:
     """Return what happened, in a word or two."""
+    if problem.kind == "association-aborted":
+        return _ABORTED.get(problem.detail, "aborted")
     return _KINDS.get(problem.kind, problem.kind)
 
 

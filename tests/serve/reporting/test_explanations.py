@@ -470,6 +470,22 @@ def test_every_limit_has_its_option() -> None:
         assert " --" in sentence or "(--" in sentence
 
 
+@pytest.mark.parametrize(
+    ("source", "reason", "expected"),
+    [
+        (0, 0, "The application of CT1 aborted the association (A-ABORT, source 0, reason 0)"),
+        (2, 0, "The DICOM layer of CT1 aborted the association (A-ABORT, source 2, reason 0: reason not specified)"),
+        (2, 1, "(A-ABORT, source 2, reason 1: unrecognized PDU)"),
+        (2, 6, "(A-ABORT, source 2, reason 6: invalid PDU parameter value)"),
+        (2, 3, "(A-ABORT, source 2, reason 3: a reason that the standard does not know)"),
+        (1, 0, "CT1 aborted the association (A-ABORT, source 1, reason 0), and does not say in a known way"),
+    ],
+)  # fmt: skip
+def test_who_of_a_peer_has_aborted(source: int, reason: int, expected: str) -> None:
+    """PS3.8 9.3.8: its application, or the layer below, which may have a reason."""
+    assert expected in explanations.aborted_by_peer("CT1", source, reason)
+
+
 def test_reasons_of_doubtful_objects() -> None:
     """Which of the UIDs differ, but not their values, which may be anything."""
     both = Attributes(b"DOE^JOHN", b"DOE^JOHN")

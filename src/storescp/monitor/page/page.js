@@ -46,6 +46,10 @@ function when(seconds, now) {
   return now - seconds < DAY / 2 ? clock.format(date) : dateAndClock.format(date);
 }
 
+// A table shows the first rows, until somebody wants them all.
+const SHORT = { problems: 10, studies: 25, senders: 25 };
+const unfolded = new Set();
+
 function counted(count, one, many) {
   return `${numbers.format(count)} ${count === 1 ? one : many}`;
 }
@@ -82,8 +86,9 @@ function table(id, columns, rows) {
     head.append(element("th", column.title, { scope: "col", role: "columnheader", ...(column.kind && { class: column.kind }) }));
   }
   const body = element("tbody", undefined, { role: "rowgroup" });
-  for (const row of rows) {
-    const line = element("tr", undefined, { role: "row" });
+  const most = unfolded.has(id) ? rows.length : SHORT[id] ?? rows.length;
+  for (const row of rows.slice(0, most)) {
+    const line = element("tr", undefined, { role: "row", ...(row.past && { class: "past" }) });
     for (const column of columns) {
       const cell = element("td", undefined, { role: "cell", "data-label": column.title, ...(column.kind && { class: column.kind }) });
       const content = column.cell(row);
@@ -95,6 +100,19 @@ function table(id, columns, rows) {
   const top = element("thead", undefined, { role: "rowgroup" });
   top.append(head);
   target.replaceChildren(top, body);
+  offerMore(target, rows.length, most);
+}
+
+function offerMore(target, all, shownRows) {
+  target.parentNode.querySelector(".more")?.remove();
+  if (all <= shownRows) return;
+  const button = element("button", `Show all ${numbers.format(all)}`, { type: "button", class: "more" });
+  button.addEventListener("click", () => {
+    unfolded.add(target.id);
+    shown.delete(target.id);
+    ask().catch(() => state("bad", "No answer from the receiver"));
+  });
+  target.after(button);
 }
 
 // -- parts ----------------------------------------------------------------------------------------------------------
@@ -123,12 +141,13 @@ function state(kind, text) {
 
 function showTiles(facts) {
   const { receiver, totals, associations } = facts;
-  const refused = totals.objects_refused + totals.associations_rejected + totals.connections_refused;
+  const peers = totals.associations_rejected + totals.connections_refused;
   const failed = Object.values(totals.commands).reduce((sum, each) => sum + each.failed, 0);
   const tiles = [
     ["Rate", `${bytes(receiver.rate)}/s`, counted(associations.length, "association", "associations")],
     ["Objects", numbers.format(totals.objects), bytes(totals.bytes)],
-    ["Refused", numbers.format(refused), `${numbers.format(totals.associations_aborted)} aborted`],
+    ["Objects refused", numbers.format(totals.objects_refused), counted(peers, "peer refused", "peers refused")],
+    ["Aborted", numbers.format(totals.associations_aborted), totals.associations_aborted === 1 ? "association" : "associations"],
   ];
   if (failed) tiles.push(["Commands", `${numbers.format(failed)} failed`, "", true]);
   if (totals.events_dropped) {
@@ -217,10 +236,10 @@ function showChart(facts) {
 function showAssociations(facts) {
   const now = facts.receiver.time;
   const columns = [
-    { title: "From", cell: (row) => sender(row) },
-    { title: "Address", cell: (row) => row.peer + (row.tls ? " (TLS)" : "") },
-    { title: "To", cell: (row) => row.called_ae_title },
-    { title: "Study", cell: (row) => studyName(row, row.patient) },
+    { title: "From", kind: "title", cell: (row) => sender(row) },
+    { title: "Address", kind: "long", cell: (row) => row.peer + (row.tls ? " (TLS)" : "") },
+    { title: "To", kind: "title", cell: (row) => row.called_ae_title },
+    { title: "Study", kind: "long", cell: (row) => studyName(row, row.patient) },
     { title: "Objects", kind: "number", cell: (row) => numbers.format(row.objects) },
     { title: "Size", kind: "number", cell: (row) => bytes(row.bytes) },
     { title: "Rate", kind: "number", cell: (row) => `${bytes(row.rate)}/s` },
@@ -239,12 +258,11 @@ function showStudies(facts) {
   const identified = facts.receiver.identifiers_shown;
   const columns = [
     { title: "No.", cell: (row) => numbers.format(row.study) },
-    { title: "State", cell: (row) => mark(row.state + (row.round > 1 ? `, round ${row.round}` : ""), row.state) },
+    { title: "State", cell: stateOf },
     ...(identified ? [
-      { title: "Patient", cell: (row) => row.patient || "(no name)" },
-      { title: "Study UID", cell: (row) => row.study_instance_uid },
+      { title: "Patient, study UID", kind: "long", cell: patientOf },
     ] : []),
-    { title: "From", cell: (row) => sender(row) },
+    { title: "From", kind: "title", cell: (row) => sender(row) },
     { title: "Objects", cell: (row) => Object.entries(row.modalities).map(([name, count]) => `${numbers.format(count)} ${name}`).join(", ") },
     { title: "Size", kind: "number", cell: (row) => bytes(row.bytes) },
     { title: "Took", kind: "number", cell: (row) => duration(row.last - row.first) },
@@ -252,6 +270,20 @@ function showStudies(facts) {
     { title: "Commands", cell: (row) => commandsOf(row.commands) },
   ];
   table("studies", columns, facts.studies);
+}
+
+function stateOf(row) {
+  const round = row.round > 1 ? `, round ${row.round}` : "";
+  const { failed, failing } = row.commands;
+  const command = failed ? ", command failed" : failing ? ", command keeps failing" : "";
+  return mark(row.state + round + command, command ? "bad" : row.state);
+}
+
+function patientOf(row) {
+  const parts = element("div");
+  const uid = element("span", row.study_instance_uid, { class: "quiet" });
+  parts.append(row.patient || "(no name)", element("br"), uid);
+  return parts;
 }
 
 function commandsOf({ running, ended, failed, repeated }) {
@@ -263,15 +295,45 @@ function commandsOf({ running, ended, failed, repeated }) {
   return parts.childNodes.length ? parts : "";
 }
 
+// What has not happened for a day is still told, but is no open problem any more.
+function openProblems(facts) {
+  return facts.problems.filter((row) => facts.receiver.time - row.last < DAY).length;
+}
+
 function showProblems(facts) {
   const now = facts.receiver.time;
   const columns = [
-    { title: "When", cell: (row) => when(row.last, now) + (row.count > 1 ? ` (${numbers.format(row.count)} times)` : "") },
+    { title: "When", kind: "time", cell: (row) => when(row.last, now) },
+    { title: "Times", kind: "number", cell: (row) => numbers.format(row.count) },
     { title: "What", cell: (row) => row.kind },
-    { title: "From", cell: (row) => [row.calling_ae_title, row.peer].filter(Boolean).join(", ") },
-    { title: "Why", cell: (row) => row.why || row.detail },
+    { title: "From", kind: "long", cell: (row) => [row.calling_ae_title, row.peer].filter(Boolean).join(", ") },
+    { title: "Why", kind: "long", cell: (row) => reason(row, now) },
   ];
-  table("problems", columns, facts.problems);
+  table("problems", columns, facts.problems.map((row) => ({ ...row, past: now - row.last >= DAY })));
+  const open = openProblems(facts);
+  const text = counted(open, "problem", "problems");
+  $("problems-count").textContent = facts.problems.length ? `${numbers.format(open)} in the last 24 hours` : "none";
+  $("problems-link").textContent = text;
+  $("problems-link").hidden = open === 0;
+  document.title = open ? `(${numbers.format(open)}) storescp` : "storescp";
+  // It opens and closes with the first and the last of them; in between it stays as somebody wants it.
+  const box = $("problems-box");
+  if ((box.dataset.has === "yes") !== open > 0) {
+    box.dataset.has = open > 0 ? "yes" : "no";
+    box.open = open > 0;
+  }
+}
+
+function reason(row, now) {
+  const earlier = row.examples.slice(1).filter((each) => each.why);
+  if (!earlier.length) return row.why || row.detail;
+  const parts = element("div");
+  const list = element("ul");
+  for (const each of earlier) list.append(element("li", `${when(each.time, now)}: ${each.why}`));
+  const more = element("details");
+  more.append(element("summary", "before"), list);
+  parts.append(row.why || row.detail, more);
+  return parts;
 }
 
 function showSenders(facts) {
@@ -302,6 +364,8 @@ function show(facts) {
   $("token-form").hidden = true;
   $("facts").hidden = false;
   const hour = Math.floor(facts.receiver.time / 3600);
+  const columnsNeed = facts.receiver.identifiers_shown ? 960 : 736;
+  document.body.classList.toggle("lists", window.innerWidth < columnsNeed);
   showState(facts);
   showTiles(facts);
   showIfChanged("chart", [facts.throughput, window.innerWidth], showChart, facts);

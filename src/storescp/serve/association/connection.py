@@ -440,7 +440,9 @@ class Connection:
             case AAbort():
                 self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
                 _logger.info("Association Aborted")
-                self._tell_end("peer", f"A-ABORT, source {pdu.source}, reason {pdu.reason}")
+                self._tell_end(
+                    "peer", explanations.aborted_by_peer(self._who(), pdu.source, pdu.reason)
+                )
                 return True
             case AReleaseRP():
                 pass  # unexpected from a requester: the association has refused it already

@@ -54,6 +54,16 @@ _LIMITS = {
     Limit.SORTING: "have the sender corrected, or do not sort (--sort-on-study-uid and the like)",
 }
 
+_ABORT_REASONS = {
+    0: "reason not specified",
+    1: "unrecognized PDU",
+    2: "unexpected PDU",
+    4: "unrecognized PDU parameter",
+    5: "unexpected PDU parameter",
+    6: "invalid PDU parameter value",
+}
+"""PS3.8 9.3.8, of source 2, the service provider."""
+
 _LACKS_UIDS = "its data set lacks the SOP Class UID (0008,0016) or the SOP Instance UID (0008,0018)"
 _ADVICE_ABOUT_UIDS = "Have the sender corrected; with --bit-preserving it is not looked at."
 
@@ -324,6 +334,22 @@ def idle(who: str, seconds: float) -> str:
         f"{who} had nothing to say for {seconds:g} s on an open association: let the sender release associations that it does"
         " not need. --idle-timeout allows more time."
     )
+
+
+def aborted_by_peer(who: str, source: int, reason: int) -> str:
+    """Return who of a peer has aborted an association, and why, as far as the A-ABORT tells, PS3.8 9.3.8."""
+    fields = f"A-ABORT, source {source}, reason {reason}"
+    match source:
+        case 0:
+            return f"The application of {who} aborted the association ({fields}), which gives no reason: look at its log."
+        case 2:
+            said = _ABORT_REASONS.get(reason, "a reason that the standard does not know")
+            return (
+                f"The DICOM layer of {who} aborted the association ({fields}: {said}): look at its log, and at this"
+                " receiver's with --debug."
+            )
+        case _:
+            return f"{who} aborted the association ({fields}), and does not say in a known way which part of it did: look at its log."
 
 
 # -- when an object is refused -------------------------------------------------------------------------------------------
