@@ -16,7 +16,6 @@ from storescp.dataset.dictionary import standard
 from storescp.dataset.transcoder import (
     Encoding,
     GroupLength,
-    Memory,
     SequenceLength,
     Transcoder,
 )
@@ -49,12 +48,11 @@ def report(name: str, sample: Sample | Sequence[Sample], encoding: Encoding, hea
         data = memoryview(one.data)
         prepared.append([data[at : at + PDV_SIZE] for at in range(0, len(data), PDV_SIZE)])
     best = float("inf")
-    memory = Memory()
     end = time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
         for fragments in prepared:
-            transcoder = Transcoder(syntax, encoding, CountingOutput(), memory=memory)
+            transcoder = Transcoder(syntax, encoding, CountingOutput())
             for fragment in fragments:
                 transcoder.feed(fragment)
             transcoder.finish(lambda _: 0)

@@ -11,7 +11,6 @@ from storescp.dataset.transcoder import (
     Attributes,
     Encoding,
     GroupLength,
-    Memory,
     SequenceLength,
     Transcoder,
 )
@@ -49,7 +48,6 @@ def transcode(
     cuts: Sequence[int] = (),
     preceding: int = 0,
     dictionary: Callable[[], Dictionary] = standard,
-    memory: Memory | None = None,
 ) -> Transcoded:
     """Transcode `data` in fragments of `step` bytes, or cut at the positions given, or whole.
 
@@ -61,7 +59,6 @@ def transcode(
         encoding or Encoding(),
         output,
         dictionary=dictionary,
-        memory=memory,
     )
     ends = sorted({0, len(data), *cuts, *(range(0, len(data), step) if step else ())})
     fragments = [bytearray(data[start:end]) for start, end in pairwise(ends)]

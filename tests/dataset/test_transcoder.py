@@ -17,7 +17,6 @@ from storescp.dataset.dictionary import standard
 from storescp.dataset.transcoder import (
     Encoding,
     GroupLength,
-    Memory,
     SequenceLength,
     Transcoder,
 )
@@ -122,20 +121,38 @@ KEPT_AS_UN = "+uc seq with broken content"
 BYTES_LOST_BY_THE_REFERENCE = {vector.title for vector in VECTORS if vector.is_defect} - {
     *SORTED_WHATEVER_THE_FRAGMENTS,
     SWAPPED_WHATEVER_THE_FRAGMENTS,
+    "4 trailing bytes",
+    "6 trailing bytes",
 } | {"internal 'px'"}
 """Refused here with status C000; the last one announces a value of 1.6 GB that is not there."""
+
+COMPRESSED_IN_UNCOMPRESSED = {
+    "pixel data U in uncompressed",
+    "pixel data OW U in uncompressed",
+    "ILE px undefined",
+    "EBE px undefined",
+    "ELE nested icon undefined",
+}
+"""Refused here with status C000: A700 would have the sender try again."""
+
+GROUP_LENGTH_OF_8_BYTES = "group length len 8"
+"""The reference keeps the second value; here it is one of 4 bytes."""
+
+ZEROS_AT_THE_END = "8 trailing zero bytes"
+"""The reference ends the association; nothing is lost by leaving them out."""
 
 DIFFERENT = {
     *SORTED_WHATEVER_THE_FRAGMENTS,
     SWAPPED_WHATEVER_THE_FRAGMENTS,
     KEPT_AS_UN,
+    GROUP_LENGTH_OF_8_BYTES,
+    ZEROS_AT_THE_END,
+    *COMPRESSED_IN_UNCOMPRESSED,
     *BYTES_LOST_BY_THE_REFERENCE,
 }
 
 
-def _status_and_data(
-    vector: Vector, step: int, memory: Memory | None = None
-) -> tuple[str, bytes | None, str]:
+def _status_and_data(vector: Vector, step: int) -> tuple[str, bytes | None, str]:
     try:
         result = transcode(
             vector.received_syntax,
@@ -143,7 +160,6 @@ def _status_and_data(
             encoding_of(vector.options),
             step=step,
             preceding=vector.header_size,
-            memory=memory,
         )
     except InvalidDataSet:
         return "ABORT", None, ""
@@ -158,23 +174,37 @@ def test_vectors_of_the_reference(step: int) -> None:
     same = [v for v in VECTORS if v.title not in DIFFERENT]
     small = [v for v in same if not step or len(v.received) < 3000]
 
+    signed = 0
     for vector in small:
         expected = (vector.status, vector.written, vector.written_syntax)
-        assert expected == _status_and_data(vector, step), vector.title
+        result = _status_and_data(vector, step)
+        if vector.written is not None and result != expected:
+            # The reference has US where Pixel Representation stands elsewhere.
+            assert result[1] is not None, vector.title
+            signed += 1
+            result = result[0], result[1].replace(b"SS", b"US"), result[2]
+            expected = expected[0], vector.written.replace(b"SS", b"US"), expected[2]
+        assert expected == result, vector.title
 
-    assert len(same) == 998 - 25
+    assert len(same) == 998 - 30
+    assert signed == 10
 
 
-@pytest.mark.parametrize("step", [0, 21])
-def test_vectors_of_the_reference_again_and_again(step: int) -> None:
-    """A data set that is known by heart gives what it gave when it was new."""
-    for vector in VECTORS:
-        if vector.title in DIFFERENT or len(vector.received) > 20_000:
-            continue
-        memory = Memory()
-        expected = (vector.status, vector.written, vector.written_syntax)
-        for _ in range(5):
-            assert expected == _status_and_data(vector, step, memory), vector.title
+@pytest.mark.parametrize("step", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("title", "status"),
+    [
+        *((title, "C000") for title in sorted(COMPRESSED_IN_UNCOMPRESSED)),
+        (GROUP_LENGTH_OF_8_BYTES, "0000"),
+        (ZEROS_AT_THE_END, "0000"),
+        ("4 trailing bytes", "0000"),
+    ],
+)
+def test_where_the_reference_is_not_followed(title: str, status: str, step: int) -> None:
+    """What differences.md says of vectors whose result is not imitated."""
+    (vector,) = (v for v in VECTORS if v.title == title)
+
+    assert _status_and_data(vector, step)[0] == status
 
 
 @pytest.mark.parametrize("step", [0, 1, 3])

@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storescp.dataset.assembly import Assembly
-from storescp.dataset.element import IMPLICIT_LITTLE_ENDIAN, LO, UN
+from storescp.dataset.cursor import Cursor
+from storescp.dataset.element import LO, UN
 from storescp.dataset.encoding import Encoding
-from storescp.dataset.values import LONGEST_RUN, TEXT, UID, Swapped, Trimmed, swapped
-from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from storescp.dataset.header import HeaderWriter
+from storescp.dataset.plan import plan_for
+from storescp.dataset.values import LONGEST_RUN, TEXTS, Swapped, Trimmed, swapped
+from storescp.dataset.values import UIDS as UID_VALUES
+from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, TRANSFER_SYNTAXES
 from tests.dataset.memory_output import MemoryOutput
 from tests.dataset.support import UIDS, element, implicit, transcode
 
@@ -30,7 +33,7 @@ from tests.dataset.support import UIDS, element, implicit, transcode
 )
 def test_text(received: bytes, written: bytes) -> None:
     """Blanks and NULs leave the end, one blank makes the length even."""
-    assert TEXT(received) == written
+    assert TEXTS.trimmed(received) == written
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_text(received: bytes, written: bytes) -> None:
 )
 def test_uids(received: bytes, written: bytes) -> None:
     """White space leaves UIDs, one NUL makes the length even."""
-    assert UID(received) == written
+    assert UID_VALUES.trimmed(received) == written
 
 
 @pytest.mark.parametrize(
@@ -62,39 +65,41 @@ def test_swapping(unit: int, received: bytes, written: bytes) -> None:
     assert bytes(swapped(received, unit)) == written
 
     output = MemoryOutput()
-    assembly = Assembly(output)
-    sink = Swapped(assembly, unit)
+    cursor = Cursor(output)
+    sink = Swapped(cursor, unit)
     for byte in received:
         sink.feed(bytes([byte]))
     sink.finish()
-    assembly.flush()
+    cursor.send()
     assert output.data == written
 
 
 def _trimmed(value: bytes, step: int, length: int | None = None) -> bytes:
     output = MemoryOutput()
-    assembly = Assembly(output)
+    cursor = Cursor(output)
+    plan = plan_for(TRANSFER_SYNTAXES[IMPLICIT_VR_LITTLE_ENDIAN], Encoding())
     sink = Trimmed(
-        assembly,
-        IMPLICIT_LITTLE_ENDIAN,
+        cursor,
+        HeaderWriter(plan, cursor),
+        plan,
         0x00100020,
         (LO, UN),
         len(value) if length is None else length,
-        TEXT,
+        TEXTS,
         {},
         lambda: None,
     )
     for start in range(0, len(value), step):
         sink.feed(value[start : start + step])
     sink.finish()
-    assembly.flush()
+    cursor.send()
     return output.data
 
 
 @given(value=st.text(" \0ab").map(str.encode), step=st.integers(1, 5))
 def test_long_text_is_trimmed_like_short(value: bytes, step: int) -> None:
     """In pieces or as a whole: the same bytes."""
-    assert _trimmed(value, step) == implicit(0x00100020, TEXT(value))
+    assert _trimmed(value, step) == implicit(0x00100020, TEXTS.trimmed(value))
 
 
 NEAR_THE_LIMIT = [65533, 65534, 65535, 65536, 65537]
@@ -106,7 +111,7 @@ def test_values_around_the_longest_16_bit_length(text: int, blanks: int) -> None
     """A value that is trimmed to 65534 bytes keeps its VR, a longer one becomes UN."""
     length = text + blanks
     received = UIDS_IMPLICIT + implicit(0x00100020, b"x" * text + b" " * blanks)
-    kept = TEXT(b"x" * text)
+    kept = TEXTS.trimmed(b"x" * text)
     vr = "LO" if len(kept) <= 65534 else "UN"
 
     for step in (0, 4000, 70_000):
@@ -132,7 +137,7 @@ def test_long_uid_is_cleaned_in_pieces() -> None:
         result = transcode(
             IMPLICIT_VR_LITTLE_ENDIAN, UIDS_IMPLICIT + implicit(0x0020000D, value), step=step
         )
-        assert result.data == UIDS_IMPLICIT + implicit(0x0020000D, UID(value))
+        assert result.data == UIDS_IMPLICIT + implicit(0x0020000D, UID_VALUES.trimmed(value))
 
 
 @pytest.mark.parametrize("syntax", ["implicit", "explicit"])

@@ -7,7 +7,6 @@ from itertools import product
 from typing import NamedTuple
 
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
-from storescp.dataset.familiar import Memory
 from storescp.errors import ProtocolError, StatusError, StorescpError
 from storescp.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -63,12 +62,10 @@ class Result(NamedTuple):
     error: str = ""
 
 
-def result(
-    received: str, data: bytes, encoding: Encoding, step: int = 0, memory: Memory | None = None
-) -> Result:
+def result(received: str, data: bytes, encoding: Encoding, step: int = 0) -> Result:
     """Transcode, and take what is documented."""
     try:
-        done = transcode(received, data, encoding, step=step, memory=memory)
+        done = transcode(received, data, encoding, step=step)
     except (ProtocolError, StatusError) as error:
         return Result(error=type(error).__name__)
     return Result(done.data, done.written, done.attributes)
@@ -100,25 +97,6 @@ def run(data: bytes) -> None:
         if str(error) == "the data set is empty":
             return  # nothing but group lengths and padding
         raise AssertionError(f"what was written cannot be read: {error}") from error
-
-
-def run_alike(data: bytes) -> None:
-    """What is made of a data set does not depend on those before it, however alike they are."""
-    choices = Choices(data)
-    received, encoding = choices.pick(RECEIVED), encoding_of(choices)
-    step = choices.byte() * 4
-    changes = [(choices.byte(), choices.byte()) for _ in range(3)]
-    body = choices.rest()
-    memory = Memory()
-    versions = [body, body, body]
-    for place, value in changes:
-        position = place * len(body) >> 8
-        versions += [body[:position] + bytes((value,)) + body[position + 1 :], body]
-    for version in versions:
-        fresh = result(received, version, encoding)
-        assert result(received, version, encoding, step, memory) == fresh or (
-            received == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN and fresh.error
-        ), "the result depends on what came before"
 
 
 def _deflated(data: bytes) -> bytes:
@@ -169,18 +147,6 @@ def _seeds() -> Iterable[bytes]:
     )
 
 
-def _alike_seeds() -> Iterable[bytes]:
-    tail = b"".join(element(0x00200000 + number, "LO", b"ab") for number in range(16, 30))
-    frames = b"".join(item(element(0x00189151, "UL", b"abcd") + UIDS) for _ in range(4))
-    groups = sequence(0x52009230, frames)
-    for number, (syntax, first, second, more) in enumerate(
-        product((0, 4), (0, 15, 46), (0, 66), (tail, tail + groups, groups))
-    ):
-        yield bytes((syntax, first, second, number, 90, 7, 130, 8, 200, 9)) + UIDS + more
-    small = samples.ct_slice(2, "1.2.3", elements=40).data
-    yield bytes((0, 0, 0, 0, 90, 7, 130, 8, 200, 9)) + small
-
-
 _WORDS = (
     *(vr + b"\0\0" for vr in (b"UN", b"OB", b"SQ", b"UT", b"OW", b"??")),
     *(vr + b"\2\0" for vr in (b"US", b"UI", b"UL", b"PN", b"CS", b"LO", b"AT")),
@@ -203,4 +169,3 @@ _WORDS = (
 )
 
 DATA_SETS = Target("data_set", run, _seeds, weight=8, largest=2048, words=_WORDS)
-ALIKE = Target("alike", run_alike, _alike_seeds, weight=4, largest=1024, changes=300, words=_WORDS)

@@ -11,7 +11,6 @@ TARGETS: dict[str, Target] = {
         messages.COMMANDS,
         messages.MESSAGES,
         data_sets.DATA_SETS,
-        data_sets.ALIKE,
         connections.CONNECTIONS,
         files.PROFILES,
         files.LOGGING,

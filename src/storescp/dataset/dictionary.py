@@ -85,7 +85,8 @@ class Dictionary:
         self._private_ranges = [entry for entry in ranges if entry.creator is not None]
         self._keywords = keywords or {}
         self._cache: dict[int, str | None] = {}
-        self.kinds: dict[int, int] = {}  # of `plan.implicit_kind`, which fills it
+        self.vr_codes: dict[int, int] = {}
+        """VRs as numbers, of tags whose VR depends on nothing else; who finds them notes them here."""
         self.knows_private_elements = bool(self._private or self._private_ranges)
 
     def vr(self, tag: int) -> str | None:
@@ -97,6 +98,11 @@ class Dictionary:
             if len(self._cache) < LARGEST_CACHE:
                 self._cache[tag] = found
             return found
+
+    def note_code(self, tag: int, vr: int) -> None:
+        """Keep the VR of a tag as a number."""
+        if len(self.vr_codes) < LARGEST_CACHE:
+            self.vr_codes[tag] = vr
 
     def private_vr(self, creator: bytes, tag: int) -> str | None:
         """The VR of a private element, by the creator that reserved its block, PS3.5 7.8.1."""

@@ -24,6 +24,11 @@ class Remarks:
         if not self._muted and self.count <= MOST_REMARKS:
             logger.warning(message, *arguments)
 
+    def inform(self, message: str, *arguments: object) -> None:
+        """Log what is worth to know, and no fault."""
+        if not self._muted:
+            logger.info(message, *arguments)
+
     def close(self) -> None:
         """Tell how many warnings were held back."""
         if self.count > MOST_REMARKS and not self._muted:

@@ -1,11 +1,11 @@
 """Fragments of a data set in, the data set to store out; wanted attributes noted in passing.
 
-Memory stays flat whatever the size of the data set: values pass in pieces, lengths that are known
-only at the end are patched. The few things that one pass cannot do are done in passes over the
-written file:
+Memory stays flat whatever the size of the data set: values pass in pieces, lengths that are known only at the end are
+patched. The few things that one pass cannot do are done in passes over the written file:
 
-- elements out of order and duplicates (`second_pass`),
-- blanks at the end of a text value, if there are more than 64 KiB of them,
+- elements out of order and duplicates (`sorting`),
+- blanks at the end of a text value, if there are more than 64 KiB of them (`sorting`, too),
+- a UN element that is a sequence, if it is longer than 1 MiB,
 - a deflated transfer syntax, because what is compressed cannot be patched.
 
 The caller gives those passes their files::
@@ -16,7 +16,8 @@ The caller gives those passes their files::
         file = another
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from storescp.dataset.deflate import Deflater, Inflater
 from storescp.dataset.dictionary import Dictionary, standard
@@ -28,7 +29,6 @@ from storescp.dataset.encoding import (
     SequenceLength,
     Source,
 )
-from storescp.dataset.familiar import Memory
 from storescp.dataset.plan import plan_for
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.walk import Walk
@@ -39,12 +39,13 @@ __all__ = [
     "Attributes",
     "Encoding",
     "GroupLength",
-    "Memory",
     "Output",
     "SequenceLength",
     "Source",
     "Transcoder",
 ]
+
+_PIECE = 0x40000
 
 
 class Transcoder:
@@ -69,7 +70,6 @@ class Transcoder:
         output: Output,
         *,
         dictionary: Callable[[], Dictionary] = standard,
-        memory: Memory | None = None,
     ) -> None:
         """Prepare to write to `output`.
 
@@ -77,26 +77,26 @@ class Transcoder:
             received: how the data set comes.
             encoding: how it is written, where there is a choice.
             output: where it is written.
-            dictionary: called when a VR must be looked up; the same one with the same memory.
-            memory: of the data sets before; makes those like them faster.
+            dictionary: called when a VR must be looked up.
         """
-        find_plan = plan_for if memory is None else memory.plan_for
-        plan = find_plan(received, encoding)
+        self._plan = plan = plan_for(received, encoding)
         self.written = plan.written
         self._encoding = encoding
         self._dictionary = dictionary
-        familiar = None if memory is None else memory.of(plan)
-        self._walk = Walk(plan, output, dictionary, Remarks(), familiar)
+        self._walk = walk = Walk(plan, output, dictionary, Remarks())
         self._preceding = 0
+        self._length = 0
+        self._to_convert = False
         self._to_sort = False
         self._to_deflate = False
         self._inflater: Inflater | None = None
-        self.feed = self._walk.feed
-        self.feed_all = self._walk.feed_all
         if received.kind is Kind.DEFLATED:
             self._inflater = Inflater(encoding.maximum_inflated)
             self.feed = self._feed_deflated
             self.feed_all = self._feed_all_deflated
+        else:
+            self.feed = walk.feed
+            self.feed_all = walk.feed_all
 
     def redirect(self, output: Output) -> None:
         """Write to another output; nothing was written to the one before."""
@@ -122,14 +122,16 @@ class Transcoder:
         if inflater is not None:
             inflater.finish()
         attributes = walk.finish(preceding_length)
-        self._to_sort = walk.disordered or bool(walk.cuts)
+        self._length = walk.written_length
+        self._to_convert = bool(walk.sequences_found)
+        self._to_sort = bool(walk.rewritten)
         self._to_deflate = self.written.kind is Kind.DEFLATED
         return attributes
 
     @property
     def needs_second_pass(self) -> bool:
         """Whether what was written is not yet the data set to store; known after `finish`."""
-        return self._to_sort or self._to_deflate
+        return self._to_convert or self._to_sort or self._to_deflate
 
     def rewrite(self, source: Source, output: Output) -> None:
         """Do one more pass, from what the last one wrote to another output.
@@ -137,32 +139,48 @@ class Transcoder:
         Raises:
             OutOfResources: an absurd number of elements is out of order.
         """
-        if self._to_sort:
+        if self._to_convert:
+            self._convert(source, output)
+            self._to_convert = False
+        elif self._to_sort:
             self._sort(source, output)
             self._to_sort = False
         else:
             self._deflate(source, output)
             self._to_deflate = False
 
-    def _sort(self, source: Source, output: Output) -> None:
-        from storescp.dataset.second_pass import Sorted
+    def _convert(self, source: Source, output: Output) -> None:
+        plan = plan_for(self.written, replace(self._encoding, convert_un=False))
+        found = frozenset(self._walk.sequences_found)
+        self._walk = walk = Walk(plan, output, self._dictionary, Remarks(muted=True), found)
+        for piece in self._pieces(source):
+            walk.feed(memoryview(piece))
+        walk.finish(lambda _: self._preceding)
+        self._length = walk.written_length
+        self._to_sort = bool(walk.rewritten)
 
-        remarks = Remarks()
-        plan = plan_for(self.written, self._encoding, settled=True)
-        first, self._walk = self._walk, Walk(plan, output, self._dictionary, remarks)
-        ordered = Sorted(source, first.written_length, plan, self._dictionary, first.cuts, remarks)
-        for piece in ordered.pieces():
-            self._walk.feed(piece)
-        self._walk.finish(lambda _: self._preceding)
+    def _sort(self, source: Source, output: Output) -> None:
+        from storescp.dataset.sorting import Sorting
+
+        walk = self._walk
+        sorting = Sorting(source, output, self._plan, walk.rewritten, walk.cuts, Remarks())
+        self._length = sorting.run(self._preceding)
 
     def _deflate(self, source: Source, output: Output) -> None:
-        from storescp.dataset.second_pass import Reader
-
         deflater = Deflater(output, self._encoding.compression_level)
-        length = self._walk.written_length
-        for piece in Reader(source, length).pieces((0, length)):
-            deflater.write(piece)
+        for piece in self._pieces(source):
+            deflater.write(memoryview(piece))
         deflater.finish()
+
+    def _pieces(self, source: Source) -> Iterator[bytes]:
+        """What the last pass wrote."""
+        position = 0
+        while position < self._length:
+            piece = source.read(position, min(_PIECE, self._length - position))
+            if not piece:
+                raise OutOfResources("the file of the last pass ends before its time")
+            yield piece
+            position += len(piece)
 
     def _feed_deflated(self, fragment: memoryview) -> None:
         assert self._inflater is not None

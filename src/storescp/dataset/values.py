@@ -1,38 +1,47 @@
-"""Values that are not written as they came: trimmed, padded, or in another byte order.
-
-Sections of PS3.5: 6.2 padding of text and UIDs, 7.3 byte order.
-"""
+"""Values that are not written as they came, and too long to be looked at as a whole. PS3.5 6.2 and 7.3."""
 
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from storescp.dataset.assembly import Assembly
-from storescp.dataset.element import LARGEST_SHORT_LENGTH, VR, Layout, Value
+from storescp.dataset.dictionary import Dictionary
+from storescp.dataset.element import FLAGS, LARGEST_SHORT_LENGTH, LONG, TEXT, UID
+from storescp.errors import StorescpError
 
-LONGEST_RUN = 0x10000  # bytes of blanks that are kept until it is known whether they end the value
+if TYPE_CHECKING:
+    from storescp.dataset.cursor import Cursor
+    from storescp.dataset.header import HeaderWriter
+    from storescp.dataset.plan import Plan
+    from storescp.dataset.walk import Walk
+
+LONGEST_RUN = 0x10000
+"""Bytes of blanks that are kept until it is known whether they end the value."""
+
+LookUp = Callable[[], Dictionary]
+"""Gets the dictionary, when it is needed."""
 
 _ARRAY_CODES = {2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
 class Trimming:
-    """Which bytes a value loses, and what makes its length even."""
+    """The bytes that a value loses, and the one that makes its length even."""
 
     removed: bytes  # anywhere
     trailing: bytes  # at the end, in any mixture
     pad: bytes
 
-    def __call__(self, value: bytes) -> bytes:
+    def trimmed(self, value: bytes) -> bytes:
         """The value as it is written."""
         value = value.translate(None, self.removed).rstrip(self.trailing)
         return value + self.pad if len(value) & 1 else value
 
 
-TEXT = Trimming(removed=b"", trailing=b" \0", pad=b" ")
-UID = Trimming(removed=b" \t\n\v\f\r", trailing=b"\0", pad=b"\0")
-TRIMMINGS = {Value.TEXT: TEXT, Value.UID: UID}
+TEXTS = Trimming(removed=b"", trailing=b" \0", pad=b" ")
+UIDS = Trimming(removed=b" \t\n\v\f\r", trailing=b"\0", pad=b"\0")
+TRIMMINGS = {TEXT: TEXTS, UID: UIDS}
 
 
 def swapped(value: bytes | memoryview, unit: int) -> memoryview:
@@ -68,11 +77,14 @@ class Discarded:
         """Nothing is left to do."""
 
 
+DISCARDED = Discarded()
+
+
 class Swapped:
     """A value written in the other byte order, cut anywhere."""
 
-    def __init__(self, assembly: Assembly, unit: int) -> None:
-        self._assembly = assembly
+    def __init__(self, cursor: "Cursor", unit: int) -> None:
+        self._cursor = cursor
         self._unit = unit
         self._rest = b""
 
@@ -81,12 +93,42 @@ class Swapped:
         if self._rest:
             piece = self._rest + bytes(piece)
         whole = len(piece) - len(piece) % self._unit
-        self._assembly.write(swapped(piece[:whole], self._unit))
+        self._cursor.write(swapped(piece[:whole], self._unit))
         self._rest = bytes(piece[whole:])
 
     def finish(self) -> None:
         """Write what is left of the last unit as it is."""
-        self._assembly.write(self._rest)
+        self._cursor.write(self._rest)
+
+
+class Tried:
+    """A value that is written as it came, while it is tried whether it can be read."""
+
+    def __init__(
+        self,
+        trial: "Walk",
+        write: Callable[[bytes | memoryview], None],
+        on_success: Callable[[], None],
+    ) -> None:
+        self._trial: Walk | None = trial
+        self._write = write
+        self._on_success = on_success
+
+    def feed(self, piece: bytes | memoryview) -> None:
+        """Write and try the next bytes."""
+        self._write(piece)
+        if self._trial is not None:
+            try:
+                self._trial.feed(memoryview(piece))
+            except StorescpError:
+                self._trial = None
+
+    def finish(self) -> None:
+        """The value is complete."""
+        if self._trial is not None:
+            with suppress(StorescpError):
+                self._trial.finish(lambda _: 0)
+                self._on_success()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +136,7 @@ class Cut:
     """A value that was written with more blanks at its end than it keeps in the second pass."""
 
     length: int
-    vr: VR
+    vr: int
     pad: bytes
 
 
@@ -112,18 +154,21 @@ class Trimmed:
 
     def __init__(
         self,
-        assembly: Assembly,
-        layout: Layout,
+        cursor: "Cursor",
+        headers: "HeaderWriter",
+        plan: "Plan",
         tag: int,
-        vrs: tuple[VR, VR],
+        vrs: tuple[int, int],
         length: int,
         trimming: Trimming,
         cuts: dict[int, Cut],
         on_removed: Callable[[], None],
     ) -> None:
-        """Prepare for a value of `length` bytes; `vrs`: as it should be, and where it is too long."""
-        self._assembly = assembly
-        self._layout = layout
+        """Prepare for a value of `length` bytes; `vrs`: as it should be, and where it is too long for that."""
+        self._cursor = cursor
+        self._headers = headers
+        self._implicit = plan.implicit
+        self._order: Literal["little", "big"] = "little" if plan.little_endian else "big"
         self._tag = tag
         self._vrs = vrs
         self._trimming = trimming
@@ -136,7 +181,7 @@ class Trimmed:
         self._vr = vrs[0]
         self._length = 0  # in the length field
         self._start = 0  # of the written value
-        if layout.implicit_vr or vrs[0].long or length <= LARGEST_SHORT_LENGTH:
+        if self._implicit or FLAGS[vrs[0]] & LONG or length <= LARGEST_SHORT_LENGTH:
             self._decide(vrs[0], length + (length & 1))
 
     def feed(self, piece: bytes | memoryview) -> None:
@@ -161,23 +206,23 @@ class Trimmed:
             self._on_removed()
         if self._held is not None:
             self._decide(self._vrs[0], len(self._held) + (len(self._held) & 1))
-        length = self._assembly.position - self._start
+        length = self._cursor.written() - self._start
         if self._written_run:
             kept = length - self._written_run
             pad = self._trimming.pad if kept & 1 else b""
-            vr = self._vrs[kept > LARGEST_SHORT_LENGTH and not self._vrs[0].long]
-            self._cuts[self._start] = Cut(kept, vr, pad)
+            vr = self._vrs[kept > LARGEST_SHORT_LENGTH and not FLAGS[self._vrs[0]] & LONG]
+            if not self._cursor.muted:
+                self._cuts[self._start] = Cut(kept, vr, pad)
         elif length & 1:
-            self._assembly.write(self._trimming.pad)
+            self._cursor.write(self._trimming.pad)
             length += 1
         if length != self._length:
-            short = not (self._layout.implicit_vr or self._vr.long)
-            field = self._layout.short_length if short else self._layout.length
-            self._assembly.patch(self._start - field.size, field.pack(length))
+            size = 4 if self._implicit or FLAGS[self._vr] & LONG else 2
+            self._cursor.patch(self._start - size, length.to_bytes(size, self._order))
 
     def _write(self, piece: bytes) -> None:
         if self._held is None:
-            self._assembly.write(piece)
+            self._cursor.write(piece)
             return
         self._held += piece
         if len(self._held) > LARGEST_SHORT_LENGTH:
@@ -187,12 +232,12 @@ class Trimmed:
         run, self._run = bytes(self._run), bytearray()
         self._write(run)
 
-    def _decide(self, vr: VR, length: int) -> None:
+    def _decide(self, vr: int, length: int) -> None:
         """Write the header, and what was held back for its sake."""
         self._vr = vr
         self._length = length
-        self._assembly.write(self._layout.header(self._tag, vr, length))
-        self._start = self._assembly.position
+        self._headers.element(self._tag, vr, length)
+        self._start = self._cursor.written()
         held, self._held = self._held, None
         if held:
-            self._assembly.write(held)
+            self._cursor.write(bytes(held))

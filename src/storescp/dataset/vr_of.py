@@ -1,79 +1,85 @@
 """Which VR an element has that does not say so, or says what is none: PS3.5 6.2.2, 7.1.3 and A.1.
 
-The decisions are the reference's, made while it reads: what precedes an element in its item counts.
+Decisions are made while the data set is read: what precedes an element in its item, or in the levels around, counts.
 """
 
 from storescp.dataset.dictionary import Dictionary
-from storescp.dataset.element import (
-    NON_STANDARD_VRS,
-    OB,
-    OW,
-    PIXEL_DATA,
-    SQ,
-    SS,
-    UL,
-    UN,
-    UNDEFINED_LENGTH,
-    US,
-    VR,
-    VRS,
-)
+from storescp.dataset.element import FLAGS, LONG, OB, OW, PIXEL_DATA, SS, UL, UN, US, vr_code
 from storescp.dataset.level import Level
-from storescp.dataset.plan import SIGNED_LIKE_PIXELS, WAVEFORM_TAGS
 from storescp.errors import InvalidDataSet
 
+_CURVE_DATA = 0x50003000
+_WAVEFORM_TAGS = frozenset({0x54001010, 0x5400100A, 0x54000110, 0x54000112})
 
-def implicit_vr(dictionary: Dictionary, level: Level, tag: int) -> VR:
-    """The VR of an element of implicit VR, as the reference decides while it reads."""
+# VR fields that are no VR of the standard, and are read as one of it by the reference; whether the length field has
+# 4 bytes behind 2 reserved ones follows from that VR. `ox` depends on the tag.
+_INTERNAL_VRS = {
+    vr_code("px"): OW,
+    vr_code("lt"): OW,
+    vr_code("ox"): OB,
+    vr_code("xs"): US,
+    vr_code("up"): UL,
+}
+_NA, _OX, _PI, _ox = map(vr_code, ("na", "OX", "pi", "ox"))
+
+
+def implicit_vr(dictionary: Dictionary, level: Level, tag: int) -> int:
+    """The VR of an element of implicit VR."""
     name = _look_up(dictionary, level, tag)
     if name is None:
         return UN
-    vr = VRS.get(name)
-    if vr is not None:
-        return vr
+    code = vr_code(name)
+    if FLAGS[code]:
+        return code
     if name == "xs":
-        signed = tag in SIGNED_LIKE_PIXELS and level.pixel_representation == 1
-        return SS if signed else US
-    if name == "ox" and tag in WAVEFORM_TAGS:
+        return SS if level.representation == 1 else US
+    if name == "ox" and tag in _WAVEFORM_TAGS:
         return OW if level.waveform_bits not in (0, 8) else OB
     if name in ("ox", "px"):
         return OW if _is_pixel_or_overlay_data(tag) else OB
     return {"lt": OW, "up": UL, "pi": OB}.get(name, UN)
 
 
-def known_vr(dictionary: Dictionary, level: Level, tag: int) -> VR | None:
-    """What the dictionary makes of an element that came as UN."""
+def depends_on_others(tag: int, name: str | None) -> bool:
+    """Whether the VR of an element of implicit VR can be another one in another item."""
+    return name == "xs" or (name == "ox" and tag in _WAVEFORM_TAGS)
+
+
+def known_vr(dictionary: Dictionary, level: Level, tag: int) -> int:
+    """The VR that the dictionary knows of an element that came as UN; UN if it knows none."""
     name = _look_up(dictionary, level, tag)
-    if name is None or name == "UN":
-        return None
-    ambiguous = {"xs": US, "lt": OW, "px": OW, "ox": OW, "up": UL}
-    return VRS.get(name) or ambiguous.get(name)
+    if name == "ox":
+        return OB if _has_bytes(level, tag) else OW
+    if name in ("px", "lt"):
+        return OW
+    return UN if name is None else implicit_vr(dictionary, level, tag)
 
 
-def non_standard_vr(tag: int, code: bytes) -> tuple[VR, bool]:
-    """How a VR field is read that the standard does not know: as which VR, with long header?
+def _has_bytes(level: Level, tag: int) -> bool:
+    """Whether values of a waveform or curve that came as UN are no 16-bit words, PS3.5 8.3 and A.2."""
+    if tag in _WAVEFORM_TAGS:
+        return level.waveform_bits == 8
+    representation = level.curve_representation - (tag & 0xFFFF0000)
+    return tag & 0xFF01FFFF == _CURVE_DATA and representation in (2, 3, 4)
+
+
+def non_standard_vr(tag: int, code: int) -> tuple[int, bool]:
+    """The VR as which a VR field is read that the standard does not know, and whether its header is long.
 
     Raises:
         InvalidDataSet: not even the reference reads on.
     """
-    if code == b"na":
+    if code == _NA:
         raise InvalidDataSet("Invalid tag")
-    if code == b"pi" or not all(0x20 <= byte <= 0x7F for byte in code):
+    first, second = code >> 8, code & 0xFF
+    if code == _PI or not (0x20 <= first <= 0x7F and 0x20 <= second <= 0x7F):
         raise InvalidDataSet("Item Delimitation Item missing")
-    if code == b"ox" and _is_pixel_or_overlay_data(tag):
+    if (code == _ox and _is_pixel_or_overlay_data(tag)) or (code == _OX and tag == PIXEL_DATA):
         return OW, True
-    if code == b"OX" and tag == PIXEL_DATA:
-        return OW, True
-    if code in NON_STANDARD_VRS:
-        return NON_STANDARD_VRS[code]
-    return UN, code.isalpha() and code.isupper()
-
-
-def settled_vr(tag: int, length: int) -> VR:
-    """What must be known of an element that a first pass wrote in implicit VR."""
-    if length == UNDEFINED_LENGTH:
-        return OB if tag == PIXEL_DATA else SQ
-    return OW if tag & 0xFFFF else UL
+    vr = _INTERNAL_VRS.get(code)
+    if vr is not None:
+        return vr, bool(FLAGS[vr] & LONG)
+    return UN, 0x41 <= first <= 0x5A and 0x41 <= second <= 0x5A
 
 
 def _look_up(dictionary: Dictionary, level: Level, tag: int) -> str | None:

@@ -1,112 +1,198 @@
+# cython: language_level=3, boundscheck=True, wraparound=False, overflowcheck=True, annotation_typing=False
 """The walk over one data set: bytes in as they arrive, the encoded data set out. PS3.5 section 7.
 
 Theory of operation
 -------------------
 
-**Spans.** What need not change is not touched, and leaves as slices of the fragment (`spans`). Elements
-that certainly need no change, and what is known from before, are moved over (`fast_path`); every doubt is
-left to `_element`, which knows all rules.
+**Any split.** A header, or a small value that a rule has to see as a whole, that is not complete in the fragment is
+carried over, and looked at again as a fragment of its own. Longer values are counted down and pass in pieces.
 
-**Lengths.** A header goes out with the length that is known by then. Where that turns out wrong,
-at the end of an item, a sequence or a group, it is patched; an undefined length FFFFFFFF that is to
-become explicit stays in place until then.
+**Elements.** `_element` takes one element by all rules: what its header says, whether that fits around it, its group,
+its order, its value. What is written as it came costs no more than that look: it stays part of the cursor's run.
+Tags with a rule of their own are few; `Level.watch` is the next of them, so that all others take one comparison.
 
-**Any split.** A header, or a small value that a rule has to see as a whole, that is not complete
-in the fragment is carried over, and looked at again as a fragment of its own. Longer values are
-counted down and pass in pieces, through a sink where their bytes change.
-
-**Depth.** Levels (the data set, sequences, items, pixel data fragments) are kept on a list;
-nothing recurses.
-
-**Damage.** Where the reference loses bytes without telling, the walk goes on as the reference does
-(there may be worse to come, which aborts the association), and refuses the data set at its end.
+**Damage.** Where the reference loses bytes without telling, the walk goes on as the reference does (there may be
+worse to come, which ends the data set), and refuses the data set at its end.
 
 Clauses quoted as "PS3.5 …" are the standard's; where the standard leaves a choice, DCMTK's is taken.
 """
 
+import logging
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from storescp.dataset.cursor import Cursor
+from storescp.dataset.dictionary import Dictionary
 from storescp.dataset.element import (
+    BINARY,
     DATA_SET_TRAILING_PADDING,
     DELIMITERS,
-    IMPLICIT_LITTLE_ENDIAN,
+    EXTENDED_OFFSET_TABLE,
+    FLAGS,
     INVALID_GROUPS,
     ITEM,
     ITEM_DELIMITER,
-    LARGEST_LENGTH,
+    KIND,
     LARGEST_SHORT_LENGTH,
     LO,
+    LONG,
     OB,
     OW,
     PATIENT_NAME,
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
+    SEQUENCE,
     SEQUENCE_DELIMITER,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
     SPECIFIC_CHARACTER_SET,
     SQ,
+    SS,
     STUDY_INSTANCE_UID,
+    TEXT,
+    UID,
     UL,
     UN,
     UNDEFINED_LENGTH,
+    UNIT,
+    UNIT_SHIFT,
     US,
     VOI_LUT_SEQUENCE,
-    VR,
-    VRS_BY_CODE,
     WAVEFORM_BITS_ALLOCATED,
-    Value,
+    WORDS,
     tag_name,
+    vr_code,
+    vr_name,
 )
 from storescp.dataset.encoding import Attributes, Output
-from storescp.dataset.familiar import NO_GROUP, Familiar, Notes, Rehearsed
-from storescp.dataset.fast_path import LONGEST_NOTED, FastPath, LookUp
-from storescp.dataset.level import ELEMENTS, FRAGMENTS, ITEMS, NEVER, Level
-from storescp.dataset.plan import NOTED_AT_TOP, NOTED_INSIDE, Plan
+from storescp.dataset.group_lengths import GroupLengths
+from storescp.dataset.header import HeaderWriter
+from storescp.dataset.level import Level
+from storescp.dataset.limits import (
+    ELEMENTS,
+    FRAGMENTS,
+    LONGEST_CHECKED_SEQUENCE,
+    LONGEST_SEEN_WHOLE,
+    MOST_NESTED_SEQUENCES,
+    NEVER,
+    NO_GROUP,
+)
+from storescp.dataset.nesting import Nesting, Rewritten
+from storescp.dataset.offset_tables import EXTENDED
+from storescp.dataset.plan import Plan
 from storescp.dataset.remarks import Remarks
-from storescp.dataset.shapes import LONGEST_ITEM, Shapes
-from storescp.dataset.spans import DISCARDED
-from storescp.dataset.values import TRIMMINGS, UID, Cut, Swapped, Trimmed
-from storescp.dataset.vr_of import implicit_vr, known_vr, non_standard_vr, settled_vr
+from storescp.dataset.rewriting import Rewriting
+from storescp.dataset.signed_values import SignedValues
+from storescp.dataset.trailing import Trailing
+from storescp.dataset.values import TRIMMINGS, Cut, LookUp, Tried
+from storescp.dataset.vr_of import depends_on_others, implicit_vr, known_vr, non_standard_vr
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
 from storescp.printable import printable
 
-MOST_NESTED_SEQUENCES = 64
-LONGEST_SEEN_WHOLE = LONGEST_NOTED  # bytes of a value that a rule wants to see as a whole
-LONGEST_CHECKED_SEQUENCE = 0x100000  # bytes of a UN that are parsed before they become a sequence
-_MOST_KINDS_OF_ITEMS = 256  # sequences of a data set whose items' shapes are known
+_logger = logging.getLogger("dcmtk.dcmdata")
+
+NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
+"""Tags of what storing asks for (`Attributes`) and looks for in sequences, too; they count only as UIDs."""
+NOTED_AT_TOP = NOTED_INSIDE | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
+"""Tags of all that storing asks for."""
+_CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
+_CURVE_REPRESENTATION = 0x50000103
+"""Data Value Representation, in the first of the groups that repeat."""
+_OX = vr_code("OX")
+_WITH_UNITS = {vr_code("lt"): OW, vr_code("xs"): US, vr_code("up"): UL}
+"""VRs of dictionaries that the reference knows the units of, where they come as VR fields."""
+_FIRST_VALID = 0x00080000
+"""Most groups below this tag are invalid, and none of them is usual."""
+_LAST_INVALID = 0xFFFF0000
+_SPECIAL = sorted(
+    {EXTENDED_OFFSET_TABLE, VOI_LUT_SEQUENCE, PIXEL_DATA, DATA_SET_TRAILING_PADDING, _LAST_INVALID}
+    | DELIMITERS
+    | NOTED_AT_TOP
+    | _CONTEXT
+)
+"""Tags that have rules of their own; so have all below `_FIRST_VALID`, and all from the last of these on."""
 
 
-class Walk(FastPath):
+class Walk:
     """One data set on its way from one encoding to another."""
-
-    disordered = False
-    _damage = ""
-    _unwritable = ""
-    _depth = 0
-    _converted_end = 0  # of the last UN that became a sequence without being checked
-    _opened_offset = -1  # where the content of the last sequence began
 
     def __init__(
         self,
         plan: Plan,
-        output: Output,
+        output: Output | None,
         look_up: LookUp,
         remarks: Remarks,
-        familiar: Familiar | None = None,
+        converted: frozenset[int] = frozenset(),
     ) -> None:
-        """Prepare for the first fragment; `familiar`: what is known of data sets like this one."""
-        super().__init__(plan, output, look_up, familiar)
-        self.cuts: dict[int, Cut] = {}
+        """Prepare for the first fragment.
+
+        Args:
+            plan: how it is read and written.
+            output: where it is written; None: it is only tried.
+            look_up: gets the dictionary, if that is needed.
+            remarks: take warnings.
+            converted: offsets of UN elements that are known to be sequences.
+        """
+        self._plan = plan
+        self._look_up = look_up
         self._remarks = remarks
-        self._noted_inside: Notes = {}
-        self._shapes: dict[tuple[int, int], Shapes] = {}  # by tag of the sequence and depth
-        self._learns = plan.knows_shapes
-        self._level = Level(ELEMENTS, NEVER, 0, 0, implicit=plan.read.implicit_vr)
-        self._levels = [self._level]
-        self._begin_elements(self._level, plan.specials_at_top, NEVER)
-        if familiar is not None and not self._follows_creators():
-            self._begin_with(familiar, self._level)
+        self._is_trial = output is None
+        self._cursor = Cursor(output)
+        headers = HeaderWriter(plan, self._cursor)
+        self._rewriting = Rewriting(plan, self._cursor, headers, remarks, look_up)
+        self._groups = GroupLengths(plan, self._cursor, headers, self._rewriting, remarks)
+        self._signed_values = SignedValues(self._cursor, remarks)
+        self._nesting = Nesting(
+            plan,
+            self._cursor,
+            headers,
+            self._groups,
+            self._rewriting,
+            self._signed_values,
+            remarks,
+        )
+        self._dictionary: Dictionary | None = None
+        self._vrs: dict[int, int] = {}  # the dictionary's, once it was looked up
+        self._noted: dict[int, bytes | None] = {}  # at the top level
+        self._noted_inside: dict[int, bytes | None] = {}
+        self._follows_creators = False
+        self._carry = bytearray()
+        self._needed = 0  # bytes that the carry must have
+        self._header_size = 0  # in the carry, 0 if it is not known
+        self._trailing = Trailing()
+        self._again = b""  # bytes of the data set to be walked once more
+        self._is_unknown_sequence_noted = False
+        self.sequences_found: list[int] = []
+        """Places of UN elements that are sequences, and too long to have been converted."""
+        self._converted = converted
+        self._notes_all = plan.converts_un  # whether any tag may be one that others depend on
+        if plan.reads_implicit or plan.converts_un or converted:
+            self._look_up_creators()
+
+    def redirect(self, output: Output) -> None:
+        """Write to another output; nothing was written to the one before."""
+        self._cursor.redirect(output)
+
+    @property
+    def received(self) -> int:
+        """Bytes of the data set so far."""
+        return self._cursor.offset + len(self._carry)
+
+    @property
+    def written_length(self) -> int:
+        """Bytes of the written data set, at its end."""
+        return self._cursor.place(self._cursor.start)
+
+    @property
+    def rewritten(self) -> list[Rewritten]:
+        """Levels that have to be written once more."""
+        return self._nesting.rewritten
+
+    @property
+    def cuts(self) -> dict[int, Cut]:
+        """Values that were written with too many blanks at their end, by place."""
+        return self._rewriting.cuts
 
     def feed(self, fragment: memoryview) -> None:
         """Take the next bytes of the data set.
@@ -115,32 +201,24 @@ class Walk(FastPath):
             InvalidDataSet: it cannot be parsed.
             CannotUnderstand: it ends before its time.
         """
-        if self._head is not None:
-            self._record(self._head, fragment)
-        length = len(fragment)
-        if length < self._left and self._sink is None:
+        if len(fragment) < self._rewriting.left and self._rewriting.sink is None:
             # The usual fragment: the midst of a long value.
-            self._assembly.write(fragment)
-            self._left -= length
-            self._offset += length
+            self._pass_on([fragment], len(fragment))
             return
-        try:
-            self._feed(fragment)
-        except InvalidDataSet as error:
-            if self._offset < self._converted_end:
-                raise CannotUnderstand("a UN element known as a sequence is none") from error
-            raise
+        self._feed(fragment)
 
     def feed_all(self, fragments: Sequence[memoryview]) -> None:
         """Take the next fragments, as `feed` takes each of them."""
         length = sum(map(len, fragments))
-        if length < self._left and self._sink is None and self._head is None:
-            self._assembly.pass_on(fragments, length)
-            self._left -= length
-            self._offset += length
+        if length < self._rewriting.left and self._rewriting.sink is None:
+            self._pass_on(fragments, length)
             return
         for fragment in fragments:
             self.feed(fragment)
+
+    def _pass_on(self, fragments: Sequence[memoryview], length: int) -> None:
+        self._cursor.pass_all(fragments, length)
+        self._rewriting.pass_on(length)
 
     def _feed(self, fragment: memoryview) -> None:
         while self._carry:
@@ -150,9 +228,495 @@ class Walk(FastPath):
             if len(self._carry) < self._needed:
                 return
             carried, self._carry = self._carry, bytearray()
-            self._hopes = False
             self._walk(memoryview(carried))
         self._walk(fragment)
+
+    def _walk(self, fragment: memoryview) -> None:
+        """Walk one fragment to its end."""
+        cursor, nesting = self._cursor, self._nesting
+        cursor.take(fragment)
+        end = cursor.end
+        position = self._rewriting.take_value(0) if self._rewriting.left else 0
+        while position < end:
+            level = nesting.level
+            if self._trailing.has_begun:
+                position = self._take_trailing(position)
+            elif level.end <= cursor.offset + position:
+                nesting.close(position, 0)
+            elif level.content == ELEMENTS:
+                position = self._element(level, position)
+            else:
+                position = self._item(level, position)
+        cursor.leave(len(self._carry))
+        if self._again:
+            again, self._again = self._again, b""
+            cursor.offset -= len(again)
+            self._walk(memoryview(again))
+
+    def _wait(self, position: int, needed: int, header_size: int) -> int:
+        """Look again from here when `needed` bytes are there. Returns the fragment's end."""
+        cursor = self._cursor
+        cursor.flush(position)
+        self._carry = bytearray(cursor.fragment[position:])
+        self._needed = needed
+        self._header_size = header_size
+        cursor.start = cursor.end
+        return cursor.end
+
+    # ------------------------------------------------------------------ elements
+
+    def _element(self, level: Level, position: int) -> int:
+        """Take one element, whatever it is. Returns where it ends, or the fragment."""
+        cursor, plan = self._cursor, self._plan
+        data = cursor.data
+        available = cursor.end - position
+        if available < 8:
+            return self._wait(position, 8, 0)
+        little_endian = level.little_endian
+        if little_endian:
+            group = data[position] | data[position + 1] << 8
+            number = data[position + 2] | data[position + 3] << 8
+        else:
+            group = data[position] << 8 | data[position + 1]
+            number = data[position + 2] << 8 | data[position + 3]
+        tag = group << 16 | number
+        is_special = tag >= level.watch or tag <= level.last
+        if is_special:
+            if tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER):
+                return self._delimiter(level, position, tag)
+            if not tag and level.last >= _FIRST_VALID and self._is_trailing_zero(position):
+                return self._take_trailing(position)
+
+        # The header.
+        size = 8
+        code = 0
+        clean = level.same_layout
+        if level.implicit:
+            length = cursor.u32(position + 4, True)
+            vr = self._vrs.get(tag, 0) or self._implicit_vr(level, tag)
+            flags = FLAGS[vr]
+        else:
+            vr = code = data[position + 4] << 8 | data[position + 5]
+            flags = FLAGS[vr]
+            is_long = flags & LONG
+            if not flags:
+                vr, is_long = non_standard_vr(tag, code)
+                flags = FLAGS[vr]
+                clean = False
+            if is_long:
+                if available < 12:
+                    return self._wait(position, 12, 0)
+                length = cursor.u32(position + 8, little_endian)
+                size = 12
+                if data[position + 6] | data[position + 7]:
+                    clean = False
+            else:
+                length = cursor.u16(position + 6, little_endian)
+        self._check_bounds(level, tag, position, size, length)
+
+        # What is converted counts as little endian, and as implicit VR inside.
+        implicit = level.implicit
+        if code == UN and self._notes_all and length != UNDEFINED_LENGTH:
+            vr = self._converted_vr(level, tag, position, size, length)
+            if not vr:
+                return self._wait(position, size + length, size)
+            if vr != UN:
+                flags = FLAGS[vr]
+                implicit = little_endian = True
+                clean = False
+
+        # The value, as far as a rule has to see it.
+        kind = flags & KIND
+        seen = 0
+        if length == UNDEFINED_LENGTH:
+            if vr not in (SQ, UN, OB, OW):
+                seen = 1  # the end of the data set forgives, anything else does not
+        elif kind in (TEXT, UID):
+            if length <= LONGEST_SEEN_WHOLE:
+                seen = length
+            elif is_special and tag in NOTED_AT_TOP:
+                seen = LONGEST_SEEN_WHOLE
+        elif not number:
+            seen = min(length, 4)
+        elif (is_special or self._notes_all) and kind != SEQUENCE and self._is_noted(tag):
+            seen = min(length, LONGEST_SEEN_WHOLE)
+        if available < size + seen:
+            return self._wait(position, size + seen, size)
+
+        if code and not FLAGS[code]:
+            self._warn_of_vr(tag, code, size)
+        if length & 7 and length != UNDEFINED_LENGTH:
+            self._warn_of_length(tag, code, length)
+        if is_special and group in INVALID_GROUPS:
+            self._remarks.warn("DcmItem: Invalid Element %s found in data set", tag_name(tag))
+
+        # Groups and their lengths.
+        if level.group != group:
+            if level.group != NO_GROUP:
+                self._groups.settle(level, position)
+            if plan.creates_group_lengths and number and tag != DATA_SET_TRAILING_PADDING:
+                self._groups.create(level, position, group)
+        if not number and not plan.keeps_group_lengths:
+            if kind == SEQUENCE or length == UNDEFINED_LENGTH:
+                return self._leave_out(level, position, size, tag, vr, length)
+            return self._groups.take(level, position, size, tag, vr, length, clean)
+        if tag == DATA_SET_TRAILING_PADDING and plan.drops_padding:
+            if kind == SEQUENCE or length == UNDEFINED_LENGTH:
+                return self._leave_out(level, position, size, tag, vr, length)
+            return self._rewriting.discard(position, size, length)
+
+        # The order.
+        if tag > level.last:
+            level.last = tag
+            if is_special:
+                level.watch = self._next_special(tag)
+        else:
+            level.disordered = True
+
+        if is_special or self._notes_all:
+            self._note(level, position + size, tag, vr, seen, little_endian)
+        if length == UNDEFINED_LENGTH:
+            if code == SQ and group & 1:
+                self._note_unknown_sequence(tag)
+            return self._undefined_length(level, position, size, tag, vr, clean)
+        if kind == SEQUENCE:
+            if code and group & 1:
+                self._note_unknown_sequence(tag)
+            return self._nesting.open_sequence(
+                position, size, tag, length, implicit, little_endian, clean
+            )
+        if is_special:
+            self._check_special(tag, vr)
+            if tag == EXTENDED_OFFSET_TABLE and plan.can_encapsulate and kind in (BINARY, WORDS):
+                return self._offset_table(level, position, size, tag, vr, length, clean)
+        if vr in (US, SS) and implicit and level.own_representation < 0 and not plan.implicit:
+            self._note_provisional(level, position, tag, vr, length)
+        if kind in (TEXT, UID):
+            return self._rewriting.text(position, size, tag, vr, length, clean)
+        if code == UN and length > LONGEST_CHECKED_SEQUENCE and not self._cursor.muted:
+            tried = self._try(level, position, tag, length)
+            if tried is not None:
+                return self._rewriting.through(position, size, tag, vr, length, clean, tried)
+        return self._rewriting.binary(position, size, tag, vr, length, clean, little_endian)
+
+    def _check_bounds(self, level: Level, tag: int, position: int, size: int, length: int) -> None:
+        """Check an element against the end of its item, which counts even if it is wrong."""
+        offset = self._cursor.offset + position
+        if offset + size > level.end:
+            self._nesting.note_damage(
+                f"the header of {tag_name(tag)} goes beyond the end of its item"
+            )
+        elif length != UNDEFINED_LENGTH and offset + size + length > level.end:
+            raise InvalidDataSet(
+                "Length of element larger than explicit length of surrounding item"
+            )
+        if offset >= level.stop:
+            self._nesting.note_damage(
+                f"an item goes beyond its sequence and takes in {tag_name(tag)}"
+            )
+            level.stop = level.end
+
+    def _check_special(self, tag: int, vr: int) -> None:
+        """Refuse what no data set of this transfer syntax has."""
+        if tag == PIXEL_DATA and self._plan.encapsulated and not self._nesting.depth:
+            raise InvalidDataSet(
+                "Pixel data in top level dataset in compressed Transfer Syntax uses explicit length"
+            )
+        if tag == VOI_LUT_SEQUENCE and vr in (OB, OW):
+            raise InvalidDataSet(
+                "Illegal VOI LUT Sequence element with OB or OW Value Representation and explicit"
+                " length encountered"
+            )
+
+    def _next_special(self, tag: int) -> int:
+        """The next tag behind this one that has a rule of its own."""
+        if tag < _FIRST_VALID:
+            return tag
+        index = bisect_right(_SPECIAL, tag)
+        return _SPECIAL[index] if index < len(_SPECIAL) else _LAST_INVALID
+
+    def _undefined_length(
+        self, level: Level, position: int, size: int, tag: int, vr: int, clean: bool
+    ) -> int:
+        """Take an element of undefined length. Returns where its header ends."""
+        if vr == SQ:
+            return self._nesting.open_sequence(
+                position, size, tag, UNDEFINED_LENGTH, level.implicit, level.little_endian, clean
+            )
+        if vr == UN:
+            self._remarks.warn(
+                "DcmItem: Found element %s with VR=UN and undefined length, reading a sequence"
+                " with transfer syntax LittleEndianImplicit (CP-246)",
+                tag_name(tag),
+            )
+            self._note_unknown_sequence(tag)
+            return self._nesting.open_sequence(
+                position, size, tag, UNDEFINED_LENGTH, True, True, clean and level.implicit
+            )
+        if vr in (OB, OW):
+            if tag == PIXEL_DATA:
+                return self._nesting.open_pixel_data(position, size, vr, clean)
+            raise InvalidDataSet(
+                "Illegal element with OB or OW Value Representation and undefined length encountered"
+            )
+        raise InvalidDataSet("Corrupted data")
+
+    def _leave_out(
+        self, level: Level, position: int, size: int, tag: int, vr: int, length: int
+    ) -> int:
+        """Leave out a sequence that stands where a group length or padding does. Returns where its header ends."""
+        plan, cursor, nesting = self._plan, self._cursor, self._nesting
+        if tag != DATA_SET_TRAILING_PADDING and not (
+            plan.removes_group_lengths or plan.creates_group_lengths
+        ):
+            if tag > level.last:
+                level.last = tag
+            else:
+                level.disordered = True
+            self._groups.create(level, position, tag >> 16)
+        cursor.flush(position)
+        was_muted, cursor.muted = cursor.muted, True
+        if length == UNDEFINED_LENGTH:
+            after = self._undefined_length(level, position, size, tag, vr, False)
+        else:
+            after = nesting.open_sequence(
+                position, size, tag, length, level.implicit, level.little_endian, False
+            )
+        nesting.level.mutes = not was_muted
+        return after
+
+    # ------------------------------------------------------------------ items and delimiters
+
+    def _item(self, level: Level, position: int) -> int:
+        """Take an item's header or a delimiter in a sequence. Returns where it ends."""
+        cursor, nesting = self._cursor, self._nesting
+        if cursor.end - position < 8:
+            return self._wait(position, 8, 0)
+        little_endian = level.little_endian
+        tag = cursor.u16(position, little_endian) << 16 | cursor.u16(position + 2, little_endian)
+        length = cursor.u32(position + 4, little_endian)
+        if length & 1 and length != UNDEFINED_LENGTH:
+            self._warn_of_item(level)
+        if cursor.offset + position + 8 > level.end:
+            nesting.note_damage("the header of an item goes beyond the end of its sequence")
+        if tag == SEQUENCE_DELIMITER:
+            nesting.close(position, 8)
+            return position + 8
+        if tag != ITEM:
+            raise InvalidDataSet("Sequence Delimitation Item missing")
+        if level.content == FRAGMENTS:
+            return nesting.pixel_data_fragment(position, length)
+        return nesting.open_item(position, length)
+
+    def _delimiter(self, level: Level, position: int, tag: int) -> int:
+        """Take a delimiter where an element may be. Returns where it ends."""
+        if tag == ITEM:
+            raise InvalidDataSet("Invalid tag")
+        if self._nesting.depth:
+            if tag == SEQUENCE_DELIMITER:
+                raise InvalidDataSet("Item Delimitation Item missing")
+            if self._cursor.u32(position + 4, level.little_endian) & 1:
+                self._remarks.warn("DcmItem: Length of element %s is odd", tag_name(tag))
+            self._nesting.close(position, 8)
+            return position + 8
+        if level.last < 0:
+            raise self._trailing.error(tag)
+        return self._take_trailing(position)
+
+    # ------------------------------------------------------------------ VRs
+
+    def _look_up_creators(self) -> Dictionary:
+        """Get the dictionary, and what follows from it for the whole data set."""
+        self._dictionary = dictionary = self._look_up()
+        self._vrs = dictionary.vr_codes
+        self._follows_creators = dictionary.knows_private_elements
+        self._notes_all = (
+            self._follows_creators or self._plan.converts_un or len(self._converted) > 0
+        )
+        return dictionary
+
+    def _implicit_vr(self, level: Level, tag: int) -> int:
+        """The VR of an element of implicit VR that is not known yet, or depends on others."""
+        dictionary = self._dictionary or self._look_up_creators()
+        vr = implicit_vr(dictionary, level, tag)
+        is_private = tag & 0x10000 and dictionary.knows_private_elements
+        if not is_private and not depends_on_others(tag, dictionary.vr(tag)):
+            dictionary.note_code(tag, vr)
+        return vr
+
+    def _converted_vr(self, level: Level, tag: int, position: int, size: int, length: int) -> int:
+        """The VR that a UN element gets; 0 if all of it must be there before that is decided."""
+        cursor = self._cursor
+        if cursor.offset + position in self._converted:
+            return SQ
+        if not self._plan.converts_un:
+            return UN
+        vr = known_vr(self._dictionary or self._look_up_creators(), level, tag)
+        if vr != SQ or length > LONGEST_CHECKED_SEQUENCE:
+            return vr if vr != SQ else UN
+        value = position + size
+        if cursor.end < value + length:
+            return 0
+        return SQ if self._is_parsable(cursor.fragment[value : value + length]) else UN
+
+    def _trial(self, length: int) -> "Walk | None":
+        """A walk over so many bytes that may be items of implicit VR here; None if they would be nested too deep."""
+        if self._nesting.sequences >= MOST_NESTED_SEQUENCES:
+            return None
+        trial = Walk(self._plan, None, self._look_up, Remarks(muted=True))
+        trial._begin_in_sequence(self._nesting.sequences, length)
+        return trial
+
+    def _is_parsable(self, value: memoryview) -> bool:
+        """Whether the value of a UN element can be read as items of implicit VR."""
+        trial = self._trial(len(value))
+        if trial is None:
+            return False
+        try:
+            trial.feed(value)
+            trial.finish(lambda _: 0)
+        except StorescpError:
+            return False
+        return True
+
+    def _try(self, level: Level, position: int, tag: int, length: int) -> Tried | None:
+        """What tries, while it passes, whether the value of a long UN element is a sequence; None if nobody asks."""
+        if not self._plan.converts_un or self._plan.implicit:
+            return None
+        if known_vr(self._dictionary or self._look_up_creators(), level, tag) != SQ:
+            return None
+        place = self._cursor.place(position)
+        trial = self._trial(length)
+        if trial is None:
+            return None
+        return Tried(trial, self._cursor.write, partial(self.sequences_found.append, place))
+
+    def _begin_in_sequence(self, sequences: int, length: int) -> None:
+        """Begin with the items of a sequence of implicit VR that has so many around it."""
+        self._nesting.sequences = sequences
+        self._nesting.open_sequence(0, 0, 0, length, True, True, True)
+
+    # ------------------------------------------------------------------ notes
+
+    def _is_noted(self, tag: int) -> bool:
+        """Whether a value is asked for, whatever its VR."""
+        return tag in NOTED_AT_TOP or tag in _CONTEXT or tag & 0xFF01FFFF == _CURVE_REPRESENTATION
+
+    def _note(
+        self,
+        level: Level,
+        position: int,
+        tag: int,
+        vr: int,
+        seen: int,
+        little_endian: bool,
+    ) -> None:
+        """Keep what storing or another VR asks for, of the value that begins here."""
+        if tag in NOTED_AT_TOP:
+            self._note_attribute(tag, vr, self._value(position, seen))
+        elif FLAGS[vr] & KIND in (BINARY, WORDS) and seen >= 2 and self._is_noted(tag):
+            number = self._cursor.u16(position, little_endian)
+            if tag == PIXEL_REPRESENTATION:
+                self._signed_values.note_representation(level, number)
+            elif tag == WAVEFORM_BITS_ALLOCATED:
+                level.waveform_bits = number
+            else:
+                level.curve_representation = tag >> 16 << 16 | number
+        elif vr == LO and self._follows_creators and self._is_creator(level, tag):
+            level.creators = level.creators or {}
+            level.creators.setdefault(tag, self._value(position, seen).rstrip(b" \0"))
+
+    def _is_creator(self, level: Level, tag: int) -> bool:
+        """Whether a tag is that of a private creator that VRs depend on."""
+        is_creator = bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
+        return is_creator and (level.implicit or self._plan.converts_un)
+
+    def _value(self, position: int, length: int) -> bytes:
+        return bytes(self._cursor.fragment[position : position + length])
+
+    def _note_attribute(self, tag: int, vr: int, value: bytes) -> None:
+        kind = FLAGS[vr] & KIND
+        right = kind == UID or (kind == TEXT and tag not in NOTED_INSIDE)
+        noted = TRIMMINGS[kind].trimmed(value).rstrip(b" \0") if right else None
+        if not self._nesting.depth:
+            self._noted.setdefault(tag, noted)
+        elif tag in NOTED_INSIDE:
+            self._noted_inside.setdefault(tag, noted)
+
+    def _note_provisional(
+        self, level: Level, position: int, tag: int, vr: int, length: int
+    ) -> None:
+        """Note the VR of an element that Pixel Representation may still change."""
+        dictionary = self._dictionary
+        if dictionary is None or self._cursor.muted or length > LARGEST_SHORT_LENGTH:
+            return
+        if dictionary.vr(tag) == "xs":
+            place = self._cursor.place(position) + 4
+            self._signed_values.note_provisional(level, place, signed=vr == SS)
+
+    def _note_unknown_sequence(self, tag: int) -> None:
+        """Tell, once, of a sequence that no reader will know as one."""
+        plan = self._plan
+        if self._is_unknown_sequence_noted or not (plan.implicit and plan.explicit_lengths):
+            return
+        if not self._cursor.muted:
+            self._is_unknown_sequence_noted = True
+            self._remarks.inform(
+                "Sequence %s is written with a defined length and implicit VR: readers will not know"
+                " it as a sequence (-e or +te keeps it one)",
+                tag_name(tag),
+            )
+
+    def _offset_table(
+        self, level: Level, position: int, size: int, tag: int, vr: int, length: int, clean: bool
+    ) -> int:
+        """Take an Extended Offset Table. Returns where it ends, or the fragment."""
+        if not length or level.offset_tables is not None:
+            return self._rewriting.binary(position, size, tag, vr, length, clean, True)
+        table = self._nesting.offset_table(level, EXTENDED, length)
+        return self._rewriting.through(position, size, tag, vr, length, clean, table)
+
+    def _warn_of_vr(self, tag: int, code: int, size: int) -> None:
+        self._remarks.warn(
+            "DcmItem: Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s,"
+            " assuming %d byte length field",
+            printable(chr(code >> 8) + chr(code & 0xFF)),
+            code >> 8,
+            code & 0xFF,
+            tag_name(tag),
+            4 if size == 12 else 2,
+        )
+        if tag == PIXEL_DATA and code == _OX:
+            self._remarks.warn(
+                "DcmItem: Non-standard VR 'OX' is known to be wrongly used for PixelData %s, setting"
+                " VR to 'OW'",
+                tag_name(tag),
+            )
+
+    def _warn_of_length(self, tag: int, code: int, length: int) -> None:
+        """Warn of a value that cannot consist of whole units, or is odd."""
+        if code:
+            vr = OW if code == _OX and tag == PIXEL_DATA else code
+            flags = FLAGS[vr] or FLAGS[_WITH_UNITS.get(vr, 0)]
+            unit = 1 << (flags >> UNIT_SHIFT & UNIT)
+            if length % unit:
+                self._remarks.warn(
+                    "DcmItem: Length of element %s is not a multiple of %d (VR=%s)",
+                    tag_name(tag),
+                    unit,
+                    vr_name(vr),
+                )
+        if length & 1:
+            self._remarks.warn("DcmItem: Length of element %s is odd", tag_name(tag))
+
+    def _warn_of_item(self, level: Level) -> None:
+        self._remarks.warn(
+            "DcmSequenceOfItems: Length of item in sequence %s %s is odd",
+            self._look_up().keyword(level.tag),
+            tag_name(level.tag),
+        )
+
+    # ------------------------------------------------------------------ the end
 
     def finish(self, preceding: Callable[[Attributes], int]) -> Attributes:
         """End the data set; `preceding` tells the bytes in front of it in its file.
@@ -162,17 +726,17 @@ class Walk(FastPath):
             CannotUnderstand: it is damaged.
             OutOfResources: it cannot be written in this transfer syntax.
         """
-        if self._hopes:
-            self._give_up_hope()
-        self._no_fragment()
+        nesting, cursor = self._nesting, self._cursor
+        cursor.drop()
         self._check_last_element()
-        while len(self._levels) > 1:
-            self._check_last_level(self._level)
-            self._close(0)
-        if self._damage:
-            raise CannotUnderstand(self._damage)
-        if self._unwritable:
-            raise OutOfResources(self._unwritable)
+        while nesting.depth:
+            self._check_last_level(nesting.level)
+            nesting.close(0, 0)
+        if nesting.damage:
+            raise CannotUnderstand(nesting.damage)
+        if nesting.unwritable:
+            raise OutOfResources(nesting.unwritable)
+        self._trailing.tell(self._remarks)
         # What the top level has counts, even if it is not a UID.
         noted = self._noted_inside | self._noted
         attributes = Attributes(
@@ -182,590 +746,61 @@ class Walk(FastPath):
             noted.get(PATIENT_NAME),
             noted.get(SPECIFIC_CHARACTER_SET),
         )
-        self._settle_group(0)
-        if self._plan.file_padding:
-            length = preceding(attributes) + self._assembly.position
-            self._write_padding(length, self._plan.file_padding)
-        self._assembly.flush()
+        nesting.end_data_set(0, preceding(attributes) if self._plan.file_padding else 0)
+        cursor.send()
         self._remarks.close()
-        if self._head is not None and self._familiar is not None and not self.disordered:
-            self._familiar.learn(self._head, self._rehearse)
         return attributes
 
-    # ------------------------------------------------------------------ fragments and spans
+    # ------------------------------------------------------------------ behind the last element
 
-    def _walk(self, fragment: memoryview) -> None:
-        """Walk one fragment to its end."""
-        self._take_fragment(fragment)
-        end = self._end
-        position = self._take_value(0) if self._left else 0
-        while position < end:
-            level = self._level
-            if level.end <= self._offset + position:
-                self._close(position)
-            elif level.content == ELEMENTS:
-                if level.run is not None:
-                    position = level.run(self, position)
-                    if position >= end:
-                        break
-                    if level.end <= self._offset + position:
-                        continue
-                position = self._element(position)
-            else:
-                if level.shapes is not None and level.shapes.known:
-                    position = self._known_items(position, level, level.shapes)
-                    if position >= end:
-                        break
-                    if level.end <= self._offset + position:
-                        continue
-                position = self._item(position)
-        self._leave_fragment()
+    def _is_trailing_zero(self, position: int) -> bool:
+        """Whether the next 8 bytes are zero, behind the last element of the data set perhaps."""
+        if self._nesting.depth or self._trailing.is_over:
+            return False
+        return not (self._cursor.u32(position, True) or self._cursor.u32(position + 4, True))
 
-    # ------------------------------------------------------------------ fast paths
+    def _take_trailing(self, position: int) -> int:
+        """Leave out zero bytes and delimiters at the end of the data set. Returns how far they reach.
 
-    def _rehearse(self, elements: bytes) -> Rehearsed | None:
-        """What would be made of elements in the midst of the top level; None if it depends on others."""
-        output = _Kept()
-        remarks = Remarks(muted=True)
-        trial = Walk(self._plan, output, self._look_up, remarks)
-        try:
-            trial.feed(memoryview(elements))
-        except StorescpError:
-            return None
-        trial._start = trial._end = 0
-        while len(trial._levels) > 1 and trial._level.end == trial._offset:
-            trial._close(0)
-        level = trial._level
-        undone = len(trial._levels) > 1 or trial._carry or trial._left or trial.cuts
-        odd = trial.disordered or trial._damage or trial._unwritable or remarks.count
-        if undone or odd or level.group != NO_GROUP or level.creators or trial._noted_inside:
-            return None
-        trial._assembly.flush()
-        return Rehearsed(bytes(output.data), trial._noted)
-
-    def _give_up_hope(self) -> None:
-        """The data set ends where more of an item was hoped for: what is there is taken step by step."""
-        carried, self._carry = self._carry, bytearray()
-        self._hopes = self._learns = False
-        for level in self._levels:
-            level.shapes = None
-        self._walk(memoryview(carried))
-
-    # ------------------------------------------------------------------ elements
-
-    def _element(self, position: int) -> int:
-        """Take one element, whatever it is. Returns where it ends, or the fragment."""
-        level, plan, fragment = self._level, self._plan, self._fragment
-        available = self._end - position
-        if available < 8:
-            return self._wait(position, 8)
-        code = b""
-        size = 8
-        if level.implicit:
-            group, number, length = IMPLICIT_LITTLE_ENDIAN.tag_length.unpack_from(
-                fragment, position
-            )
-            tag = group << 16 | number
-            if tag in DELIMITERS:
-                return self._delimiter(position, tag)
-            vr = (
-                settled_vr(tag, length)
-                if plan.settled
-                else implicit_vr(self._look_up(), level, tag)
-            )
-        else:
-            group, number, code, length = plan.read.tag_vr_length.unpack_from(fragment, position)
-            tag = group << 16 | number
-            if tag in DELIMITERS:
-                return self._delimiter(position, tag)
-            standard_vr = VRS_BY_CODE.get(code)
-            vr, long = (
-                (standard_vr, standard_vr.long) if standard_vr else non_standard_vr(tag, code)
-            )
-            if long:
-                if available < 12:
-                    return self._wait(position, 12)
-                (length,) = plan.read.length.unpack_from(fragment, position + 8)
-                size = 12
-        self._check_bounds(level, tag, position, size, length)
-
-        # What is converted counts as little endian, and as implicit VR inside.
-        converted = False
-        if plan.convert_un and code == b"UN" and length != UNDEFINED_LENGTH:
-            known = known_vr(self._look_up(), level, tag)
-            if known is SQ and length <= LONGEST_CHECKED_SEQUENCE:
-                if available < size + length:
-                    return self._wait(position, size + length, size)
-                known = self._if_parsable(fragment[position + size : position + size + length])
-            elif known is SQ:
-                self._converted_end = self._offset + position + size + length
-            if known is not None:
-                vr, converted = known, True
-
-        seen = self._bytes_to_see(level, tag, vr, length)
-        if available < size + seen:
-            return self._wait(position, size + seen, size)
-        if code and code not in VRS_BY_CODE:
-            self._warn_of_vr(tag, code, size)
-        if length & 1 and length != UNDEFINED_LENGTH:
-            self._remarks.warn("DcmItem: Length of element %s is odd", tag_name(tag))
-
-        if tag >> 16 in INVALID_GROUPS and not plan.settled:
-            self._remarks.warn("DcmItem: Invalid Element %s found in data set", tag_name(tag))
-
-        if self._head is not None and len(self._levels) == 1:
-            self._head.starts.append(self._offset + position)
-
-        # Groups and their lengths.
-        if group != level.group:
-            self._settle_group(position)
-            if plan.creates_group_lengths and group != DATA_SET_TRAILING_PADDING >> 16:
-                self._create_group_length(position, group)
-        little_endian = converted or level.implicit or plan.read.little_endian
-        if not number and not plan.keeps_group_lengths:
-            if length == UNDEFINED_LENGTH or vr is SQ:
-                self.disordered = True  # a sequence for a group length: the second pass removes it
-            else:
-                after = self._group_length(
-                    position, size, tag, vr, length, little_endian=little_endian
-                )
-                level.watch = self._next_watch(level)
-                return after
-        if tag == DATA_SET_TRAILING_PADDING and plan.drops_padding:
-            if length == UNDEFINED_LENGTH or vr is SQ:
-                self.disordered = True
-            else:
-                return self._discard(position, size, length)
-
-        if tag > level.last:
-            level.last = tag
-        else:
-            self.disordered = True  # the second pass says so
-        level.watch = self._next_watch(level)
-        if seen or tag in NOTED_AT_TOP:
-            value = bytes(fragment[position + size : position + size + seen])
-            self._note(level, tag, vr, value)
-
-        if length == UNDEFINED_LENGTH:
-            return self._undefined_length(position, size, tag, vr)
-        if vr is SQ:
-            return self._open_sequence(
-                position, size, tag, length, implicit=converted or level.implicit
-            )
-        if tag == PIXEL_DATA and plan.encapsulated and len(self._levels) == 1:
-            raise InvalidDataSet(
-                "Pixel data in top level dataset in compressed Transfer Syntax uses explicit length"
-            )
-        if tag == VOI_LUT_SEQUENCE and (vr is OB or vr is OW) and not plan.settled:
-            raise InvalidDataSet(
-                "Illegal VOI LUT Sequence element with OB or OW Value Representation and explicit"
-                " length encountered"
-            )
-        if vr.is_text and not plan.settled:
-            return self._text(position, size, tag, vr, length)
-        return self._binary(position, size, tag, vr, length, little_endian=little_endian)
-
-    def _check_bounds(self, level: Level, tag: int, position: int, size: int, length: int) -> None:
-        """Check an element against the end of its item, which counts even if it is wrong."""
-        offset = self._offset + position
-        if offset + size > level.end:
-            self._note_damage(f"the header of {tag_name(tag)} goes beyond the end of its item")
-        elif length != UNDEFINED_LENGTH and offset + size + length > level.end:
-            raise InvalidDataSet(
-                "Length of element larger than explicit length of surrounding item"
-            )
-        if offset >= level.stop:
-            if offset == level.sequence_end:
-                self._note_damage(f"an item goes beyond its sequence and takes in {tag_name(tag)}")
-            level.stop = level.end
-
-    def _bytes_to_see(self, level: Level, tag: int, vr: VR, length: int) -> int:
-        """How many bytes of a value must be there before anything is decided."""
-        plan = self._plan
-        if length == UNDEFINED_LENGTH:
-            legal = vr is SQ or vr is UN or vr is OB or vr is OW
-            return 0 if legal else 1  # the end of the data set forgives, anything else does not
-        if vr is SQ or plan.settled:
-            return 0
-        if vr.is_text:
-            if length <= LONGEST_SEEN_WHOLE:
-                return length
-            return LONGEST_SEEN_WHOLE if tag in NOTED_AT_TOP else 0
-        if not tag & 0xFFFF:
-            return min(length, 4)
-        noted = tag in NOTED_AT_TOP or (
-            level.implicit and tag in (PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED)
-        )
-        return min(length, LONGEST_SEEN_WHOLE) if noted else 0
-
-    def _text(self, position: int, size: int, tag: int, vr: VR, length: int) -> int:
-        """Write an element with characters. Returns where it ends, or the fragment."""
-        value = position + size
-        after = value + length
-        trimming = TRIMMINGS[vr.value]
-        if length > LONGEST_SEEN_WHOLE:
-            self._flush(position)
-            sink = Trimmed(
-                self._assembly,
-                self._plan.write,
-                tag,
-                (self._written_vr(vr, 0), self._written_vr(vr, UNDEFINED_LENGTH)),
-                length,
-                trimming,
-                self.cuts,
-                lambda: self._warn_of_white_space(tag),
-            )
-            self._start = value
-            return self._begin_value(value, length, sink)
-        received = bytes(self._fragment[value:after])
-        written = trimming(received)
-        if trimming is UID and len(received) != len(received.translate(None, UID.removed)):
-            self._warn_of_white_space(tag)
-        written_vr = self._written_vr(vr, len(written))
-        self._replace(position, size, self._plan.write.header(tag, written_vr, len(written)))
-        if written != received:
-            self._flush(value)
-            self._assembly.write(written)
-            self._start = after
-        return after
-
-    def _binary(
-        self, position: int, size: int, tag: int, vr: VR, length: int, *, little_endian: bool
-    ) -> int:
-        """Write any other element. Returns where it ends, or the fragment."""
-        plan = self._plan
-        odd = length & 1 and vr.value is Value.BINARY and not plan.settled
-        pad = b"\0" if odd else b""
-        written_vr = self._written_vr(vr, length + len(pad))
-        self._replace(position, size, plan.write.header(tag, written_vr, length + len(pad)))
-        # What is written under another VR is written in little endian.
-        to_little_endian = plan.write.little_endian or written_vr is not vr
-        sink = None
-        if vr.unit > 1 and little_endian != to_little_endian:
-            sink = Swapped(self._assembly, vr.unit)
-        return self._begin_value(position + size, length, sink, pad)
-
-    def _written_vr(self, vr: VR, length: int) -> VR:
-        """The VR that is written for a value of this length, PS3.5 6.2.2 note 2."""
-        plan = self._plan
-        if plan.write.implicit_vr:
-            return vr
-        if vr.recent and not plan.new_vr:
-            return OB
-        if length > LARGEST_SHORT_LENGTH and not vr.long:
-            return UN if plan.new_vr else OB
-        return vr
-
-    def _undefined_length(self, position: int, size: int, tag: int, vr: VR) -> int:
-        """Take an element of undefined length. Returns where its header ends."""
-        if vr is SQ:
-            return self._open_sequence(
-                position, size, tag, UNDEFINED_LENGTH, implicit=self._level.implicit
-            )
-        if vr is UN:
-            if not self._level.implicit:
-                self._remarks.warn(
-                    "DcmItem: Found element %s with VR=UN and undefined length, reading a sequence"
-                    " with transfer syntax LittleEndianImplicit (CP-246)",
-                    tag_name(tag),
-                )
-            return self._open_sequence(position, size, tag, UNDEFINED_LENGTH, implicit=True)
-        if vr is OB or vr is OW:
-            if tag == PIXEL_DATA:
-                return self._open_pixel_data(position, size, vr)
-            raise InvalidDataSet(
-                "Illegal element with OB or OW Value Representation and undefined length encountered"
-            )
-        raise InvalidDataSet("Corrupted data")
-
-    # ------------------------------------------------------------------ levels
-
-    def _item(self, position: int) -> int:
-        """Take an item's header or a delimiter in a sequence. Returns where it ends."""
-        if self._end - position < 8:
-            return self._wait(position, 8)
-        level, plan = self._level, self._plan
-        read = IMPLICIT_LITTLE_ENDIAN if level.implicit else plan.read
-        group, number, length = read.tag_length.unpack_from(self._fragment, position)
-        tag = group << 16 | number
-        offset = self._offset + position
-        if offset + 8 > level.end:
-            self._note_damage("the header of an item goes beyond the end of its sequence")
-        if tag == SEQUENCE_DELIMITER:
-            self._close(position, delimiter_size=8)
+        Raises:
+            CannotUnderstand, InvalidDataSet: it is not the end.
+        """
+        cursor, level, trailing = self._cursor, self._nesting.level, self._trailing
+        cursor.flush(position)
+        rest = bytes(cursor.fragment[position:])
+        zeros = len(rest) - len(rest.lstrip(b"\0"))
+        trailing.note_zeros(zeros)
+        position += zeros
+        cursor.start = position
+        if position == cursor.end:
+            return position
+        if cursor.end - position < 8:
+            return self._wait(position, 8, 0)
+        order = level.little_endian
+        tag = cursor.u16(position, order) << 16 | cursor.u16(position + 2, order)
+        if tag in (ITEM_DELIMITER, SEQUENCE_DELIMITER):
+            trailing.note_delimiter(tag)
+            cursor.start = position + 8
             return position + 8
-        if tag != ITEM:
-            raise InvalidDataSet("Sequence Delimitation Item missing")
-        if level.content == FRAGMENTS:
-            return self._pixel_data_fragment(position, length)
-        end = NEVER if length == UNDEFINED_LENGTH else offset + 8 + length
-        written = length if plan.explicit_lengths else UNDEFINED_LENGTH
-        self._replace(position, 8, plan.write.delimiter(ITEM, written))
-        item = Level(
-            ELEMENTS,
-            end,
-            self._output_position(position + 8),
-            written,
-            implicit=level.implicit,
-        )
-        known = self._noted_inside.keys() | self._noted.keys() >= NOTED_INSIDE
-        self._begin_elements(
-            item,
-            plan.specials_known if known else plan.specials,
-            level.end if level.end < end < NEVER else NEVER,
-        )
-        if level.shapes is not None and level.shapes.wants_more():
-            item.begun = offset
-        self._push(item)
-        return position + 8
-
-    def _open_sequence(
-        self, position: int, size: int, tag: int, length: int, *, implicit: bool
-    ) -> int:
-        """Take the header of a sequence. Returns where it ends."""
-        self._depth += 1
-        if self._depth > MOST_NESTED_SEQUENCES:
-            raise InvalidDataSet("Maximum sequence nesting depth exceeded")
-        plan = self._plan
-        written = length if plan.explicit_lengths else UNDEFINED_LENGTH
-        self._replace(position, size, plan.write.header(tag, SQ, written))
-        after = position + size
-        end = NEVER if length == UNDEFINED_LENGTH else self._offset + after + length
-        self._opened_offset = self._offset + after
-        level = Level(ITEMS, end, self._output_position(after), written, implicit=implicit)
-        if self._learns and implicit == plan.read.implicit_vr:
-            level.shapes = self._shapes_of(tag)
-        self._push(level)
-        return after
-
-    def _shapes_of(self, tag: int) -> Shapes | None:
-        """What is known of the items of a sequence at this depth."""
-        shapes = self._shapes.get((tag, self._depth))
-        if shapes is None and len(self._shapes) < _MOST_KINDS_OF_ITEMS:
-            shapes = Shapes(self._plan, self._kind_of, MOST_NESTED_SEQUENCES - self._depth)
-            self._shapes[tag, self._depth] = shapes
-        return shapes
-
-    def _open_pixel_data(self, position: int, size: int, vr: VR) -> int:
-        """Take the header of encapsulated Pixel Data, PS3.5 A.4. Returns where it ends."""
-        plan = self._plan
-        if not plan.can_encapsulate:
-            self._unwritable = "Pixel representation not found"
-        if vr is OW and plan.encapsulated:
-            self._remarks.warn(
-                "DcmItem: Wrong VR for encapsulated PixelData (7fe0,0010), should be 'OB' instead"
-                " of 'OW'"
-            )
-        self._replace(position, size, plan.write.header(PIXEL_DATA, OB, UNDEFINED_LENGTH))
-        after = position + size
-        self._opened_offset = self._offset + after
-        start = self._output_position(after)
-        self._push(Level(FRAGMENTS, NEVER, start, UNDEFINED_LENGTH, implicit=self._level.implicit))
-        return after
-
-    def _pixel_data_fragment(self, position: int, length: int) -> int:
-        """Take one fragment of Pixel Data. Returns where it ends, or the fragment at hand."""
-        if length == UNDEFINED_LENGTH:
-            raise InvalidDataSet("Corrupted data")
-        odd = length & 1
-        self._replace(position, 8, self._plan.write.delimiter(ITEM, length + odd))
-        return self._begin_value(position + 8, length, pad=b"\0" if odd else b"")
-
-    def _delimiter(self, position: int, tag: int) -> int:
-        """Take a delimiter where an element may be. Returns where it ends."""
-        if tag == ITEM:
-            raise InvalidDataSet("Invalid tag")
-        if tag == SEQUENCE_DELIMITER:
-            raise InvalidDataSet("Item Delimitation Item missing")
-        if len(self._levels) == 1:
-            raise CannotUnderstand("an Item Delimitation Item outside of any item")
-        self._close(position, delimiter_size=8)
-        return position + 8
-
-    def _push(self, level: Level) -> None:
-        self._levels.append(level)
-        self._level = level
-
-    def _close(self, position: int, *, delimiter_size: int = 0) -> None:
-        """End the present level here, where a delimiter of the input may lie."""
-        level, plan = self._level, self._plan
-        after = position + delimiter_size
-        if level.content == ELEMENTS:
-            if self._offset + position > level.end:
-                self._note_damage("an element goes beyond the end of its item")
-            self._settle_group(position)
-            length = self._output_position(position) - level.start
-            if plan.item_padding and length:
-                self._flush(position)
-                self._write_padding(length, plan.item_padding)
-            delimiter = ITEM_DELIMITER
-        else:
-            delimiter = SEQUENCE_DELIMITER
-            self._depth -= level.content == ITEMS
-        length = self._output_position(position) - level.start
-        if plan.explicit_lengths and length <= LARGEST_LENGTH and level.content != FRAGMENTS:
-            if delimiter_size:
-                self._flush(position)
-                self._start = after
-            if length != level.length:
-                self._flush(position)
-                self._assembly.patch(level.start - 4, plan.write.length.pack(length))
-        else:
-            if level.length != UNDEFINED_LENGTH:
-                self._flush(position)
-                undefined = plan.write.length.pack(UNDEFINED_LENGTH)
-                self._assembly.patch(level.start - 4, undefined)
-            self._replace(position, delimiter_size, plan.write.delimiter(delimiter))
-        self._levels.pop()
-        self._level = around = self._levels[-1]
-        begun = level.begun - self._offset
-        if around.shapes is not None and 0 <= begun < after <= begun + LONGEST_ITEM:
-            around.shapes.learn(bytes(self._fragment[begun:after]))
-
-    def _write_padding(self, length: int, multiple: int) -> None:
-        """Fill a level of `length` bytes with Data Set Trailing Padding, PS3.10 7.2."""
-        write = self._plan.write
-        missing = -length % multiple
-        if not missing:
-            return
-        size = write.header_size(OB)
-        while missing < size:
-            missing += multiple
-        self._assembly.write(write.header(DATA_SET_TRAILING_PADDING, OB, missing - size))
-        self._assembly.write_zeros(missing - size)
-
-    # ------------------------------------------------------------------ group lengths
-
-    def _group_length(
-        self, position: int, size: int, tag: int, vr: VR, length: int, *, little_endian: bool
-    ) -> int:
-        """Take a group length element, PS3.5 7.2. Returns where it ends, or the fragment."""
-        plan, level = self._plan, self._level
-        if plan.removes_group_lengths or plan.creates_group_lengths:
-            return self._discard(position, size, length)
-        if tag > level.last:
-            level.last = tag
-        else:
-            self.disordered = True  # the second pass says so
-        level.group = tag >> 16
-        value = position + size
-        if vr is UL and length and not length % 4:
-            layout = IMPLICIT_LITTLE_ENDIAN if little_endian else plan.read
-            (level.group_length_value,) = layout.length.unpack_from(self._fragment, value)
-            level.group_length_position = self._output_position(position) + 8
-            level.group_start = level.group_length_position + length
-            return self._binary(position, size, tag, vr, length, little_endian=little_endian)
-        if vr is not UL:
-            self._remarks.warn("DcmItem: Group Length with VR other than UL found, corrected")
-        self._flush(position)
-        self._write_group_length(tag)
-        self._start = value
-        return self._begin_value(value, length, DISCARDED)
-
-    def _create_group_length(self, position: int, group: int) -> None:
-        self._flush(position)
-        self._level.group = group
-        self._write_group_length(group << 16)
-
-    def _write_group_length(self, tag: int) -> None:
-        """Write a group length element whose value is not yet known."""
-        level = self._level
-        self._assembly.write(self._plan.write.header(tag, UL, 4) + bytes(4))
-        level.group_start = self._assembly.position
-        level.group_length_position = level.group_start - 4
-        level.group_length_value = 0
-
-    def _settle_group(self, position: int) -> None:
-        """Give the group that ends here its length."""
-        level = self._level
-        if level.group == NO_GROUP:
-            return
-        length = self._output_position(position) - level.group_start
-        if length != level.group_length_value:
-            self._flush(position)
-            value = self._plan.write.length.pack(min(length, UNDEFINED_LENGTH))
-            self._assembly.patch(level.group_length_position, value)
-        level.group = NO_GROUP
-
-    # ------------------------------------------------------------------ VRs
-
-    def _if_parsable(self, value: memoryview) -> VR | None:
-        """SQ if the value of a UN element can be read as items of implicit VR."""
-        if self._depth >= MOST_NESTED_SEQUENCES:
-            return None
-        trial = Walk(self._plan, _Void(), self._look_up, Remarks(muted=True))
-        trial._depth = self._depth + 1
-        trial._push(Level(ITEMS, len(value), 0, UNDEFINED_LENGTH, implicit=True))
-        try:
-            trial.feed(value)
-            trial.finish(lambda _: 0)
-        except StorescpError:
-            return None
-        return SQ
-
-    # ------------------------------------------------------------------ notes
-
-    def _note(self, level: Level, tag: int, vr: VR, value: bytes) -> None:
-        """Keep what storing or a later VR asks for."""
-        if tag in NOTED_AT_TOP:
-            self._note_attribute(tag, vr, value)
-        elif level.implicit and vr is US:
-            if tag == PIXEL_REPRESENTATION:
-                level.pixel_representation = int.from_bytes(value[:2], "little")
-            elif tag == WAVEFORM_BITS_ALLOCATED:
-                level.waveform_bits = int.from_bytes(value[:2], "little")
-        elif vr is LO and self._is_followed_creator(level, tag):
-            level.creators = level.creators or {}
-            level.creators.setdefault(tag, value.rstrip(b" \0"))
-
-    def _is_followed_creator(self, level: Level, tag: int) -> bool:
-        """Whether a tag is that of a private creator that VRs depend on."""
-        is_creator = bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
-        followed = level.implicit or self._plan.convert_un
-        return is_creator and followed and self._look_up().knows_private_elements
-
-    def _note_attribute(self, tag: int, vr: VR, value: bytes) -> None:
-        right = vr.value is Value.UID if tag in NOTED_INSIDE else vr.is_text
-        noted = TRIMMINGS[vr.value](value).rstrip(b" \0") if right else None
-        if len(self._levels) == 1:
-            self._noted.setdefault(tag, noted)
-        elif tag in NOTED_INSIDE:
-            self._noted_inside.setdefault(tag, noted)
-
-    def _note_damage(self, what: str) -> None:
-        self._damage = self._damage or what
-
-    def _warn_of_white_space(self, tag: int) -> None:
-        self._remarks.warn(
-            "DcmUniqueIdentifier: Element %s %s contains one or more space characters, which were"
-            " removed",
-            self._look_up().keyword(tag),
-            tag_name(tag),
-        )
-
-    def _warn_of_vr(self, tag: int, code: bytes, size: int) -> None:
-        self._remarks.warn(
-            "DcmItem: Non-standard VR '%s' (%02x\\%02x) encountered while parsing element %s,"
-            " assuming %d byte length field",
-            printable(code.decode("ascii")),
-            code[0],
-            code[1],
-            tag_name(tag),
-            4 if size == 12 else 2,
-        )
-
-    # ------------------------------------------------------------------ the end
+        if not (level.implicit and trailing.has_only_zeros):
+            raise trailing.error(tag)
+        # So the zero bytes were elements, whose tag (0000,0000) need not be there more than once.
+        self._again = bytes(8 + trailing.end() % 8) + bytes(cursor.fragment[position:])
+        cursor.start = cursor.end
+        return cursor.end
 
     def _check_last_element(self) -> None:
-        """Check how the data set ends: after an element, hopefully."""
-        if self._left:
-            if self._offset > self._value_offset:
+        """Check how the data set ends: after an element, hopefully, or after bytes to be left out."""
+        if self._rewriting.left:
+            if self._cursor.offset > self._rewriting.value_offset:
                 raise InvalidDataSet("Invalid stream")
             raise CannotUnderstand("the data set ends before the value of its last element")
         if not self._carry:
             return
-        if self._carry == b"\0" and len(self._levels) == 1:
-            self._carry.clear()  # pads the last fragment of an odd data set, PS3.8 annex E
+        is_behind = not self._nesting.depth and self._nesting.level.last >= 0
+        if (is_behind and not self._carry.strip(b"\0")) or self._is_pad():
+            self._trailing.note_zeros(len(self._carry))
+            self._carry.clear()
             return
         size = self._header_size
         if not size or len(self._carry) < size:
@@ -774,52 +809,26 @@ class Walk(FastPath):
             raise InvalidDataSet("Invalid stream")
         self._write_empty_last_element()
 
+    def _is_pad(self) -> bool:
+        """Whether a NUL is left, which pads the last fragment of an odd data set, PS3.8 annex E."""
+        return not self._nesting.depth and self._carry == b"\0"
+
     def _write_empty_last_element(self) -> None:
         """The data set ends with a header, which is good only if it announces no length."""
         header, self._carry = bytes(self._carry), bytearray()
-        has_32_bit_length = self._level.implicit or len(header) == 12
+        has_32_bit_length = self._nesting.level.implicit or len(header) == 12
         if not (has_32_bit_length and header.endswith(b"\xff\xff\xff\xff")):
             raise CannotUnderstand("the data set ends before the value of its last element")
-        self._walk(memoryview(header[:-4] + bytes(4)))
-        self._start = self._end = 0
+        self._walk(memoryview(header[: len(header) - 4] + bytes(4)))
 
     def _check_last_level(self, level: Level) -> None:
         """Check that a level may end with the data set."""
-        if level.content != ELEMENTS and self._offset < level.end:
-            if self._offset == self._opened_offset:
+        offset = self._cursor.offset
+        if level.content != ELEMENTS and offset < level.end:
+            if offset == self._nesting.opened_offset:
                 raise CannotUnderstand("the data set ends before the items of a sequence")
             raise InvalidDataSet("Sequence Delimitation Item missing")
         if level.end == NEVER:
             raise InvalidDataSet("Sequence Delimitation Item missing")
-
-
-class _Kept:
-    """An output for a rehearsal."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        """Keep it."""
-        self.data += chunk
-
-    def write_all(self, chunks: Sequence[memoryview], _: int) -> None:
-        """Keep them."""
-        self.data += b"".join(chunks)
-
-    def patch(self, position: int, data: bytes) -> None:
-        """Overwrite what was kept."""
-        self.data[position : position + len(data)] = data
-
-
-class _Void:
-    """An output for a trial."""
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        """Forget it."""
-
-    def write_all(self, chunks: Sequence[memoryview], length: int) -> None:
-        """Forget them."""
-
-    def patch(self, position: int, data: bytes) -> None:
-        """Forget it."""
+        if offset < level.end and self._is_trial:
+            raise CannotUnderstand("the value ends before its last item")

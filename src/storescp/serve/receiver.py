@@ -469,7 +469,7 @@ class Receiver:
         """Load now what is otherwise loaded when first needed: each child would have to do it anew."""
         receiver_settings = self._settings
         self._dictionary()
-        modules = ["ctypes", "storescp.dataset.second_pass", "storescp.uid_names"]
+        modules = ["ctypes", "storescp.dataset.sorting", "storescp.uid_names"]
         if self._tls is not None:
             modules += ["storescp.serve.accept.tls_request_reader"]
         if receiver_settings.access_control is not None:

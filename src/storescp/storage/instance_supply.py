@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Output
-from storescp.dataset.familiar import Memory
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import OutOfResources
@@ -58,7 +57,6 @@ class InstanceSupply:
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary
-        self.memory = Memory()
         self._syntax: TransferSyntax | None = None
         self._prepared: tuple[TransferSyntax, Transcoder] | None = None
         self._spare: InstanceFile | None = None
@@ -132,7 +130,6 @@ class InstanceSupply:
             self.storage.encoding,
             output,
             dictionary=self.dictionary,
-            memory=self.memory,
         )
 
     def end_association(self) -> None:

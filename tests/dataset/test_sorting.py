@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storescp.dataset.dictionary import Dictionary
+from storescp.dataset.limits import MOST_SORTED
 from storescp.dataset.transcoder import Encoding, SequenceLength
 from storescp.errors import OutOfResources
 from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
@@ -214,9 +215,18 @@ def test_blanks_without_end_are_cut() -> None:
         assert result.passes == 2
 
 
-def test_an_absurd_number_of_runs_is_refused() -> None:
-    """Tens of thousands of elements in descending order end with A700, not with all memory."""
-    data = b"".join(element(0x00090000 + n, "LO", b"") for n in range(0x3000, 0, -1))
+def test_a_level_upside_down() -> None:
+    """Thousands of elements in descending order come out in ascending order."""
+    elements = [element(0x00090000 + n, "LO", b"") for n in range(1, 0x3000)]
+
+    result = transcode(EXPLICIT_VR_LITTLE_ENDIAN, b"".join(reversed(elements)))
+
+    assert result.data == b"".join(elements)
+
+
+def test_an_absurd_number_of_elements_is_refused() -> None:
+    """More than a million elements of one level out of order end with A700, not with all memory."""
+    data = element(0x00090002, "LO", b"") + element(0x00090001, "LO", b"") * MOST_SORTED
 
     with pytest.raises(OutOfResources):
         transcode(EXPLICIT_VR_LITTLE_ENDIAN, data)
