@@ -536,10 +536,18 @@ def test_a_job_whose_record_cannot_be_read_is_a_job_all_the_same(tmp_path: Path)
     store.close()
 
 
-@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
-def test_a_record_is_as_durable_as_was_asked_for(tmp_path: Path, durable: bool, level: int) -> None:
-    """A write-ahead log, on disk with each transaction only if the files are, too (PRAGMA synchronous: NORMAL, FULL)."""
-    store = SQLiteStore(str(tmp_path / "state"), durable=durable)
+@pytest.mark.parametrize(
+    ("durable", "kept", "level"),
+    [(False, True, 1), (True, True, 2), (False, False, 0), (True, False, 0)],
+)
+def test_a_record_is_as_durable_as_was_asked_for(
+    tmp_path: Path, durable: bool, kept: bool, level: int
+) -> None:
+    """A write-ahead log, on disk with each transaction only if the files are, too; never if it goes with the program.
+
+    PRAGMA synchronous: OFF, NORMAL, FULL.
+    """
+    store = SQLiteStore(str(tmp_path / "state"), durable=durable, kept=kept)
     with store.transaction():
         store.save_time(1.0)
     database = store._database

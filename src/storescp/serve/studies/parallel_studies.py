@@ -96,7 +96,10 @@ class ParallelStudies:
         self._leave = leave
         self._state = StateDirectory(settings.state_directory, durable=storage.durable)
         self._store = SQLiteStore(
-            self._state.database, durable=storage.durable, holder=LockHolder()
+            self._state.database,
+            durable=storage.durable,
+            kept=settings.state_directory is not None,
+            holder=LockHolder(),
         )
         self._tracker = Tracker(self._store, settings.end_of_study, settings.retries)
         try:

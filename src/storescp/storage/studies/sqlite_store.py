@@ -37,6 +37,9 @@ VERSION = 2
 _BUSY_SECONDS = 0.05
 """Time in which SQLite asks again for a database that another program has, before we say that we go on."""
 
+_PAGES_OF_LOG = 4000
+"""Pages of 4 kB, or what the database has, after which the log is written back: then the disk is waited for, twice."""
+
 _LOOK_SECONDS = 0.1
 """Time in which a database that was there is taken to be there still: to ask takes a twentieth of a transaction."""
 
@@ -116,6 +119,7 @@ class SQLiteStore:
         path: str,
         *,
         durable: bool = False,
+        kept: bool = True,
         upgrade: bool = True,
         holder: LockHolder | None = None,
     ) -> None:
@@ -124,12 +128,14 @@ class SQLiteStore:
         Args:
             path: of the database, which is made if it does not exist. Its directory has to be on a local disk.
             durable: whether a transaction is on disk when it ends.
+            kept: whether the database outlives those who have it open; else nothing waits for a disk.
             upgrade: whether a database of an earlier version gets the schema of this one; else it is used as it is,
                 which suffices to look for commands that were given up, and to have them tried again.
             holder: where the processes of a receiver see who stands still; None: this is another program.
         """
         self._path = path
-        self._durable = durable
+        self._durable = durable and kept
+        self._kept = kept
         self._upgrade = upgrade
         self._database: sqlite3.Connection | None = None
         self._process = 0  # that opened it
@@ -240,7 +246,9 @@ class SQLiteStore:
             lock.acquire(self._patience)
             version = _when_free(lambda: _version_of(database), lock, until)
             _when_free(lambda: database.execute("PRAGMA journal_mode = WAL"), lock, until)
-            database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            synchronous = "FULL" if self._durable else "NORMAL"
+            database.execute(f"PRAGMA synchronous = {synchronous if self._kept else 'OFF'}")
+            database.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_LOG}")
             if version < VERSION and self._upgrade:
                 database.executescript(
                     f"BEGIN IMMEDIATE;{_UPGRADES[version]}PRAGMA user_version = {VERSION};COMMIT"
