@@ -33,6 +33,7 @@ def _subclasses(error: type[StorescpError]) -> set[type[StorescpError]]:
         (StateLost, 0xA700),
         (IdentityMismatch, 0xA900),
         (CannotUnderstand, 0xC000),
+        (InvalidDataSet, 0xC000),
     ],
 )
 def test_statuses(error: type[StatusError], status: int) -> None:
@@ -47,7 +48,6 @@ def test_statuses(error: type[StatusError], status: int) -> None:
         (InvalidPDU, 0, 0),
         (UnexpectedPDU, 2, 2),
         (InvalidMessage, 0, 0),
-        (InvalidDataSet, 0, 0),
     ],
 )
 def test_aborts(error: type[ProtocolError], source: int, reason: int) -> None:
