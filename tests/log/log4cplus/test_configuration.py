@@ -148,11 +148,21 @@ def test_empty_root_logger_keeps_the_default(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("value", ["VERBOSE, c", ", c", "INHERITED, c", "NOTSET"])
-def test_root_logger_needs_a_level(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without level the root logger is refused, and nothing of the file is done; the reference dies later."""
+def test_what_is_no_level_of_the_root_logger(value: str) -> None:
+    """The error names it."""
+    with pytest.raises(ConfigurationError, match="rootLogger has no valid level"):
+        configuration.check_root_level(value)
+
+
+def test_root_logger_needs_a_level(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without level the root logger is refused, and nothing of the file is done."""
+    monkeypatch.setattr(configuration, "level_named", lambda _: None)
+
     with pytest.raises(ConfigurationError, match="rootLogger has no valid level"):
         configure(
-            f"log4cplus.rootLogger = {value}\nlog4cplus.appender.f = log4cplus::FileAppender\n"
+            "log4cplus.rootLogger = INFO, f\nlog4cplus.appender.f = log4cplus::FileAppender\n"
             "log4cplus.appender.f.File = made"
         )
     say("x", LogLevel.FATAL)

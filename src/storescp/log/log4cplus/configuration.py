@@ -100,7 +100,11 @@ def apply(properties: Properties, complaints: Diagnostics, make: Make = factory.
 
 
 def check_root_level(value: str) -> None:
-    """Refuse a root logger without level, with which the reference dies at its first message."""
+    """Refuse a root logger without level.
+
+    Raises:
+        ConfigurationError: it has none.
+    """
     levels = words(value)[:1]
     if levels and level_named(levels[0]) is None:
         raise ConfigurationError(

@@ -95,7 +95,7 @@ def expand(
     """Replace `${NAME}` in all keys and values by the property or else the environment variable NAME.
 
     Raises:
-        ConfigurationError: variables refer to themselves without end. (The reference never starts then.)
+        ConfigurationError: variables refer to themselves without end, or there are more than anybody needs.
     """
     for _ in range(_MAXIMUM_PASSES):
         expanded = _expand_once(properties, environment, complaints)
@@ -103,7 +103,9 @@ def expand(
             return expanded
         # Once more: an expanded key may be the variable that a value before it was missing.
         properties = expanded
-    raise ConfigurationError("logging configuration: keys refer to themselves")
+    raise ConfigurationError(
+        "logging configuration: keys refer to themselves, or to too many others"
+    )
 
 
 def _expand_once(
@@ -140,4 +142,6 @@ def _replace_variables(
             position = end + 1
         if len(result) > _MAXIMUM_LENGTH:
             break
-    raise ConfigurationError(f'logging configuration: variables in "{text}" refer to themselves')
+    raise ConfigurationError(
+        f'logging configuration: variables in "{text}" are too many, or refer to themselves'
+    )
