@@ -151,7 +151,8 @@ class SQLiteStore:
         return self
 
     def __enter__(self) -> None:
-        until = time.monotonic() + self._patience
+        # For each object: what is rarely needed is not prepared.
+        begun = time.monotonic()
         try:
             database = self._open() if self._database is None else self._database
             if self._process != os.getpid():
@@ -160,8 +161,13 @@ class SQLiteStore:
             if lock is None:
                 raise RuntimeError("there is no lock without a database")
             lock.acquire(self._patience)
-            self._check_file()
-            _when_free(lambda: database.execute("BEGIN IMMEDIATE"), lock, until)
+            if begun >= self._looks_again:
+                self._check_file()
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                until = begun + self._patience
+                _when_free(lambda: database.execute("BEGIN IMMEDIATE"), lock, until)
         except (sqlite3.Error, OSError) as error:
             self._unlock()
             raise self._failure(error) from error
@@ -208,23 +214,19 @@ class SQLiteStore:
         return code in _DAMAGED
 
     def _check_file(self) -> None:
-        """Make sure that the path leads to the database that was opened at first, unless we have looked just now.
+        """Make sure that the path leads to the database that was opened at first.
 
         Raises:
             OSError: it does not.
         """
-        now = time.monotonic()
-        if now < self._looks_again:
-            return
         found = os.stat(self._path)
         if (found.st_dev, found.st_ino) != self._file:
             raise OSError(errno.ESTALE, "another database is in its place", self._path)
-        self._looks_again = now + _LOOK_SECONDS
+        self._looks_again = time.monotonic() + _LOOK_SECONDS
 
     def _open(self) -> sqlite3.Connection:
         # SQLite would make an empty one in place of one that is gone.
         if self._file is not None:
-            self._looks_again = 0.0
             self._check_file()
         self._lock = StoreLock(f"{self._path}-lock", self._holder)
         try:

@@ -105,9 +105,13 @@ class StoreLock:
             TimeoutError: others had it for all that time.
             OSError: it cannot be taken.
         """
-        if not self._take():
+        try:  # for each object: no call more than it takes
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             self._wait(patience)
-        self.go_on()
+        if self._holder is not None:
+            self._ticket += 1
+            self._holder.note(self._ticket)
 
     def _take(self) -> bool:
         try:
