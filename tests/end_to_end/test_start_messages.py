@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conversation import wait_until
+from tests.end_to_end.conversation import CONTEXTS as STORING
+from tests.end_to_end.conversation import store, wait_until
 from tests.peers.requestor import VERIFICATION, Context, Requestor
 from tests.peers.servers import Server, our_command, our_environment, ours
 
@@ -124,3 +125,23 @@ def test_lines_of_forked_children_are_those_of_dcmtk(tmp_path: Path) -> None:
         wait_until(lambda: "Association Release" in server.errors())
 
         assert "[" not in server.errors()
+
+
+def test_what_is_resumed_is_told(tmp_path: Path) -> None:
+    """After a kill, the next start says what it goes on with; a start that finds nothing says nothing."""
+    state = tmp_path / "state"
+    options = ["-v", "--state-directory", str(state), "-su", "study", "-tos", "3600"]
+    with ours(tmp_path / "out", options) as server:
+        with Requestor(server.port) as peer:
+            peer.associate(STORING)
+            assert store(peer, "1.1", "1.9.1") == "0000"
+            assert store(peer, "1.2", "1.9.2") == "0000"
+            peer.release()
+        assert "Resumed" not in server.errors()
+        server.process.kill()
+        server.process.wait()
+
+    with ours(tmp_path / "out", options) as server:
+        resumed = [line for line in server.errors().splitlines() if "Resumed" in line]
+
+    assert resumed == [f"I: Resumed from {state}: open studies: 2, commands to run: 0"]

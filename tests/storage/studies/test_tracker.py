@@ -223,8 +223,9 @@ def test_a_restart_takes_over_everything(store: StudyStore, tracker: Tracker) ->
 
     successor = Tracker(store, EndOfStudy(10.0, 100.0), Retries(3, 5.0))
     assert successor.time() == 30.0
-    successor.recover(30.0)
+    left = successor.recover(30.0)
 
+    assert left == (2, 1)
     job = successor.start_next(30.0)
     assert job is not None
     assert (job.key, job.attempts) == (JOB.key, 2)

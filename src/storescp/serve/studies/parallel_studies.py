@@ -104,9 +104,13 @@ class ParallelStudies:
         self._tracker = Tracker(self._store, settings.end_of_study, settings.retries)
         try:
             self._uptime = UpTime(self._tracker.time(patience=_START_PATIENCE_SECONDS))
-            self._tracker.recover(self._uptime(), patience=_START_PATIENCE_SECONDS)
+            left = self._tracker.recover(self._uptime(), patience=_START_PATIENCE_SECONDS)
         except OutOfResources as error:
             raise ConfigurationError(str(error)) from error
+        if any(left):
+            _logger.info(
+                "Resumed from %s: open studies: %d, commands to run: %d", self._state.path, *left
+            )
         self._process = StudyProcess(
             lambda reports: self._make_finisher(reports, children),
             children,

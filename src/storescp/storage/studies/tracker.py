@@ -52,6 +52,13 @@ class Sender(NamedTuple):
     peer: PeerIdentity = PeerIdentity("", "", "")
 
 
+class Unfinished(NamedTuple):
+    """What a receiver goes on with that another one has left."""
+
+    studies: int
+    commands: int
+
+
 class Tracker:
     """Follows studies and commands; several processes may have one each on the same store."""
 
@@ -77,8 +84,8 @@ class Tracker:
 
     # -- at start
 
-    def recover(self, now: float, *, patience: float = PATIENCE_SECONDS) -> None:
-        """Take over what another receiver on this store has left: no association is open, no command runs."""
+    def recover(self, now: float, *, patience: float = PATIENCE_SECONDS) -> Unfinished:
+        """Take over what another receiver on this store has left, and return it: no association is open, no command runs."""
         with self._store.transaction(patience):
             self._store.save_time(now)
             self._store.drop_holds()
@@ -86,6 +93,10 @@ class Tracker:
             for job in self._store.jobs(JobState.RUNNING):
                 # It may have ended, and nobody knows how: at least once is twice now and then.
                 self._store.save_job(job._replace(state=JobState.WAITING, due=now))
+            return Unfinished(
+                len(self._store.open_rounds()) + len(self._store.ending_rounds()),
+                len(self._store.jobs(JobState.WAITING)),
+            )
 
     def resume(self, now: float) -> None:
         """Take over from a process that ran commands and was killed: associations may be open, and their processes live.
