@@ -39,7 +39,7 @@ def anchors(document: Path) -> set[str]:
 
 def made() -> dict[str, str]:
     """Return what is made from the code: name of the file, content."""
-    from scripts import completion, manual
+    from scripts import architecture, completion, manual
     from storescp.config import settings
     from storescp.config.choices import CommandLine
     from storescp.config.usage import option_page
@@ -50,6 +50,7 @@ def made() -> dict[str, str]:
     return {
         "docs/options.md": option_page(),
         "docs/conformance.md": conformance.statement(receiver_settings, None),
+        "docs/house.svg": architecture.picture(),
         "contrib/man/storescp.1": manual.page(),
         "contrib/completion/storescp.bash": completion.bash(),
         "contrib/completion/_storescp": completion.zsh(),

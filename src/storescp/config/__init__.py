@@ -1,1 +1,1 @@
-"""Texts that become settings."""
+"""Command line and files become settings."""

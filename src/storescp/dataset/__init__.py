@@ -1,1 +1,4 @@
-"""PS3.5, PS3.6, PS3.10: data sets and their encodings, without I/O and without a clock."""
+"""Data elements and encodings (PS3.5, PS3.10).
+
+No I/O and no clock.
+"""

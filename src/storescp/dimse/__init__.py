@@ -1,1 +1,4 @@
-"""PS3.7: messages, without I/O and without a clock."""
+"""C-STORE and C-ECHO messages (PS3.7).
+
+No I/O and no clock.
+"""

@@ -1,1 +1,1 @@
-"""Logging: levels, appenders, set-up."""
+"""Levels, appenders, set-up of logging."""

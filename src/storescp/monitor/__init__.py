@@ -1,1 +1,4 @@
-"""What a person sees of the receiver while it works: facts gathered from events, a page, metrics, a display."""
+"""Status page, metrics, terminal.
+
+What a person sees of the receiver while it works, gathered from its events in processes of their own.
+"""

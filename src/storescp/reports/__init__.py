@@ -1,1 +1,1 @@
-"""Reports that are printed instead of receiving: the check and the conformance statement."""
+"""Print instead of receiving: check, conformance."""

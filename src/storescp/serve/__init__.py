@@ -1,1 +1,1 @@
-"""Sockets, TLS, processes and signals."""
+"""Sockets, TLS, processes, signals."""

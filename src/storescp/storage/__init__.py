@@ -1,1 +1,4 @@
-"""Files: names, writing, studies and what follows a study. Knows nothing of sockets."""
+"""Objects become files, files become studies.
+
+Knows nothing of sockets.
+"""

@@ -1,1 +1,4 @@
-"""PS3.8: the upper layer protocol, without I/O and without a clock."""
+"""PDUs, negotiation, states (PS3.8).
+
+No I/O and no clock.
+"""

@@ -1,1 +1,1 @@
-"""Accepting connections, and handing them to whoever serves them."""
+"""Listening, pending connections, workers."""

@@ -1,1 +1,1 @@
-"""Access control: which peers are let in."""
+"""Which hosts and AE titles are let in."""

@@ -1,1 +1,1 @@
-"""One association over one transport connection."""
+"""One association over one connection."""

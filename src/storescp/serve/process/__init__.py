@@ -1,1 +1,1 @@
-"""Processes, signals, privileges, the service manager."""
+"""Children, signals, privileges."""

@@ -1,1 +1,1 @@
-"""Reporting: log lines, explanations and events."""
+"""Log lines, explanations, events."""

@@ -1,1 +1,1 @@
-"""The end of studies: user commands, and what is kept for them."""
+"""End of study, user commands."""

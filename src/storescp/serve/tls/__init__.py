@@ -1,1 +1,1 @@
-"""TLS: settings, the context, connections over it."""
+"""TLS 1.0 to 1.3, certificates."""

@@ -1,1 +1,1 @@
-"""Files and directories of instances."""
+"""Hidden files and their commit."""

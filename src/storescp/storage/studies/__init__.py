@@ -1,1 +1,1 @@
-"""Studies: which are open, when they end, what follows."""
+"""Which study is open, when it ends."""
