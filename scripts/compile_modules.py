@@ -162,6 +162,7 @@ def _work(target: str, modules: list[str]) -> None:
             "build_ext"
         )
         command.build_lib, command.build_temp, command.inplace = target, scratch, False
+        command.parallel = os.cpu_count()
         command.ensure_finalized()
         try:
             command.run()
