@@ -6,6 +6,7 @@ all of that. Imports for annotations only (`TYPE_CHECKING`) are not looked at, a
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ _WIDTH, _MARGIN, _GAP = 960, 12, 14
 _BOX, _HEAD = 44, 30
 
 
+@cache
 def module_graph() -> dict[str, set[str]]:
     """Return which modules import which, as dotted names below the package."""
     modules = {_name(path): path for path in SOURCES.rglob("*.py") if path.name != "__main__.py"}
