@@ -246,9 +246,9 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 
 def _empty(directory: Path) -> None:
-    """Remove what a directory holds; the directory stays, servers may be in it."""
+    """Remove what a directory holds; the directory stays, servers may be in it, and remove what is theirs meanwhile."""
     for entry in directory.iterdir():
         if entry.is_dir():
-            shutil.rmtree(entry)
+            shutil.rmtree(entry, ignore_errors=True)
         else:
-            entry.unlink()
+            entry.unlink(missing_ok=True)

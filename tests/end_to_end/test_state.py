@@ -146,3 +146,27 @@ def test_a_state_that_is_gone_ends_the_program(
         said = [line for line in server.errors().splitlines() if line.startswith("F: ")]
         assert len(said) == 1
         assert not list(place.rglob("state.sqlite"))
+
+
+def test_who_has_the_state_open_holds_locks_of_its_own(tmp_path: Path) -> None:
+    """Of all processes of a receiver with everything on; those that have nothing to do with the state do not have it."""
+    state = tmp_path / "state"
+    options = ["--workers", "2", "--state-directory", str(state), "-su", "s", "-tos", "1"]
+    options += ["-xcs", "true", "--http", str(free_port())]
+    with ours(tmp_path / "out", options) as server:
+        _workers_at_work(server)
+        shared = state / "state.sqlite-shm"
+        processes = [server.process.pid, *children(server.process.pid)]
+        has_it = {pid for pid in processes if _has_open(pid, shared)}
+
+        assert has_it == {pid for pid in processes if holds_lock(pid, shared)}
+        workers = of_kind(server.process.pid, WORKER)
+        assert set(workers) <= has_it < set(processes)
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    return any(
+        os.readlink(descriptor) == str(path)
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir()
+        if descriptor.is_symlink()
+    )

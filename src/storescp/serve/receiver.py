@@ -285,11 +285,6 @@ class Receiver:
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
-    def before_fork(self) -> None:
-        """A worker is going to be forked."""
-        if self._studies is not None:
-            self._studies.before_fork()
-
     def begin_work(self) -> None:
         """Go on in a worker."""
         if self._hub is not None:

@@ -84,7 +84,6 @@ class FakeHandler:
         self.left = 0
         self.rejected: list[tuple[str, AAssociateRJ]] = []
         self.lost: list[int] = []
-        self.forks = 0
 
     def admit(self, _: str) -> tuple[Admission, Callable[[], None]]:
         return ADMISSION, self._leave
@@ -94,9 +93,6 @@ class FakeHandler:
 
     def rejects(self, address: str, rejection: AAssociateRJ) -> None:
         self.rejected.append((address, rejection))
-
-    def before_fork(self) -> None:
-        self.forks += 1
 
     def worker_lost(self, pid: int) -> None:
         self.lost.append(pid)
@@ -206,11 +202,10 @@ def none() -> list[PendingPeer]:
 
 
 def test_workers_are_there_from_the_start(scene: Scene) -> None:
-    """As many as were asked for, before anybody comes; the handler lets go of its things before each fork."""
+    """As many as were asked for, before anybody comes."""
     scene.run(WorkerSettings(3), none)
 
     assert len(scene.children.pids) == 3
-    assert scene.handler.forks == 3
 
 
 def test_a_peer_goes_to_a_free_worker(scene: Scene) -> None:

@@ -350,7 +350,6 @@ class Supervisor:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        self._handler.before_fork()
         with theirs:
             try:
                 pid = fork_flushed()

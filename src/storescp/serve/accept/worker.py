@@ -40,10 +40,6 @@ class ConnectionHandler(Protocol):
         """A peer is sent a rejection."""
         ...
 
-    def before_fork(self) -> None:
-        """A worker is going to be forked: let go of what it must not have."""
-        ...
-
     def begin_work(self) -> None:
         """Prepare a worker, in which this is called first."""
         ...

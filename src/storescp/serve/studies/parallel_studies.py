@@ -114,7 +114,6 @@ class ParallelStudies:
         self._process = StudyProcess(
             lambda reports: self._make_finisher(reports, children),
             children,
-            before_fork=self._store.close,
             leave=self._leave_receiver,
         )
         self.descriptor = self._process.descriptor
@@ -154,10 +153,6 @@ class ParallelStudies:
     def lost(self, pid: int) -> None:
         """Note that a process which received is gone. Never waits."""
         self._process.lost(pid)
-
-    def before_fork(self) -> None:
-        """Let go of what a child must not have; it comes back when it is needed."""
-        self._store.close()
 
     def stop(self) -> None:
         """Note that the program ends. Commands that will run at the next start are not started any more."""

@@ -89,7 +89,6 @@ class StudyProcess:
         make_work: "Callable[[Reports], Work]",
         children: Children,
         *,
-        before_fork: Callable[[], None],
         leave: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -98,13 +97,11 @@ class StudyProcess:
         Args:
             make_work: makes what is done, in the process.
             children: the children of the main process.
-            before_fork: lets go, in the main process, of what the process must not have.
             leave: lets go, in the process, of what belongs to the main process, such as sockets.
             clock: seconds, monotonic.
         """
         self._make_work = make_work
         self._children = children
-        self._before_fork = before_fork
         self._leave = leave
         self._clock = clock
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -139,7 +136,6 @@ class StudyProcess:
         """
         main = os.getpid()
         self._begun = self._clock()
-        self._before_fork()
         pid = fork_flushed()
         if pid == 0:
             self._become(main)

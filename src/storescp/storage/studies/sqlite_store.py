@@ -13,6 +13,7 @@ import math
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -110,8 +111,8 @@ class SQLiteStore:
     """A `StudyStore` in a file. Each process opens it for itself, after its fork.
 
     SQLite's locks belong to the process that took them. A child that went on with its parent's connection, or opened
-    another one beside it, would hold none of them: another program could take the log away from under it. So whoever
-    forks closes the store first; the next transaction opens it again.
+    another one beside it, would hold none of them: another program could take the log away from under it. So the store
+    is closed before each fork, whoever forks; the next transaction opens it again.
     """
 
     def __init__(
@@ -138,12 +139,18 @@ class SQLiteStore:
         self._kept = kept
         self._upgrade = upgrade
         self._database: sqlite3.Connection | None = None
-        self._process = 0  # that opened it
         self._file: tuple[int, int] | None = None  # device and inode, once it was opened
         self._looks_again = 0.0  # at the file (monotonic clock)
         self._holder = holder
         self._lock: StoreLock | None = None
         self._patience = PATIENCE_SECONDS
+        this = weakref.ref(self)
+
+        def let_go() -> None:
+            if (store := this()) is not None:
+                store.close()
+
+        os.register_at_fork(before=let_go)
 
     def transaction(self, patience: float = PATIENCE_SECONDS) -> Self:
         """Begin a transaction."""
@@ -155,8 +162,6 @@ class SQLiteStore:
         begun = time.monotonic()
         try:
             database = self._open() if self._database is None else self._database
-            if self._process != os.getpid():
-                raise RuntimeError(f"{self._path} was opened before a fork")
             lock = self._lock
             if lock is None:
                 raise RuntimeError("there is no lock without a database")
@@ -234,7 +239,6 @@ class SQLiteStore:
         finally:
             if self._database is None:
                 self._let_go_of_lock()
-        self._process = os.getpid()
         return self._database
 
     def _connect(self, lock: StoreLock) -> sqlite3.Connection:
