@@ -41,7 +41,7 @@ def anchors(document: Path) -> set[str]:
 @cache
 def made() -> dict[str, str]:
     """Return what is made from the code: name of the file, content."""
-    from scripts import architecture, completion, manual
+    from scripts import architecture, completion, manual, manual_japanese
     from storescp.config import settings
     from storescp.config.choices import CommandLine
     from storescp.config.usage import option_page
@@ -54,6 +54,7 @@ def made() -> dict[str, str]:
         "docs/conformance.md": conformance.statement(receiver_settings, None),
         "docs/house.svg": architecture.picture(),
         "contrib/man/storescp.1": manual.page(),
+        "contrib/man/ja/storescp.1": manual_japanese.page(),
         "contrib/completion/storescp.bash": completion.bash(),
         "contrib/completion/_storescp": completion.zsh(),
         "contrib/completion/storescp.fish": completion.fish(),

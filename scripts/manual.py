@@ -137,37 +137,38 @@ storescp \\-\\-check +tls server.key server.pem +cf ca.pem \\-od incoming 2762
 def page() -> str:
     """Return the manual page."""
     reference = IDENTIFICATION.strip("$ ").removeprefix("dcmtk: storescp ").split()[0]
-    head = _HEAD.format(version=__version__, reference=_text(reference))
+    head = _HEAD.format(version=__version__, reference=roff(reference))
     return head + "".join(line + "\n" for line in _options()) + _TAIL
 
 
 def _options() -> Iterator[str]:
     for group in GROUPS:
-        yield f'.SS "{_text(_title(group.title))}"'
+        yield f'.SS "{roff(_title(group.title))}"'
         for number, section in enumerate(group.sections):
             if section.title:
                 if number:
                     yield ".PP"
-                yield f".I {_text(_title(section.title))}"
+                yield f".I {roff(_title(section.title))}"
             yield from _section(section)
 
 
 def _section(section: Section) -> Iterator[str]:
     for option in section.options:
         yield ".TP"
-        yield f".B {_text(', '.join(_names(option)))}" + _values(option)
-        yield _text(_capital(" ".join(option.description.split())) + ".")
+        yield f".B {roff(', '.join(option_names(option)))}" + values_in_italics(option.values)
+        yield roff(_capital(" ".join(option.description.split())) + ".")
         if facts := conditions(option).replace("`", ""):
-            yield _text(_capital(facts) + ".")
+            yield roff(_capital(facts) + ".")
 
 
-def _names(option: Option) -> tuple[str, ...]:
+def option_names(option: Option) -> tuple[str, ...]:
+    """Return the names of an option, the short one first."""
     return (option.short, option.long) if option.short else (option.long,)
 
 
-def _values(option: Option) -> str:
-    """Return the values of an option behind its names, in italics."""
-    values = _text(" ".join(option.values.split()))
+def values_in_italics(values: str) -> str:
+    """Return the values of an option as they stand behind its names."""
+    values = roff(" ".join(values.split()))
     return f" \\fI{values}\\fR" if values else ""
 
 
@@ -179,7 +180,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _text(text: str) -> str:
+def roff(text: str) -> str:
     """Return text in which nothing means something to the formatter."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace('"', "\\(dq")
     return f"\\&{text}" if text.startswith(".") else text

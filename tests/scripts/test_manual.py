@@ -75,6 +75,7 @@ def test_what_is_installed_exists() -> None:
     assert all((ROOT / source).is_file() for source in shared)
     assert set(shared.values()) >= {
         "share/man/man1/storescp.1",
+        "share/man/ja/man1/storescp.1",
         "share/bash-completion/completions/storescp",
         "share/zsh/site-functions/_storescp",
         "share/fish/vendor_completions.d/storescp.fish",
