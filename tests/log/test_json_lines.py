@@ -180,7 +180,7 @@ def test_the_running_program(mode: list[str], tmp_path: Path) -> None:
         server.stop()
         told = objects_of(server.errors())
 
-    good, bad = [each for each in told if each["message"] == "Object answered"]
+    good, bad = [each for each in told if each["message"] == "Response sent"]
     (ended,) = [each for each in told if each["message"] == "Association ended"]
     (explained,) = [each for each in told if "Why: The object 1.2.3.4.8" in each["message"]]
     assert (good["status"], good["sop_instance_uid"]) == ("0000", "1.2.3.4.7")

@@ -242,7 +242,7 @@ def test_every_abort_has_its_row() -> None:
         (("--fork", "--max-associations", "3"), "4.2.1.2.2", "At most 3"),
         ((), "4.2.1.2.3", "one operation at a time"),
         ((), "4.2.1.2.4", "`1.2.276.0.7230010.3.0.3.7.0`"),
-        (("+B",), "4.2.1.4.5", "byte by byte"),
+        (("+B",), "4.2.1.4.5", "byte for byte"),
         (("--ignore",), "4.2.1.4.5", "received and forgotten"),
         (("--fsync",), "4.2.1.4.5", "on the disk (fsync)"),
         (("--max-object-size", "77"), "4.2.1.4.5", "more than 77 megabytes"),

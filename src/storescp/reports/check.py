@@ -463,7 +463,7 @@ def _examine_page(receiver_settings: ReceiverSettings, findings: _Findings) -> N
     with findings.trying():
         check_port(page)
         names = "with names of patients" if page.identifiers else "without names of patients"
-        token = "for everybody" if page.token is None else "for whom has the token"
+        token = "for everybody" if page.token is None else "for requests with the token"
         findings.fine(f"The status page is at {url(page.address, page.port)}, {token}, {names}.")
 
 

@@ -496,7 +496,7 @@ def _level(storage: StorageSettings) -> str:
     if storage.ignore:
         return "none, objects are received and forgotten"
     if storage.bit_preserving:
-        return "2 (full), every data set is stored byte by byte as it came, private attributes included"
+        return "2 (full), every data set is stored byte for byte as it was received, private attributes included"
     return "2 (full), all attributes are stored, private ones included"
 
 

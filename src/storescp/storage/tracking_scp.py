@@ -246,7 +246,7 @@ class TrackingStoreSCP:
         """Return the open round of a study, whose directory is there.
 
         Raises:
-            OutOfResources: the record cannot be made, or an earlier round does not come to its end, in time.
+            OutOfResources: the record cannot be made, or an earlier round of the study has not closed in time.
         """
         begun = self._clock()
         patience = self._patience

@@ -158,7 +158,7 @@ class Association:
         return self._buffer.room()
 
     def release_views(self) -> None:
-        """Tell that the fragments seen so far are not needed any more, so that their memory is used again."""
+        """Mark all fragments returned so far as released; their memory is used again."""
         self._buffer.viewed = False
 
     def receive(self, count: int) -> Iterator[Fragment | PDU]:

@@ -225,12 +225,10 @@ def test_classes_that_are_not_stored() -> None:
     )
 
     assert registered == (
-        "FINDPatientRootQueryRetrieveInformationModel (1.2.840.10008.5.1.4.1.2.1.1) is nothing that can be stored; accepted"
-        " are 202 storage SOP classes, which --conformance lists. Only a profile (--config-file) can add it."
+        "FINDPatientRootQueryRetrieveInformationModel (1.2.840.10008.5.1.4.1.2.1.1) is not a storage SOP class."
+        " Accepted: 202 storage SOP classes, which --conformance lists. Only a profile (--config-file) can add it."
     )
-    assert unknown.startswith(
-        "1.2.3 and a missing abstract syntax is not known here; accepted are 202"
-    )
+    assert unknown.startswith("1.2.3 and a missing abstract syntax is unknown. Accepted: 202")
     assert "--promiscuous" in unknown
 
 
@@ -295,8 +293,8 @@ def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
         (
             explanations.busy("10.0.0.1"),
             (
-                "10.0.0.1 is sent away for the moment, because all workers are busy and enough peers wait for them already:"
-                " it may come back later. --workers serves more at a time, --queue-limit lets more wait."
+                "10.0.0.1 was rejected temporarily: all workers are busy and the queue is full. It may retry."
+                " --workers serves more at a time, --queue-limit lets more wait."
             ),
         ),
         (

@@ -204,13 +204,13 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--http-host", "",
-                    "let the page be asked for by the name n, too",
+                    "also accept requests with Host: n",
                     "http_hosts", values="[n]ame: string", takes=(TEXT,), cumulative=True,
                     only_with=("--http",),
                 ),
                 Option(
                     "--http-token-file", "",
-                    "give facts only to whom has the token in f",
+                    "require the bearer token in file f for status data",
                     "http_token_file", values="[f]ilename: string", takes=(TEXT,),
                     only_with=("--http",),
                 ),

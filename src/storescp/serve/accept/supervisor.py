@@ -8,7 +8,7 @@ as descriptors; the supervisor keeps its own until the worker is done, to wait f
 the worker dies. The state of a TLS connection is memory of the supervisor, which has made the handshake: such a connection
 gets a worker that is forked for it, and inherits it. Otherwise there are two kinds of staff:
 
-- `--workers`: so many, from the start. One that dies is replaced. They end with the supervisor, however that ends.
+- `--workers`: so many, from the start. One that dies is replaced. Workers exit when the supervisor exits, for any reason.
 - `--fork`: as many as there are associations. One that is free stays for a while, for the next association: its caches
   are warm, and a fork costs more than a small study (docs/decisions/0017). They go on to the end of their association
   when the supervisor ends.

@@ -99,7 +99,7 @@ def fork_flushed() -> int:
 
 
 def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have this process sent a signal when the one that forked it ends, however that ends (Linux)."""
+    """Have the kernel signal this process when its parent exits, for any reason (Linux)."""
     import ctypes
 
     with contextlib.suppress(AttributeError, OSError):

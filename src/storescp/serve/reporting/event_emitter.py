@@ -177,7 +177,7 @@ class EventEmitter:
         modality = modality_prefix(sop_class)
         status = f"{outcome.status:04X}"
         if CURRENT.wanted:
-            _log("Object answered", status=status, duration=round(duration, 6), bytes=outcome.size)
+            _log("Response sent", status=status, duration=round(duration, 6), bytes=outcome.size)
             CURRENT.sop_class_uid = CURRENT.sop_instance_uid = None
         received = outcome.received
         if received is None:

@@ -196,13 +196,13 @@ def _unknown_classes(uids: Sequence[str], policy: Policy) -> Iterator[str]:
     unknown = [uid for uid in uids if not _registered_name(uid)]
     if registered:
         yield (
-            f"{_classes(registered)} is nothing that can be stored; accepted are {_accepted_classes(policy)}. Only a"
-            " profile (--config-file) can add it."
+            f"{_classes(registered)} {'is not a storage SOP class' if len(registered) == 1 else 'are not storage SOP classes'}. Accepted: {_accepted_classes(policy)}. Only a profile (--config-file)"
+            " can add it."
         )
     if unknown:
         yield (
-            f"{_classes(unknown)} is not known here; accepted are {_accepted_classes(policy)}. Start with --promiscuous to"
-            " store what nobody knows, or add it by a profile (--config-file)."
+            f"{_classes(unknown)} is unknown. Accepted: {_accepted_classes(policy)}. Start with --promiscuous to store"
+            " unknown SOP classes, or add it in a profile (--config-file)."
         )
 
 
@@ -257,8 +257,8 @@ def too_many_connections(address: str, count: int) -> str:
 def busy(address: str) -> str:
     """Return why a connection was rejected although nothing is wrong with it."""
     return (
-        f"{address} is sent away for the moment, because all workers are busy and enough peers wait for them already: it may"
-        " come back later. --workers serves more at a time, --queue-limit lets more wait."
+        f"{address} was rejected temporarily: all workers are busy and the queue is full. It may retry. --workers serves"
+        " more at a time, --queue-limit lets more wait."
     )
 
 

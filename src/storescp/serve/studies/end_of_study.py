@@ -349,7 +349,7 @@ class StudyFinisher:
             self._end_all_studies(limit)
             self._run_commands(limit)
             if self._pool.forget() or self._tracker.next_command() is not None:
-                _logger.error("commands are left: they were not done when the program ended")
+                _logger.error("commands were still pending at shutdown")
         except OutOfResources as error:
             _logger.error("%s", error)
 

@@ -2,7 +2,7 @@
 
 The mark is a lock on one byte, at a random offset, of the directory itself (an open file
 description lock of Linux). It leaves no file behind, is shared by forked children, is seen from
-every container of the machine, and ends with the last process that holds it, however that ends.
+every container of the machine, and ends when the last process that holds it exits, for any reason.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Lock of a store that several processes write to: each waits for a limited time, and a holder that stands still is killed.
 
-The lock is one of the kernel, F_SETLK of fcntl(2), so it ends with the process that holds it, however that ends, and the
+The lock is one of the kernel, F_SETLK of fcntl(2), so it ends when the process that holds it exits, for any reason, and the
 kernel knows which process that is. Programs that are no part of the receiver may take it too, to look into the store;
 nothing happens to them.
 
