@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
-_CODE = re.compile(r"^(```.*?^```|(    .*\n)+)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^(```.*?^```|(    [^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 
 
 def documents() -> list[Path]:

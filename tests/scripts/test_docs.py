@@ -19,10 +19,10 @@ def test_a_broken_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("scripts.docs.ROOT", tmp_path)
     document = tmp_path / "a.md"
     document.write_text(
-        "# One title\n[a](b.md) [b](a.md#one-title) [c](#two) [d](https://x.org)\n\n    [e](f.md)\n"
+        "# One title\n[a](b.md) [b](a.md#one-title) [c](#two) [d](https://x.org)\n\n    [e](f.md)\n\n[g](h.md)\n"
     )
 
-    assert list(broken_links(document)) == ["a.md: b.md", "a.md: #two"]
+    assert list(broken_links(document)) == ["a.md: b.md", "a.md: #two", "a.md: h.md"]
 
 
 @pytest.mark.parametrize("name", made())
