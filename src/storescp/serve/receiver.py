@@ -17,6 +17,7 @@ from storescp.errors import HandshakeFailed, StateLost
 from storescp.log.context import CURRENT
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
+from storescp.serve.accept.capacity import capacity, raise_descriptor_limit
 from storescp.serve.accept.listening_socket import bind, listen, prepare
 from storescp.serve.accept.pending_connections import PendingConnections
 from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
@@ -217,6 +218,7 @@ class Receiver:
                 time.monotonic, acse_timeout=acse, patience=receiver_settings.timeouts.socket
             ),
             lingering=PendingConnections(time.monotonic, acse_timeout=acse),
+            capacity=capacity(raise_descriptor_limit(), secure=self._tls is not None),
             make_reader=self._make_reader,
             admits=None if receiver_settings.peer_admission is None else self._lets_in,
             on_silent=self._was_silent,

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from storescp.errors import HandshakeFailed
+from storescp.serve.accept.capacity import Capacity
 from storescp.serve.accept.listening_socket import prepare
 from storescp.serve.accept.pending_connections import READABLE, PendingConnections, close
 from storescp.serve.accept.request_reader import Progress, RequestReader
@@ -24,8 +25,10 @@ from storescp.serve.process.signals import Signals
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-MAXIMUM_PENDING_PEERS = 512
-"""Connections that wait at most on either side; more stay in the system's queue, or are closed."""
+_ACCEPTS_PER_TURN = 256
+"""Connections that are taken from the system's queue at once: a burst must not fill it, nor keep others waiting."""
+_GRACE_SECONDS = 1.0
+"""Time after which a silent connection gives way to one that comes, where too many of them wait."""
 
 _NOTHING_ELSE: Mapping[int, int] = MappingProxyType({})
 
@@ -56,6 +59,7 @@ class Acceptor:
         *,
         silent: PendingConnections,
         lingering: PendingConnections,
+        capacity: Capacity,
         make_reader: Callable[[socket.socket], RequestReader],
         admits: Callable[[str, int], bool] | None,
         on_silent: Callable[[str], None],
@@ -69,6 +73,7 @@ class Acceptor:
             signals: the signals of the process.
             silent: where connections wait until their peers ask.
             lingering: where they wait for their peers to close.
+            capacity: how many of both there may be.
             make_reader: makes what waits for the request of a connection; may raise `HandshakeFailed`.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
@@ -80,6 +85,7 @@ class Acceptor:
         self._signals = signals
         self._silent = silent
         self._lingering = lingering
+        self._capacity = capacity
         self._make_reader = make_reader
         self._admits = admits
         self._on_silent = on_silent
@@ -109,8 +115,10 @@ class Acceptor:
             Stopped: the program was asked to end.
         """
         poll = select.poll()
-        if accepting:
+        room_at = self._has_room_at() if accepting else None
+        if accepting and (room_at is None or room_at <= self._clock()):
             poll.register(self._listening, select.POLLIN)
+            room_at = None
         for room in (self._silent, self._lingering):
             for descriptor, events in room.descriptors():
                 poll.register(descriptor, events)
@@ -118,7 +126,7 @@ class Acceptor:
             poll.register(descriptor, READABLE)
         for descriptor, events in others.items():
             poll.register(descriptor, events)
-        deadlines = [until, self._silent.deadline(), self._lingering.deadline()]
+        deadlines = [until, room_at, self._silent.deadline(), self._lingering.deadline()]
         first = min((when for when in deadlines if when is not None), default=None)
         limit = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
         found = self._signals.until_action(lambda: poll.poll(limit))
@@ -158,9 +166,13 @@ class Acceptor:
                 action()
         # Last: a new connection may have the number of one that has just been closed.
         if self._listening.fileno() in ready:
-            descriptor = self._accept(ready)
-            # Most peers ask as soon as they are connected: that has come by now.
-            if descriptor >= 0 and (peer := self._advance(descriptor)) is not None:
+            accepted = self._accept_some(ready)
+            # Most peers ask as soon as they are connected: that has come by now. Where many come, others have their turn.
+            if (
+                len(accepted) == 1
+                and _has_sent(accepted[0])
+                and (peer := self._advance(accepted[0].fileno())) is not None
+            ):
                 yield peer
 
     def asks(self, peer: PendingPeer) -> bool:
@@ -170,7 +182,7 @@ class Acceptor:
     def linger(self, peer: PendingPeer) -> None:
         """Wait for a peer to close: what else it sends is taken and forgotten, PS3.8 9.2.3 Sta13."""
         room = self._lingering
-        if len(room) >= MAXIMUM_PENDING_PEERS and (oldest := room.oldest()) is not None:
+        if len(room) >= self._capacity.lingering and (oldest := room.oldest()) is not None:
             close(room.take(oldest))
         room.add(peer.connected, peer.address)
 
@@ -216,35 +228,55 @@ class Acceptor:
         close(waiting)
         return None
 
-    def _accept(self, ready: Collection[int]) -> int:
-        """Let somebody in; return the descriptor if what its peer has sent may be looked at already, else -1."""
-        if len(self._silent) >= MAXIMUM_PENDING_PEERS:
-            if (oldest := self._silent.oldest(but=ready)) is None:
-                return -1  # all of them speak, and will be served first
-            close(self._silent.give_way(oldest))
-        try:
-            connected, (address, *_) = self._listening.accept()
-        except BlockingIOError:
-            return -1  # it has gone again
-        except OSError as error:
-            # Out of descriptors, or of memory: what there is must become less first.
-            _logger.error("Receiving Association failed: cannot accept a connection: %s", error)
-            self._make_room()
-            return -1
+    def _has_room_at(self) -> float | None:
+        """Return when another connection may come in, because one that is silent gives way to it; None: now."""
+        if len(self._silent) < self._capacity.silent:
+            return None
+        begun = self._silent.oldest_since()
+        return None if begun is None else begun + _GRACE_SECONDS
+
+    def _accept_some(self, ready: Collection[int]) -> list[socket.socket]:
+        """Let connections in, until there are no more, no room, or it is others' turn; return those that wait now."""
+        accepted: list[socket.socket] = []
+        for _ in range(_ACCEPTS_PER_TURN):
+            if len(self._silent) >= self._capacity.silent:
+                oldest = self._silent.oldest(but=ready)
+                room_at = self._has_room_at()
+                if oldest is None or (room_at is not None and room_at > self._clock()):
+                    break  # all of them speak, or have just come: they will be looked at first
+                close(self._silent.give_way(oldest))
+            try:
+                connected, (address, *_) = self._listening.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if self._signals.stop_requested is None:
+                    # Out of descriptors, or of memory: what there is must become less first.
+                    _logger.error(
+                        "Receiving Association failed: cannot accept a connection: %s", error
+                    )
+                    self._make_room()
+                break
+            if self._let_in(connected, address):
+                accepted.append(connected)
+        return accepted
+
+    def _let_in(self, connected: socket.socket, address: str) -> bool:
+        """Have a connection wait for its request; False if it was closed instead."""
         if self._admits is not None:
             waiting = self._silent.count(address) + self._lingering.count(address)
             if not self._admits(address, waiting):
                 connected.close()
-                return -1
+                return False
         prepare(connected)
         try:
             reader = self._make_reader(connected)
         except HandshakeFailed as error:
             self._on_handshake_failure(address, error)
             connected.close()
-            return -1
+            return False
         self._silent.add(connected, address, reader)
-        return connected.fileno() if _has_sent(connected) else -1
+        return True
 
     def _make_room(self) -> None:
         for room in (self._lingering, self._silent):

@@ -10,7 +10,8 @@ from storescp.serve.accept.settings import IPVersion, ListenAddress
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
-_BACKLOG = 50
+_BACKLOG = 4096
+"""Connections that the system completes while we are busy. It may allow fewer: net.core.somaxconn."""
 
 
 def listen(bound: socket.socket, listening: ListenAddress) -> None:

@@ -8,6 +8,7 @@ that stops in the middle of a TLS handshake, nor one that never closes keeps the
 import logging
 import select
 import socket
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Waiting:
     reader: RequestReader | None
     """Waits for the request; None: there will be none."""
     is_handshaking: bool = False
+    since: float = 0.0
+    """When it came (clock)."""
 
 
 class PendingConnections:
@@ -56,6 +59,7 @@ class PendingConnections:
         self._acse_timeout = acse_timeout
         self._patience = patience
         self._waiting: dict[int, Waiting] = {}
+        self._by_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -74,16 +78,23 @@ class PendingConnections:
         self, connected: socket.socket, address: str, reader: RequestReader | None = None
     ) -> None:
         """Let a connection from an address wait, for its request if there is a reader of it."""
-        end = self._clock() + self._acse_timeout
-        self._waiting[connected.fileno()] = Waiting(connected, end, address, reader)
+        now = self._clock()
+        self._waiting[connected.fileno()] = Waiting(
+            connected, now + self._acse_timeout, address, reader, since=now
+        )
+        self._by_address[address] += 1
 
     def count(self, address: str) -> int:
         """Return how many connections come from an address."""
-        return sum(1 for waiting in self._waiting.values() if waiting.address == address)
+        return self._by_address[address]
 
     def take(self, descriptor: int) -> Waiting:
         """Remove and return a connection."""
-        return self._waiting.pop(descriptor)
+        waiting = self._waiting.pop(descriptor)
+        self._by_address[waiting.address] -= 1
+        if not self._by_address[waiting.address]:
+            del self._by_address[waiting.address]
+        return waiting
 
     def advance(self, descriptor: int) -> Progress:
         """Look at what has come on a connection that waits for its request, and set its time limit.
@@ -110,9 +121,13 @@ class PendingConnections:
         """Return the descriptor of the connection that waits longest, `but` those not; None if there is none."""
         return next((descriptor for descriptor in self._waiting if descriptor not in but), None)
 
+    def oldest_since(self) -> float | None:
+        """Return when the connection that waits longest has come (clock); None if there is none."""
+        return next((waiting.since for waiting in self._waiting.values()), None)
+
     def give_way(self, descriptor: int) -> Waiting:
         """Remove a connection because others wait, say so, and return it."""
-        waiting = self._waiting.pop(descriptor)
+        waiting = self.take(descriptor)
         _logger.warning(
             "Connection from %s closed: no complete A-ASSOCIATE-RQ has come, and %d others wait",
             waiting.address,
@@ -154,6 +169,7 @@ class PendingConnections:
         for waiting in self._waiting.values():
             close(waiting)
         self._waiting.clear()
+        self._by_address.clear()
 
 
 def close(waiting: Waiting) -> None:

@@ -27,7 +27,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from storescp.process_name import WORKER, name_process
-from storescp.serve.accept.acceptor import MAXIMUM_PENDING_PEERS, Acceptor, Disposition, PendingPeer
+from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
+from storescp.serve.accept.capacity import MAXIMUM_PENDING_PEERS
 from storescp.serve.accept.pending_connections import READABLE
 from storescp.serve.accept.settings import WorkerSettings
 from storescp.serve.accept.worker import (
@@ -170,9 +171,7 @@ class Supervisor:
             deadlines.append(self._start_no_sooner)
         return self._acceptor.wait(
             min((when for when in deadlines if when is not None), default=None),
-            accepting=not (self._worker_settings.on_demand and self._is_full())
-            and len(self._asking) < MAXIMUM_PENDING_PEERS
-            and not self._is_paused(),
+            accepting=not self._is_paused(),
             others=dict.fromkeys(self._workers, READABLE)
             | {peer.connected.fileno(): _GONE for peer in self._asking},
         )
@@ -257,8 +256,7 @@ class Supervisor:
     def _reject_surplus(self) -> None:
         limit = self._worker_settings.queue_limit
         most = MAXIMUM_PENDING_PEERS if limit is None else min(limit, MAXIMUM_PENDING_PEERS)
-        while len(self._asking) > most:
-            peer = self._take_surplus()
+        for peer in self._take_surplus(len(self._asking) - most):
             why = f"{len(self._workers)} associations are served and {most} peers wait"
             rejection = AAssociateRJ(
                 _REJECTED_TRANSIENT,
@@ -271,13 +269,21 @@ class Supervisor:
             peer.reader.send_last(rejection.encode())
             self._acceptor.linger(peer)
 
-    def _take_surplus(self) -> PendingPeer:
-        """Take who is to be rejected: one that has finished sending, and so may have gone, or else the last that came."""
-        for peer in reversed(self._asking):
-            if _events(peer.connected, select.POLLRDHUP):
-                self._asking.remove(peer)
-                return peer
-        return self._asking.pop()
+    def _take_surplus(self, number: int) -> list[PendingPeer]:
+        """Take so many who are to be rejected: those that have finished sending, and so may have gone, then the last that came."""
+        if number <= 0:
+            return []
+        poll = select.poll()
+        for peer in self._asking:
+            poll.register(peer.connected, select.POLLRDHUP)
+        finished = {descriptor for descriptor, _ in poll.poll(0)}
+        last_first = list(reversed(self._asking))
+        candidates = [peer for peer in last_first if peer.connected.fileno() in finished]
+        candidates += [peer for peer in last_first if peer.connected.fileno() not in finished]
+        surplus = candidates[:number]
+        taken = {peer.connected.fileno() for peer in surplus}
+        self._asking = deque(peer for peer in self._asking if peer.connected.fileno() not in taken)
+        return surplus
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
