@@ -5,6 +5,7 @@ from contextlib import suppress
 WORKER = "storescp-worker"
 STUDIES = "storescp-study"
 PAGE = "storescp-page"
+KEEPER = "storescp-keeper"
 DISPLAY = "storescp-display"
 COMMANDS = "storescp-cmds"
 

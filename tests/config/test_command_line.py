@@ -5,6 +5,8 @@ import pathlib
 import re
 import shlex
 import subprocess
+import time
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -245,6 +247,26 @@ def test_command_file(content: bytes, arguments: list[str], tmp_path: pathlib.Pa
     file.write_bytes(content)
 
     assert arguments == [os.fsdecode(word) for word in split(content)]
+
+
+def test_a_command_file_without_an_end_is_an_error(tmp_path: pathlib.Path) -> None:
+    """At once and in little memory: no more of it is read than a command file may be long."""
+    large = tmp_path / "large"
+    large.write_bytes(b"-v " * 3_000_000)
+    fits = tmp_path / "fits"
+    fits.write_bytes(b"-v\n11112" + b" " * ((1 << 17) - 8))
+    tracemalloc.start()
+    begun = time.monotonic()
+    try:
+        for name in ("/dev/zero", str(large)):
+            with pytest.raises(UsageError, match="is longer than 131072 bytes"):
+                parse([f"@{name}"])
+        assert time.monotonic() - begun < 1
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+    assert parse([f"@{fits}"]).parameters == ("11112",)
 
 
 def test_command_file_stands_for_its_arguments(tmp_path: pathlib.Path) -> None:

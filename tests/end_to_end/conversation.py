@@ -1,8 +1,11 @@
 """What the tests of the running program say to it, and how they wait for what follows."""
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import (
@@ -50,3 +53,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+
+
+@contextmanager
+def many_descriptors(number: int) -> Iterator[None]:
+    """Have enough of them for so many connections; skip the test where that is not allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < number + 500:
+        pytest.skip("not enough descriptors for so many connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number + 500), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -10,12 +10,21 @@ def children(pid: int) -> list[int]:
 
 
 def of_kind(pid: int, name: str) -> list[int]:
-    """Return the living children of a process that are named so; see `storescp.process_name`."""
+    """Return the living descendants of a process that are named so; see `storescp.process_name`."""
     found = []
-    for child in children(pid):
+    for child in descendants(pid):
         with suppress(OSError):
             if Path(f"/proc/{child}/comm").read_text() == f"{name}\n" and not has_ended(child):
                 found.append(child)
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs."""
+    found = []
+    with suppress(OSError):
+        for child in children(pid):
+            found += [child, *descendants(child)]
     return found
 
 

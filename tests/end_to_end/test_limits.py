@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conversation import many_descriptors
 from tests.peers.dicom import Syntax
 from tests.peers.requestor import (
     ABORT,
@@ -174,9 +175,9 @@ def test_a_slow_request_takes_no_place(tmp_path: Path, mode: list[str]) -> None:
 
 @pytest.mark.parametrize("mode", [[], ["--workers", "1"]], ids=["single", "workers"])
 def test_silent_connections_do_not_fill_the_place(tmp_path: Path, mode: list[str]) -> None:
-    """There is room for 512 that say nothing; who waits longest gives way to who comes."""
-    with ours(tmp_path / "out", mode) as server:
-        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(520)]
+    """There is room for 2,048 that say nothing; who waits longest gives way to who comes."""
+    with many_descriptors(2100), ours(tmp_path / "out", mode) as server:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2060)]
         try:
             start = time.monotonic()
             with Requestor(server.port) as peer:
@@ -185,7 +186,7 @@ def test_silent_connections_do_not_fill_the_place(tmp_path: Path, mode: list[str
                 peer.release()
 
             assert time.monotonic() - start < 10
-            assert "no complete A-ASSOCIATE-RQ has come, and 511 others wait" in server.errors()
+            assert "no complete A-ASSOCIATE-RQ has come, and 2047 others wait" in server.errors()
         finally:
             for connection in silent:
                 connection.close()

@@ -1,36 +1,21 @@
 """Many peers at once: none is lost in the system's queue, those that are too many are told."""
 
 import contextlib
-import resource
 import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conversation import CONTEXTS, associated, store
+from tests.end_to_end.conversation import CONTEXTS, associated, many_descriptors, store
 from tests.peers.requestor import ASSOCIATE_RJ, Requestor, associate_request, decode_answer
 from tests.peers.servers import Server, ours
 
 BURST = 2000
 WAIT = 512
 _REQUEST = associate_request(CONTEXTS)
-
-
-@contextlib.contextmanager
-def many_descriptors() -> Iterator[None]:
-    """Have enough of them for the burst."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < BURST + 500:
-        pytest.skip("not enough descriptors for a burst")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, BURST + 500), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def lost_connections() -> int:
@@ -94,7 +79,7 @@ class Burst:
 def test_a_burst_is_answered(tmp_path: Path) -> None:
     """Of 2,000 peers while the only worker is busy 512 wait, the others get A-ASSOCIATE-RJ 2, 3, 2; no SYN is lost."""
     with (
-        many_descriptors(),
+        many_descriptors(BURST),
         ours(tmp_path / "out", ["--workers", "1"]) as server,
         associated(server) as served,
     ):
@@ -127,7 +112,7 @@ def is_served_again(server: Server) -> bool:
 def test_a_burst_of_short_associations_is_served(tmp_path: Path, mode: list[str]) -> None:
     """One after the other: as many as are asked for at once, up to what may wait, are accepted."""
     number = 400
-    with many_descriptors(), ours(tmp_path / "out", mode) as server:
+    with many_descriptors(BURST), ours(tmp_path / "out", mode) as server:
         before = lost_connections()
         burst = Burst(server.port, number)
         try:

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from storescp.process_name import PAGE
+from tests.end_to_end.processes import of_kind
 from tests.monitor.http_client import get
 from tests.peers.authority import Authority
 from tests.peers.browser import Browser, Page, browser
@@ -268,8 +270,31 @@ def test_the_page_ends_with_the_receiver_however_that_ends(tmp_path: Path) -> No
             wait_until(partial(_is_free, port))
 
 
+def test_a_page_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    """Reception goes on; the new page says what it can know, and that the rest is lost; the log says so, too."""
+    with page(tmp_path / "out") as (server, port):
+        wait_until(lambda: get(port, "/readyz")[0] == 200)
+        started = facts(port)["receiver"]["started"]
+        [first] = of_kind(server.process.pid, PAGE)
+        with Requestor(server.port) as peer:
+            peer.associate(CONTEXTS)
+            store(peer, "1.2.1", "1.9")
+            os.kill(first, signal.SIGKILL)
+            store(peer, "1.2.2", "1.9")
+            peer.release()
+        wait_until(lambda: bool(set(of_kind(server.process.pid, PAGE)) - {first}))
+
+        wait_until(lambda: get(port, "/readyz")[0] == 200)
+        assert get(port, "/healthz")[0] == 200
+        told = facts(port)
+        assert (told["receiver"]["port"], told["receiver"]["started"]) == (server.port, started)
+        assert started < told["receiver"]["page_restarted"] <= time.time()
+        assert "the status page was ended by SIGKILL: it is started again" in server.errors()
+        assert len(server.files()) == 2
+
+
 def test_reception_goes_on_without_the_page(tmp_path: Path) -> None:
-    """If its process is killed that is logged, and nothing else happens."""
+    """If the process that starts it is killed, too, that is logged, and nothing else happens."""
     with page(tmp_path / "out") as (server, port):
         wait_until(lambda: get(port, "/readyz")[0] == 200)
         os.kill(_child_of(server.process.pid), signal.SIGKILL)
@@ -280,6 +305,7 @@ def test_reception_goes_on_without_the_page(tmp_path: Path) -> None:
             store(peer, "1.2.1", "1.9")
             peer.release()
         assert len(server.files()) == 1
+        wait_until(partial(_is_free, port))
 
 
 def test_a_killed_association_disappears(tmp_path: Path) -> None:
@@ -299,10 +325,12 @@ def test_a_killed_association_disappears(tmp_path: Path) -> None:
 def test_the_pages_process_holds_neither_the_port_nor_a_key(tmp_path: Path) -> None:
     """It was there before them."""
     with page(tmp_path / "out") as (server, port):
-        held = _sockets_of(_child_of(server.process.pid))
+        wait_until(lambda: bool(of_kind(server.process.pid, PAGE)))
+        for process in (_child_of(server.process.pid), *of_kind(server.process.pid, PAGE)):
+            held = _sockets_of(process)
 
-        assert _listening_socket(port) in held
-        assert _listening_socket(server.port) not in held
+            assert _listening_socket(port) in held
+            assert _listening_socket(server.port) not in held
 
 
 def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:

@@ -126,6 +126,10 @@ def _requested(given: list[Given]) -> Request | None:
 # Command files
 
 
+_MAXIMUM_COMMAND_FILE_BYTES = 1 << 17
+"""As long as Linux lets one argument be: what is longer is no command file, but something else."""
+
+
 def _expanded(arguments: Sequence[str]) -> Iterator[str]:
     for argument in arguments:
         if len(argument) > 1 and argument[0] == "@":
@@ -137,11 +141,15 @@ def _expanded(arguments: Sequence[str]) -> Iterator[str]:
 def _read_command_file(name: str) -> list[str]:
     try:
         with open(name, "rb") as file:
-            content = file.read()
+            content = file.read(_MAXIMUM_COMMAND_FILE_BYTES + 1)
     except IsADirectoryError:
         content = b""
     except (OSError, ValueError) as error:
         raise UsageError(f"Cannot open command file '{name}'") from error
+    if len(content) > _MAXIMUM_COMMAND_FILE_BYTES:
+        raise UsageError(
+            f"Command file '{name}' is longer than {_MAXIMUM_COMMAND_FILE_BYTES} bytes"
+        )
     return [os.fsdecode(word) for word in split(content)]
 
 

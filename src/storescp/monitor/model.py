@@ -204,6 +204,8 @@ class Model:
         self.started = now
         self.listening: Listening | None = None
         self.stopping = False
+        self.restarted: float | None = None
+        """When this began in place of a model whose process was killed, in seconds since 1970: what was before is lost."""
         self.associations: dict[str, OpenAssociation] = {}
         self.studies: OrderedDict[str, MonitoredStudy] = OrderedDict()
         """By Study Instance UID; that with the newest object is the last."""

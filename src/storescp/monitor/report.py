@@ -84,6 +84,7 @@ def _receiver(model: Model, surroundings: HostStatus, now: float, *, identifiers
     return {
         "time": round(now, 3),
         "started": round(model.started, 3),
+        "page_restarted": None if model.restarted is None else round(model.restarted, 3),
         "version": listening.version if listening else None,
         "port": listening.port if listening else None,
         "processes": listening.processes if listening else None,

@@ -14,6 +14,7 @@ from storescp.monitor.http_request import HTTPRequest
 from storescp.monitor.report import obstacles, report
 from storescp.monitor.surroundings import HostProbe, HostStatusSettings
 from storescp.monitor.viewer import Viewer, Watch
+from storescp.process_name import PAGE
 
 if TYPE_CHECKING:
     import socket
@@ -56,6 +57,8 @@ def status_page(settings: StatusPage, expiry: Callable[[str, bool], float | None
     return Viewer(
         "status page",
         lambda watch: _serve(watch, listening, settings, expiry),
+        process_name=PAGE,
+        is_kept=True,
         started=listening.close,
     )
 

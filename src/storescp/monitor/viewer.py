@@ -4,26 +4,40 @@ It is forked before the port is open and before keys are loaded, so that who bre
 come through a pipe, one record a write, from every process of the receiver; nobody waits for the viewer, what does not
 fit into the pipe is dropped and counted. It ends with the receiver.
 
+A view that is to be there as long as the receiver has a keeper, a process that does nothing but start it again if it
+was killed: the receiver could not, without letting it have its port and keys. The new view knows what the receiver is,
+from memory that they share, and what happens from then on; that it does not know the rest is for all to see.
+
 It reads the pipe a few times a second, not at each event: being woken thousands of times a second would cost the
 receiver more than all the rest.
 """
 
 import logging
+import mmap
 import os
 import selectors
 import signal
+import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from storescp.best_effort_output import BestEffortWriter
 from storescp.errors import ConfigurationError
-from storescp.events import Event, EventsDropped
+from storescp.events import Event, EventsDropped, Listening
 from storescp.monitor import wire
 from storescp.monitor.model import Model
+from storescp.process_name import DISPLAY, KEEPER, name_process
+from storescp.process_tie import end_with_parent
+from storescp.signal_names import signal_name
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
+_REMEMBERED_BYTES = 4096
+_LENGTH = struct.Struct("=I")
+_RESTART_SECONDS, _LONGEST_RESTART_SECONDS = 1.0, 60.0
+"""Pauses before a view that was killed is started again: each is twice the one before, unless it has lived for long."""
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _SHUTDOWN_SECONDS = 2.0
@@ -44,6 +58,8 @@ class Viewer:
         name: str,
         view: "Callable[[Watch], None]",
         *,
+        process_name: str = DISPLAY,
+        is_kept: bool = False,
         started: Callable[[], None] = lambda: None,
         ended: Callable[[bool], None] = lambda _: None,
     ) -> None:
@@ -52,15 +68,20 @@ class Viewer:
         Args:
             name: what it is, for the log.
             view: what the process does; returns when it is to end.
+            process_name: what the process is called.
+            is_kept: whether the process is started again if it was killed.
             started: lets go, in this process, of what belongs to that one now.
             ended: takes back, in this process, what that one had; told if it came to an end by itself.
         """
         self.name = name
         self._view = view
+        self._process_name = process_name
+        self._is_kept = is_kept
         self._started = started
         self._ended = ended
         self._pid = -1
         self._writer: BestEffortWriter | None = None
+        self._remembered = mmap.mmap(-1, _REMEMBERED_BYTES)
 
     def start(self, prepare: Callable[[], None]) -> None:
         """Fork.
@@ -79,11 +100,75 @@ class Viewer:
         self._pid = os.fork()
         if self._pid == 0:
             os.close(writing)
-            _run(prepare, self._view, reading, receiver)
+            self._become(prepare, reading, receiver)
         os.close(reading)
         # A record is shorter than what a pipe takes whole or not at all.
         self._writer = BestEffortWriter(writing, waits=False, make_report=_report_of_loss)
         self._started()
+
+    def _become(self, prepare: Callable[[], None], reading: int, receiver: int) -> NoReturn:
+        """Be the view, or what keeps it."""
+        # The terminal and the service manager tell everybody to end. We end with the receiver, after its last word.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if not self._is_kept:
+            self._run(prepare, Watch(reading, receiver))
+        try:
+            name_process(KEEPER)
+            prepare()
+            # Its view sees that it is gone, and ends.
+            end_with_parent(receiver, signal.SIGKILL)
+            self._keep(reading, receiver)
+        finally:
+            logging.shutdown()
+            os._exit(1)
+
+    def _keep(self, reading: int, receiver: int) -> NoReturn:
+        """Start the view, and start it again until it ends by itself."""
+        keeper, pause, restarted = os.getpid(), _RESTART_SECONDS, None
+        while True:
+            begun = time.monotonic()
+            pid = os.fork()
+            if pid == 0:
+                record = self._recall()
+                watch = Watch(reading, receiver, keeper, record=record, restarted=restarted)
+                self._run(lambda: None, watch)
+            _, status = os.waitpid(pid, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if code == 0:
+                os._exit(0)
+            how = f"was ended by {signal_name(-code)}" if code < 0 else "has failed"
+            _logger.error("the %s %s: it is started again", self.name, how)
+            if time.monotonic() - begun > _LONGEST_RESTART_SECONDS:
+                pause = _RESTART_SECONDS
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RESTART_SECONDS)
+            restarted = time.time()
+
+    def _run(self, prepare: Callable[[], None], watch: "Watch") -> NoReturn:
+        code = 0
+        try:
+            name_process(self._process_name)
+            give_way(_NICENESS)
+            prepare()
+            self._view(watch)
+        except Exception:  # the outermost loop of this process
+            _logger.exception("internal error, a view of the receiver ends")
+            code = 1
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def remember(self, record: bytes) -> None:
+        """Keep a record for a view that is started again."""
+        if len(record) <= _REMEMBERED_BYTES - _LENGTH.size:
+            self._remembered[_LENGTH.size : _LENGTH.size + len(record)] = record
+            _LENGTH.pack_into(self._remembered, 0, len(record))
+
+    def _recall(self) -> bytes:
+        (length,) = _LENGTH.unpack_from(self._remembered, 0)
+        return self._remembered[_LENGTH.size : _LENGTH.size + length]
 
     def write(self, record: bytes) -> None:
         """Hand over an event, if there is room. Never waits, never raises."""
@@ -117,6 +202,9 @@ class Viewer:
         while not self.has_ended() and time.monotonic() < end:
             time.sleep(0.01)
         if self._pid > 0:
+            # It may be stopped. Its view, if it is one that keeps one, ends with it.
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
             self._ended(False)  # noqa: FBT003  (of a callable)
 
 
@@ -152,6 +240,8 @@ class Viewers:
         """Hand over an event. From any process; never waits, never raises."""
         record = wire.pack(event)
         for viewer in self._viewers:
+            if isinstance(event.fact, Listening):
+                viewer.remember(record)
             viewer.write(record)
 
     def reap(self) -> None:
@@ -171,14 +261,29 @@ class Viewers:
 class Watch:
     """The viewer's side: the model, kept up to date, and the loop in which views do their work."""
 
-    def __init__(self, reading: int, receiver: int) -> None:
+    def __init__(
+        self,
+        reading: int,
+        receiver: int,
+        parent: int | None = None,
+        *,
+        record: bytes = b"",
+        restarted: float | None = None,
+    ) -> None:
         """Prepare to watch.
 
         Args:
             reading: the pipe's end that events come from.
-            receiver: the process that is watched; the loop ends with it.
+            receiver: the process that is watched.
+            parent: the loop ends with it; None: with the receiver.
+            record: an event from before, to begin with.
+            restarted: when this began instead of a watch that was killed, in seconds since 1970; None: it did not.
         """
         self.model = Model(time.time())
+        self.model.restarted = restarted
+        self._parent = receiver if parent is None else parent
+        for event in wire.Unpacker().feed(record):
+            self.model.observe(event)
         self.selector = selectors.DefaultSelector()
         self.receiver = receiver
         self._reading = reading
@@ -240,7 +345,7 @@ class Watch:
 
     def _look_around(self) -> None:
         """Notice processes that have ended without a word."""
-        if os.getppid() != self.receiver:
+        if os.getppid() != self._parent:
             # A child of it may go on, and hold the pipe open.
             self._ended = True
         gone = {pid for pid in self.model.processes() if not _exists(pid)}
@@ -271,23 +376,3 @@ def give_way(niceness: int) -> None:
     """Have other processes come first, where that is allowed: a sandbox may forbid even that, setpriority(2)."""
     with suppress(OSError):
         os.nice(niceness)
-
-
-def _run(
-    prepare: Callable[[], None], view: Callable[[Watch], None], reading: int, receiver: int
-) -> None:
-    code = 0
-    try:
-        # The terminal and the service manager tell everybody to end. We end with the receiver, after its last word.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        give_way(_NICENESS)
-        prepare()
-        view(Watch(reading, receiver))
-    except Exception:  # the outermost loop of this process
-        _logger.exception("internal error, a view of the receiver ends")
-        code = 1
-    finally:
-        logging.shutdown()
-        os._exit(code)

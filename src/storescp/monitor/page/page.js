@@ -153,6 +153,9 @@ function showTiles(facts) {
   if (totals.events_dropped) {
     tiles.push(["Not counted", numbers.format(totals.events_dropped), "events were lost", true]);
   }
+  if (receiver.page_restarted !== null) {
+    tiles.push(["Page started again", when(receiver.page_restarted, receiver.time), "what was before is not counted", true]);
+  }
   if (receiver.disk_free !== null) {
     const part = receiver.disk_size ? receiver.disk_free / receiver.disk_size : 0;
     tiles.push(["Free on disk", bytes(receiver.disk_free), `${(100 * part).toFixed(0)} % of ${bytes(receiver.disk_size)}`, part < 0.05]);

@@ -27,6 +27,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from storescp.process_name import WORKER, name_process
+from storescp.process_tie import end_with_parent
 from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
 from storescp.serve.accept.capacity import MAXIMUM_PENDING_PEERS
 from storescp.serve.accept.pending_connections import READABLE
@@ -41,7 +42,7 @@ from storescp.serve.accept.worker import (
     Worker,
     tell,
 )
-from storescp.serve.process.children import Children, end_with_parent, fork_flushed
+from storescp.serve.process.children import Children, fork_flushed
 from storescp.serve.process.signals import Signals, Stopped, die_by
 from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.log_notes import WARN, application

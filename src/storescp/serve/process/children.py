@@ -4,7 +4,6 @@ Only children that were started here are waited for: `serve.access.host_access` 
 would steal their exit status.
 """
 
-import contextlib
 import logging
 import os
 import select
@@ -96,16 +95,6 @@ def fork_flushed() -> int:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()  # or the child would write it a second time
     return os.fork()
-
-
-def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have the kernel signal this process when its parent exits, for any reason (Linux)."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
 
 
 def watch_children(signals: Signals, children: Children) -> None:

@@ -27,7 +27,8 @@ from typing import NoReturn, Protocol
 
 from storescp.errors import OutOfResources
 from storescp.process_name import STUDIES, name_process
-from storescp.serve.process.children import Children, end_with_parent, fork_flushed
+from storescp.process_tie import end_with_parent
+from storescp.serve.process.children import Children, fork_flushed
 from storescp.signal_names import signal_name
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
