@@ -8,6 +8,7 @@ import pytest
 
 from storescp.errors import HandshakeFailed
 from storescp.serve.accept.acceptor import Acceptor, PendingPeer
+from storescp.serve.accept.capacity import Capacity
 from storescp.serve.accept.pending_connections import PendingConnections
 from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
 from storescp.serve.process.signals import Signals
@@ -38,6 +39,7 @@ class Scene:
             Signals(),
             silent=PendingConnections(lambda: self.now, acse_timeout=ACSE_TIMEOUT),
             lingering=PendingConnections(lambda: self.now, acse_timeout=ACSE_TIMEOUT),
+            capacity=Capacity(silent=3, lingering=2),
             make_reader=make_reader or (lambda connected: PlainRequestReader(connected, 5000)),
             admits=admits,
             on_silent=self.silent.append,
@@ -224,3 +226,33 @@ def test_closing_gives_up_everything(scene: Scene) -> None:
     assert waiting.recv(1) == b""
     with socket.socket() as client:
         assert client.connect_ex(address) != 0
+
+
+def test_who_comes_together_is_let_in_together(scene: Scene) -> None:
+    """In one turn, as far as there is room; the rest stays with the system."""
+    for _ in range(5):
+        scene.connect()
+
+    scene.turn()
+
+    assert len(scene.acceptor._silent) == 3
+
+
+def test_who_has_waited_longest_gives_way_to_who_comes(scene: Scene) -> None:
+    """But not at once: peers of a burst have a second to speak."""
+    first = scene.connect()
+    scene.turn()
+    for _ in range(3):
+        scene.connect()
+    scene.turn()
+    scene.now += 0.5
+    assert len(scene.acceptor._silent) == 3
+    first.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        first.recv(1)
+
+    scene.now += 0.6
+    scene.turn()
+
+    assert len(scene.acceptor._silent) == 3
+    assert first.recv(1) == b""

@@ -310,12 +310,13 @@ def test_workers_on_demand(scene: Scene) -> None:
 
 
 def test_the_limit_of_associations(scene: Scene) -> None:
-    """Where it is reached, nobody is let in; the others stay in the system's queue."""
-    peer = scene.peer()
+    """Where it is reached, peers are let in and wait: for a child, or to be told that they are too many."""
+    first, second = scene.peer(), scene.peer()
 
-    scene.run(WorkerSettings(1, on_demand=True), lambda: [peer], none)
+    scene.run(WorkerSettings(1, on_demand=True), lambda: [first, second], none)
 
-    assert scene.acceptor.accepting == [True, False, False]
+    assert scene.acceptor.accepting == [True, True, True]
+    assert len(scene.children.pids) == 1
 
 
 def test_no_room_for_another_process(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

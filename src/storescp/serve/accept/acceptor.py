@@ -239,12 +239,12 @@ class Acceptor:
         """Let connections in, until there are no more, no room, or it is others' turn; return those that wait now."""
         accepted: list[socket.socket] = []
         for _ in range(_ACCEPTS_PER_TURN):
+            oldest = None
             if len(self._silent) >= self._capacity.silent:
                 oldest = self._silent.oldest(but=ready)
                 room_at = self._has_room_at()
                 if oldest is None or (room_at is not None and room_at > self._clock()):
                     break  # all of them speak, or have just come: they will be looked at first
-                close(self._silent.give_way(oldest))
             try:
                 connected, (address, *_) = self._listening.accept()
             except BlockingIOError:
@@ -257,6 +257,8 @@ class Acceptor:
                     )
                     self._make_room()
                 break
+            if oldest is not None:
+                close(self._silent.give_way(oldest))
             if self._let_in(connected, address):
                 accepted.append(connected)
         return accepted
