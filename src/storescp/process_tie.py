@@ -8,7 +8,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def end_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have this process sent a signal when the one that forked it ends, however that ends (Linux)."""
+    """Have the kernel signal this process when its parent exits, for any reason (Linux)."""
     import ctypes
 
     with contextlib.suppress(AttributeError, OSError):
