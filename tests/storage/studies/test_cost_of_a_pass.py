@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from storescp.storage.studies import sqlite_store
 from storescp.storage.studies.jobs import Retries
 from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.sqlite_store import SQLiteStore
@@ -132,3 +134,28 @@ def test_memory_keeps_no_more_than_is_there() -> None:
             store.save_job(job._replace(due=float(number)))
 
     assert len(store._waiting._heap) < 50
+
+
+def test_a_start_reads_no_command_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts them: there may be a million."""
+    read: list[object] = []
+    decode = sqlite_store._job
+
+    def count(row: tuple[Any, ...]) -> Job:
+        read.append(row)
+        return decode(row)
+
+    monkeypatch.setattr(sqlite_store, "_job", count)
+    store = SQLiteStore(str(tmp_path / "state"))
+    tracker = Tracker(store, EndOfStudy(TIMEOUT, CAP), Retries())
+    fill(store, tracker, range(20))
+    assert tracker.start_next(NOW) is not None
+    read.clear()
+
+    left = tracker.recover(NOW)
+    store.close()
+
+    assert (left.studies, left.commands) == (41, 60)
+    assert len(read) == 1

@@ -103,9 +103,14 @@ def test_ending_rounds_come_oldest_first(store: StudyStore) -> None:
         assert [one.study for one in store.ending_rounds()] == ["early", "middle", "late"]
         assert [one.study for one in store.ending_rounds(most=1)] == ["early"]
         assert store.has_unfinished()
+        open_round = store.add_round(ROUND._replace(study="open"))
+        assert store.count_unfinished() == 4
+        store.save_round(open_round._replace(state=RoundState.COMPLETE, last_object=99.0))
+        assert store.count_unfinished() == 3
         for one in (late, early, middle):
             store.save_round(one._replace(state=RoundState.COMPLETE))
         assert not store.has_unfinished()
+        assert store.count_unfinished() == 0
 
         store.forget_complete(30.0, most=1)
         assert [store.find_round(study) is None for study in ages] == [False, True, False]
@@ -237,9 +242,11 @@ def test_jobs_that_are_due_come_first(store: StudyStore) -> None:
         assert store.due_jobs(0.9) == []
         assert store.due_jobs(5.0) == [jobs[1], jobs[0], jobs[3]]
         assert store.due_jobs(99.0, most=2) == [jobs[1], jobs[0]]
+        assert store.count_waiting() == 4
         assert store.next_due() == 1.0
         store.save_job(jobs[1]._replace(state=JobState.RUNNING, attempts=1))
         assert store.due_jobs(5.0) == [jobs[0], jobs[3]]
+        assert store.count_waiting() == 3
         assert store.next_due() == 5.0
         later = jobs[0]._replace(due=6.0)
         store.save_job(later)

@@ -25,6 +25,9 @@ class DueQueue(Generic[_Key]):
         self._entries: dict[_Key, _Entry] = {}
         self._heap: list[tuple[_Entry, _Key]] = []
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def put(self, key: _Key, due: float, order: int) -> None:
         """Have a key be due, at another time than before if it was here already."""
         entry = _Entry(due, order)

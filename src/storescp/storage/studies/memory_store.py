@@ -214,6 +214,9 @@ class MemoryStore:
         ending = self._in_state[RoundState.ENDING].first(math.inf, most)
         return [self._rounds[key] for key in ending]
 
+    def count_unfinished(self) -> int:
+        return len(self._in_state[RoundState.OPEN]) + len(self._in_state[RoundState.ENDING])
+
     def has_unfinished(self) -> bool:
         unfinished = (RoundState.OPEN, RoundState.ENDING)
         return any(self._in_state[state].next_due() is not None for state in unfinished)
@@ -321,6 +324,9 @@ class MemoryStore:
 
     def due_jobs(self, now: float, most: int = -1) -> list[Job]:
         return [self._jobs[key] for key in self._waiting.first(now, most)]
+
+    def count_waiting(self) -> int:
+        return len(self._waiting)
 
     def next_due(self) -> float | None:
         return self._waiting.next_due()

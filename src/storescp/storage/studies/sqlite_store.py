@@ -364,6 +364,14 @@ class SQLiteStore:
         )
         return [_round(row) for row in rows]
 
+    def count_unfinished(self) -> int:
+        return int(
+            self._run(
+                "SELECT (SELECT count(*) FROM rounds WHERE state = 0)"
+                " + (SELECT count(*) FROM rounds WHERE state = 1)"
+            ).fetchone()[0]
+        )
+
     def has_unfinished(self) -> bool:
         (found,) = self._run(
             "SELECT EXISTS (SELECT 1 FROM rounds WHERE state = 0)"
@@ -503,6 +511,9 @@ class SQLiteStore:
             most,
         )
         return [_job(row) for row in rows]
+
+    def count_waiting(self) -> int:
+        return int(self._run("SELECT count(*) FROM jobs WHERE state = 0").fetchone()[0])
 
     def next_due(self) -> float | None:
         due: float | None = self._run("SELECT min(due) FROM jobs WHERE state = 0").fetchone()[0]

@@ -177,6 +177,10 @@ class StudyStore(Protocol):
         """Return rounds that are ending, those with the oldest `last_object` first."""
         ...
 
+    def count_unfinished(self) -> int:
+        """Return how many rounds are not complete."""
+        ...
+
     def has_unfinished(self) -> bool:
         """Tell whether there is a round that is not complete."""
         ...
@@ -264,6 +268,10 @@ class StudyStore(Protocol):
 
     def due_jobs(self, now: float, most: int = -1) -> list[Job]:
         """Return waiting jobs whose time has come, those that are due for longest first; looks at no others."""
+        ...
+
+    def count_waiting(self) -> int:
+        """Return how many jobs wait."""
         ...
 
     def next_due(self) -> float | None:

@@ -93,10 +93,7 @@ class Tracker:
             for job in self._store.jobs(JobState.RUNNING):
                 # It may have ended, and nobody knows how: at least once is twice now and then.
                 self._store.save_job(job._replace(state=JobState.WAITING, due=now))
-            return Unfinished(
-                len(self._store.open_rounds()) + len(self._store.ending_rounds()),
-                len(self._store.jobs(JobState.WAITING)),
-            )
+            return Unfinished(self._store.count_unfinished(), self._store.count_waiting())
 
     def resume(self, now: float) -> None:
         """Take over from a process that ran commands and was killed: associations may be open, and their processes live.
