@@ -356,3 +356,16 @@ def test_rounds_that_cannot_be_brought_to_their_end_keep_no_others(tracker: Trac
     assert [one.key for one in tracker.end_due(50.0, 2)] == keys[:2]
     assert [one.key for one in tracker.end_due(50.0, 2, skip=keys[:1])] == keys[1:3]
     assert [one.key for one in tracker.end_due(50.0, 2, skip=keys[:2])] == keys[2:]
+
+
+def test_rounds_that_are_looked_at_in_vain_keep_no_others(tracker: Tracker) -> None:
+    """One that got another object, is held, or has none: what is due behind them ends in the same pass."""
+    for number in range(6):
+        receive(tracker, f"held {number}", "CT.1", A, 0.0)
+        tracker.enter(f"empty {number}", "out", B, 0.0)
+        receive(tracker, f"young {number}", "CT.1", B, 0.0)
+        receive(tracker, f"young {number}", "CT.2", B, 5.0)
+    receive(tracker, "due", "CT.1", B, 0.5)
+    tracker.released("b")
+
+    assert [one.study for one in tracker.end_due(11.0, most=1)] == ["due"]

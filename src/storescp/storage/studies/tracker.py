@@ -236,17 +236,22 @@ class Tracker:
 
         Args:
             now: the time.
-            most: how many rounds are returned, and no more are then ending; call again if so many have come.
+            most: how many rounds are returned, and no more are then ending. If any is, there may be more to end.
             skip: keys of ending rounds that do not count: something is wrong with them, and others do not wait for it.
         """
         with self._store.transaction():
             all_ending = self._store.ending_rounds(most + len(skip))
             ending = [round_ for round_ in all_ending if round_.key not in skip][:most]
-            checked = [
-                self._end_if_due(open_round, now)
-                for open_round in self._store.rounds_to_check(now, most - len(ending))
-            ]
-            ended = [round_ for round_ in checked if round_ is not None]
+            ended: list[Round] = []
+            looks = 0
+            # One that is looked at is none of those to be looked at any more, whatever was found.
+            while (left := most - len(ending) - len(ended)) > 0 and looks < _BATCH:
+                open_rounds = self._store.rounds_to_check(now, min(left, _BATCH - looks))
+                if not open_rounds:
+                    break
+                looks += len(open_rounds)
+                found = [self._end_if_due(open_round, now) for open_round in open_rounds]
+                ended += [round_ for round_ in found if round_ is not None]
             if ended:
                 self._store.save_time(now)
             return ending + sorted(ended, key=lambda round_: round_.last_object)
