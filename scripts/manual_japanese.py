@@ -52,7 +52,7 @@ TITLES = {
     "before receiving:": "受信を始める前に",
     "limits:": "制限",
     "privileges:": "権限",
-    "peers that are allowed (default: all):": "許可する通信相手(既定値: すべて)",
+    "allowed peers (default: all):": "許可する通信相手(既定値: すべて)",
     "monitoring:": "監視",
     "parallel reception:": "並行受信",
     "events:": "イベントの記録",

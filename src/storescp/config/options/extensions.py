@@ -25,21 +25,21 @@ EXTENSION_OPTIONS = Group(
             (
                 Option(
                     "--hosts-allow", "",
-                    "read the rules that allow from f instead of\n"
+                    "read allow rules from f instead of\n"
                     "/etc/hosts.allow (only with --access-control)",
                     "hosts_allow", values="[f]ilename: string", takes=(TEXT,),
                     only_with=("--access-control",),
                 ),
                 Option(
                     "--hosts-deny", "",
-                    "read the rules that deny from f instead of\n"
+                    "read deny rules from f instead of\n"
                     "/etc/hosts.deny (only with --access-control)",
                     "hosts_deny", values="[f]ilename: string", takes=(TEXT,),
                     only_with=("--access-control",),
                 ),
                 Option(
                     "--fsync", "",
-                    "have file and directory on disk before success\nis sent",
+                    "flush file and directory to disk before sending\nsuccess",
                     "fsync",
                 ),
                 Option(
@@ -56,12 +56,12 @@ EXTENSION_OPTIONS = Group(
             (
                 Option(
                     "--log-json", "",
-                    "write the log as JSON, one object a line",
+                    "write the log as JSON, one object per line",
                     "log_json", not_with=("--log-config",),
                 ),
                 Option(
                     "--log-mask", "",
-                    "mask identifiers in a log that is JSON",
+                    "mask identifiers in the JSON log",
                     "log_masks",
                     values="[w]hat: string constant\n(patients, peers, uids)",
                     takes=(
@@ -79,7 +79,7 @@ EXTENSION_OPTIONS = Group(
             (
                 Option(
                     "--check", "",
-                    "tell whether everything that the other\noptions need is there, and exit",
+                    "check that everything the other options need is\navailable, and exit",
                     "mode", sets=Mode.CHECK,
                 ),
                 Option(
@@ -102,14 +102,14 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--max-request-size", "",
-                    "read association requests of up to b bytes",
+                    "limit association requests to b bytes",
                     "max_request_size",
                     values="[b]ytes: integer (default: 1048576)",
                     takes=(Number(4096, 0x7FFFFFFF),),
                 ),
                 Option(
                     "--max-command-size", "",
-                    "read command sets of up to b bytes",
+                    "limit command sets to b bytes",
                     "max_command_size",
                     values="[b]ytes: integer (default: 65536)",
                     takes=(Number(1024, 0x7FFFFFFF),),
@@ -150,19 +150,19 @@ EXTENSION_OPTIONS = Group(
             (
                 Option(
                     "--user", "",
-                    "become user u, and group g, once the port is open",
+                    "change to user u and group g once the port is open",
                     "user", values="[u]ser: string (u or u:g)", takes=(TEXT,),
                 ),
                 Option(
                     "--umask", "",
-                    "take permissions m from all files that are made",
+                    "remove permissions m from all created files",
                     "umask", values="[m]ask: octal digits (default: as inherited)",
                     takes=(Octal(0o77),),
                 ),
             ),
         ),
         Section(
-            "peers that are allowed (default: all):",
+            "allowed peers (default: all):",
             (
                 Option(
                     "--allow-calling", "", "let calling AE title a associate",
@@ -221,7 +221,7 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--show-identifiers", "",
-                    "show names of patients, UIDs and directories,\ntoo",
+                    "also show names of patients, UIDs and\ndirectories",
                     "show_identifiers", only_with=("--http or --progress",),
                 ),
             ),
@@ -243,20 +243,20 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--parallel-studies", "",
-                    "end each study for itself, whatever else arrives\n"
-                    "(with --workers and --state-directory: always)",
+                    "end each study independently of others\n"
+                    "(always with --workers and --state-directory)",
                     "parallel_studies", not_with=NOT_WHILE_OTHERS_RECEIVE,
                 ),
                 Option(
                     "--state-directory", "",
-                    "remember studies and commands in d, so that they\nsurvive the end of the program",
+                    "keep studies and commands in d across restarts",
                     "state_directory", values="[d]irectory: string", takes=(TEXT,),
                     not_with=NOT_WHILE_OTHERS_RECEIVE,
                 ),
                 Option(
                     "--eostudy-hold", "",
                     "end a study s seconds after its last object even\n"
-                    "if an association that brought objects of it is\nstill open",
+                    "if an association that sent objects of it is\nstill open",
                     "eostudy_hold", values="[s]econds: integer (default: 3600)",
                     takes=(Number(0),), make=seconds, only_with=(SIDE_BY_SIDE,),
                 ),
@@ -274,14 +274,14 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--exec-attempts", "",
-                    "start a command that fails up to n times",
+                    "start a failing command up to n times",
                     "exec_attempts", values="[n]umber: integer (default: 6)",
                     takes=(Number(1),), only_with=(SIDE_BY_SIDE,),
                 ),
                 Option(
                     "--exec-pause", "",
-                    "start it again after s seconds, and after twice\n"
-                    "as long each further time, up to an hour",
+                    "restart it after s seconds, then after twice as\n"
+                    "long each time, up to an hour",
                     "exec_pause", values="[s]econds: integer (default: 10)",
                     takes=(Number(0),), make=seconds, only_with=(SIDE_BY_SIDE,),
                 ),
@@ -293,8 +293,8 @@ EXTENSION_OPTIONS = Group(
                 ),
                 Option(
                     "--retry-failed", "",
-                    "have these commands started again, by a receiver\n"
-                    "that runs or at its next start, and exit",
+                    "start these commands again, in the running\n"
+                    "receiver or at its next start, and exit",
                     "retry_failed", request=Request.RETRY_FAILED,
                     values="[d]irectory: string", takes=(TEXT,),
                 ),
@@ -305,7 +305,7 @@ EXTENSION_OPTIONS = Group(
             (
                 Option(
                     "--events", "",
-                    "write events to f, one JSON object a line\n(-: standard output)",
+                    "write events to f, one JSON object per line\n(-: standard output)",
                     "events", values="[f]ilename: string", takes=(TEXT,),
                 ),
             ),
