@@ -24,7 +24,7 @@ MODULES: tuple[str, ...] = (
 
 
 class Form(enum.Enum):
-    """What runs: the value is how `--version` and the log say it."""
+    """The form that runs; the value is the text of `--version` and the log."""
 
     COMPILED = "compiled code"
     PURE = "plain Python (slower: it was installed without a C compiler)"

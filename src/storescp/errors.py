@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class Limit(Enum):
-    """What somebody chose, or left as it is, that an error would not be without."""
+    """A limit, chosen or left at its default, without which the error would not have occurred."""
 
     OBJECT_SIZE = auto()
     FREE_SPACE = auto()
@@ -51,7 +51,7 @@ class StorescpError(Exception):
 
 
 class ConfigurationError(StorescpError):
-    """What the user asked for cannot be set up. Its text is logged as fatal; the program ends with 1."""
+    """The requested settings cannot be put into force. The text is logged as fatal; the program ends with 1."""
 
 
 class NetworkUnavailable(ConfigurationError):

@@ -1,4 +1,4 @@
-"""What happens, as values, and their lines of JSON: the stream of `--events`, and of all that watches the receiver.
+"""Events as values, and their lines of JSON: the stream of `--events` and of everything that watches the receiver.
 
 An `Event` says when and where, whose association it is, and one fact. Facts are the types below; their names and
 fields are documented in docs/events.md and do not change: programs of others read them. Nothing here does I/O.
@@ -28,7 +28,7 @@ class Party(NamedTuple):
     """Calling presentation address: a host name up to its first dot, or a numeric address."""
     calling_ae_title: str | None = None
     called_ae_title: str | None = None
-    """None as long as they are not known."""
+    """AE titles of sender and receiver; None until they are known."""
 
 
 class Listening(NamedTuple):
@@ -63,7 +63,7 @@ class AssociationAccepted(NamedTuple):
     implementation_class_uid: str
     implementation_version_name: str
     maximum_length: int
-    """Of PDUs that the peer takes; 0 is without limit."""
+    """Maximum length of PDUs that the peer takes, in bytes; 0: no limit."""
     tls: bool
     why: str | None = None
     """Why presentation contexts were refused, if some were."""
@@ -106,7 +106,7 @@ class ObjectStored(NamedTuple):
     """
 
     status: str
-    """Of the C-STORE-RSP, four hexadecimal digits."""
+    """Status of the C-STORE-RSP, four hexadecimal digits."""
     sop_class_uid: str
     sop_instance_uid: str
     modality: str | None
@@ -126,7 +126,7 @@ class ObjectStored(NamedTuple):
     round: int | None = None
     """How often its study has begun, where studies are received side by side."""
     reason: str | None = None
-    """As `why`, without what tells whose object it is."""
+    """Same as `why`, without values that identify a patient."""
 
 
 class ObjectRefused(NamedTuple):
@@ -140,7 +140,7 @@ class ObjectRefused(NamedTuple):
     why: str
     duration: float
     reason: str | None = None
-    """As `why`, without what tells whose object it is."""
+    """Same as `why`, without values that identify a patient."""
 
 
 class StudyComplete(NamedTuple):
@@ -164,7 +164,7 @@ class CommandStarted(NamedTuple):
     command: str
     command_pid: int
     study_instance_uid: str | None = None
-    """What it is about; None where objects are not sorted."""
+    """Study Instance UID; None where objects are not sorted."""
     id: str | None = None
     attempt: int | None = None
 
@@ -235,7 +235,7 @@ NAMES: dict[type[Fact], str] = {
     CommandFailed: "command-failed",
     EventsDropped: "events-dropped",
 }
-"""What `event` says of each type of fact."""
+"""Value of `event` for each type of fact."""
 
 _FACTS = {name: fact for fact, name in NAMES.items()}
 
@@ -253,7 +253,7 @@ class Event(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called in the stream."""
+        """Name of the event in the stream."""
         return NAMES[type(self.fact)]
 
 

@@ -1,4 +1,4 @@
-"""What signals are called, looked up in one place: a command may be ended by one that has no name."""
+"""Names of signals, in one place: a command may be ended by a signal without a name."""
 
 import signal
 

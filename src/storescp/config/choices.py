@@ -1,4 +1,4 @@
-"""What a command line can ask for, as types: the enums and the values that the option table fills in.
+"""The command line as types: the enums and values that the option table fills in.
 
 How the options are spelled is the business of `options`; what is done about a choice, of the parts below `config`.
 The values here are named tuples rather than dataclasses, because making the class is most of their cost: for
@@ -46,7 +46,7 @@ class Request(Enum):
 
 
 class Mode(Enum):
-    """What is done with the settings."""
+    """Use of the settings."""
 
     RECEIVE = "receive"
     CONFORMANCE = "conformance"
@@ -69,7 +69,7 @@ class SecurityProfile(Enum):
 
 
 class SortBy(Enum):
-    """What studies are told apart by in the names of their subdirectories."""
+    """Attribute that names the subdirectories of studies."""
 
     TIMESTAMP = "timestamp"
     STUDY_UID = "Study Instance UID"
@@ -118,7 +118,7 @@ class CommandLine(NamedTuple):
     dimse_timeout: int | None = None
     aetitle: str = "STORESCP"
     max_pdu: int = 16384
-    """As asked for: an odd number is the user's, to be warned of and made even by the network's settings."""
+    """Maximum PDU length as given on the command line; the network's settings make an odd one even, with a warning."""
     host_lookup: bool = True
     refuse: bool = False
     reject: bool = False

@@ -29,7 +29,7 @@ from storescp.config.options.table import BLOCKS, BY_NAME, EXTENSIONS, option_na
 from storescp.errors import StorescpError
 
 INETD_PORT = 1024
-"""What the port counts as when the connection is standard input."""
+"""Port number that is assumed when the connection is standard input."""
 
 LOOPBACK = "127.0.0.1"
 """Where the status page is served unless told otherwise: on this machine alone."""

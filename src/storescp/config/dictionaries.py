@@ -56,7 +56,7 @@ class Part(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What one line says. `creator` is the private creator, `vr` may be one of DCMTK's own VRs."""
+    """One line of a dictionary file. `creator` is the private creator, `vr` may be one of DCMTK's own VRs."""
 
     group: Part
     element: Part
@@ -71,7 +71,7 @@ class InvalidLine(ValueError):
 
 
 class Meaning(NamedTuple):
-    """What an element is: its VR, of PS3.5 6.2 or DCMTK's own, and its name."""
+    """VR (of PS3.5 6.2, or DCMTK's own) and name of an element."""
 
     vr: str
     name: str

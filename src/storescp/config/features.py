@@ -1,4 +1,4 @@
-"""What the OpenSSL library behind Python's `ssl` offers, as far as options depend on it."""
+"""Features of the OpenSSL library behind Python's `ssl` that options depend on."""
 
 from storescp.config.options.rows import Feature
 

@@ -35,7 +35,7 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class NegotiationProfile:
-    """What one profile accepts.
+    """The SOP classes and transfer syntaxes that a profile accepts.
 
     `transfer_syntaxes` holds the acceptable ones for each abstract syntax UID, best first; `roles`
     the roles by abstract syntax UID; `extended_negotiation` the application information to send

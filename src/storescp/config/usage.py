@@ -16,7 +16,7 @@ from storescp.config.options.table import BLOCKS, GROUPS, option_names
 from storescp.log.levels import LogLevel
 
 IDENTIFICATION = "$dcmtk: storescp v3.7.0 2025-12-15 $"
-"""What scripts look for: the release whose command line and behaviour this program follows."""
+"""Identification that scripts look for: the release whose command line and behaviour this program follows."""
 
 HEADER = f"{IDENTIFICATION}\n\nstorescp: DICOM storage (C-STORE) SCP\n"
 

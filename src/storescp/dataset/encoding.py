@@ -1,4 +1,4 @@
-"""What the user may choose about the written data set, and where its bytes go."""
+"""Settings of the written data set, and the output that its bytes go to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 
 class GroupLength(Enum):
-    """What becomes of group length elements (gggg,0000), PS3.5 7.2."""
+    """Treatment of group length elements (gggg,0000), PS3.5 7.2."""
 
     RECALCULATE = "recalculate"  # those that are there
     CREATE = "create"  # in every group of every level that is not empty
@@ -49,7 +49,7 @@ class Encoding:
     convert_un: bool = False
     """Whether elements of VR UN and defined length get the VR that the dictionary knows."""
     compression_level: int = 6
-    """Of a deflated transfer syntax: 0 to 9."""
+    """Compression level of a deflated transfer syntax, 0 to 9."""
     maximum_inflated: int | None = LARGEST_INFLATED
     """Most bytes that a deflated data set may inflate to; None: no limit."""
 
@@ -79,7 +79,7 @@ class Source(Protocol):
 
 
 class Attributes(NamedTuple):
-    """What storing wants to know of a data set, noted in passing.
+    """Attributes of a data set that storing needs, noted in passing.
 
     Values are as written, without their padding; None: absent, or not of a text VR (UIDs: not of
     VR UI); `b""`: present and empty. The UIDs of class and instance are searched at the top level,

@@ -1,4 +1,4 @@
-"""Whose association and which object the log is about at the moment: for logs that machines read.
+"""The association and object that log lines are about at the moment, for a log for machines.
 
 A process serves one association at a time, and its log is one: so is this. It is kept only if such a log is wanted;
 `serve.reporting.event_emitter` keeps it, `log.json_lines` reads it.
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class LogContext:
-    """What every line of the log is about until further notice."""
+    """Association and object of all log lines until changed."""
 
     __slots__ = ("aliases", "party", "sop_class_uid", "sop_instance_uid", "wanted")
 
@@ -20,7 +20,7 @@ class LogContext:
         """Whether there is a log that needs it."""
         self.party: Party | None = None
         self.aliases: tuple[str, ...] = ()
-        """What the peer is called otherwise: its number, its whole name."""
+        """Other names of the peer: its address, its full host name."""
         self.sop_class_uid: str | None = None
         self.sop_instance_uid: str | None = None
 

@@ -14,7 +14,7 @@ _SIDE_EFFECTS = frozenset({"UseLockFile", "LockFile"})
 
 @dataclass(slots=True)
 class DryRun:
-    """What a file would do, and what is wrong with it."""
+    """The effect of a file, and its mistakes."""
 
     complaints: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)

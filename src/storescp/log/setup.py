@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """What is logged, and where to."""
+    """Settings of the log."""
 
     level: int = LogLevel.WARN
     configuration_file: str | None = None
@@ -31,7 +31,7 @@ class LogSettings:
     tells_processes: bool = False
     """Whether lines of other processes than this one begin with their process IDs."""
     masks: "tuple[LogMask, ...]" = ()
-    """What is masked where lines are JSON."""
+    """Identifiers that are masked where lines are JSON."""
 
 
 def configure(settings: LogSettings) -> None:

@@ -1,4 +1,4 @@
-"""What `--progress` shows on a terminal, drawn with rich; imported only there."""
+"""The display of `--progress` on a terminal, drawn with rich; imported only there."""
 
 from collections.abc import Iterator
 from itertools import islice

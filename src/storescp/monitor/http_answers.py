@@ -1,4 +1,4 @@
-"""What a request is answered with. Pure but for the facts, which are asked for when they are needed.
+"""Responses to requests. Pure but for the facts, which are fetched when they are needed.
 
 Nothing can be changed through this server, and no other site's pages can read from it: there is no CORS, and a request
 must name us by an address, by `localhost`, or by a name that we know. A page of another site whose name was made to
@@ -50,10 +50,10 @@ _ALWAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who is answered."""
+    """Requests that are answered."""
 
     token: str | None = None
-    """What `Authorization: Bearer` must hold where facts are given; None: nothing."""
+    """Bearer token that requests for status data must carry; None: no token is needed."""
     names: tuple[str, ...] = ()
     """Names in the Host field that are ours, besides `localhost`, this machine's and all addresses."""
 
@@ -67,7 +67,7 @@ class Sources:
     metrics: Callable[[], tuple[str, bytes]]
     """Content type and text."""
     obstacles: Callable[[], list[str]]
-    """What keeps the receiver from taking objects."""
+    """Obstacles that keep the receiver from taking objects."""
 
 
 def own_names() -> tuple[str, ...]:

@@ -28,15 +28,15 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """What is asked for."""
+    """A parsed HTTP request."""
 
     method: str
     path: str
     """Decoded, without the query."""
     host: str
-    """As the client names us, with a port or without; empty in HTTP/1.0."""
+    """Host field of the request, with or without a port; empty in HTTP/1.0."""
     fields: dict[str, str] = field(default_factory=dict)
-    """By their names in lower case."""
+    """Header fields by their names in lower case."""
 
     @property
     def is_head(self) -> bool:

@@ -1,4 +1,4 @@
-"""What there is to know about the receiver, gathered from its events.
+"""The state of the receiver, gathered from its events.
 
 Pure: the time is that of the events, or passed in. Memory is bounded whatever peers do: of each kind so many are kept,
 the oldest go, and calling AE titles beyond a limit are counted together. Texts are made printable as they come in, so
@@ -100,12 +100,12 @@ class OpenAssociation:
 
 @dataclass(slots=True)
 class CommandCounts:
-    """What became of commands of the user."""
+    """Counts of user commands."""
 
     running: int = 0
     ended: int = 0
     failed: int = 0
-    """Those that will not be tried again."""
+    """Commands that will not be started again."""
     repeated: int = 0
     """Failed attempts after which they are started again."""
     failing: bool = False
@@ -208,9 +208,9 @@ class Model:
         """When this began in place of a model whose process was killed, in seconds since 1970: what was before is lost."""
         self.associations: dict[str, OpenAssociation] = {}
         self.studies: OrderedDict[str, MonitoredStudy] = OrderedDict()
-        """By Study Instance UID; that with the newest object is the last."""
+        """Studies by Study Instance UID; the study with the newest object is the last."""
         self.problems: OrderedDict[ProblemKey, Problem] = OrderedDict()
-        """By what happened and to whom; the newest is the last."""
+        """Problems by kind and peer; the newest is the last."""
         self.throughput = Throughput()
         self.by_calling_ae_title: dict[str, Totals] = {}
         self.refused_by_status: Counter[str] = Counter()
@@ -222,7 +222,7 @@ class Model:
         self.studies_completed: Counter[str] = Counter()
         """Rounds of studies by what ended them."""
         self.commands: dict[str, CommandCounts] = {}
-        """By kind."""
+        """Commands by kind."""
         self.durations = [0] * (len(DURATIONS) + 1)
         self.total_duration = 0.0
         self.events_dropped = 0

@@ -34,7 +34,7 @@ _NEW_LINE_AND_CURSOR = b"\n\x1b[?25h"  # DECTCEM: the cursor is shown
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What steers the display."""
+    """Settings of the display."""
 
     identifiers: bool = False
     """Whether what identifies patients is shown."""

@@ -1,4 +1,4 @@
-"""What is asked for of this package, and how the receiver gets it."""
+"""Settings of the status page and the display."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MonitorSettings:
-    """What is shown of the receiver, and where."""
+    """Settings of everything that is shown to people."""
 
     page: "StatusPage | None" = None
     progress: "Progress | None" = None

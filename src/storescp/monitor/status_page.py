@@ -29,7 +29,7 @@ _CACHE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """What steers the page."""
+    """Settings of the status page."""
 
     address: str
     port: int

@@ -1,4 +1,4 @@
-"""What the receiver depends on and no event tells: room on the disk, the certificate's end, the database.
+"""Facts about the machine that no event reports: disk space, expiry of the certificate, the database.
 
 Looked at when somebody asks, and not more often than every few seconds.
 """
@@ -18,7 +18,7 @@ _LOW_SPACE_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class HostStatusSettings:
-    """What is looked at."""
+    """Directory, certificate and database to look at."""
 
     directory: str
     """Where objects are stored."""
@@ -34,7 +34,7 @@ class HostStatusSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """What was found."""
+    """State of disk, certificate and database."""
 
     disk_free: int | None
     """Bytes that the receiver may use; None: the directory cannot be looked at."""

@@ -13,7 +13,7 @@ _RATE_WINDOW_SECONDS = 5.0
 
 
 class Slot(NamedTuple):
-    """What came in one slot."""
+    """Objects and bytes received in one slot."""
 
     objects: int
     bytes: int

@@ -43,7 +43,7 @@ _READ_BYTES = 1 << 16
 _SHUTDOWN_SECONDS = 2.0
 """Seconds that the receiver waits for a viewer at its own end."""
 _NICENESS = 5
-"""Who looks on gets out of the way of who works: a third of its share of a processor where both want it."""
+"""Niceness of viewers: on a busy processor a viewer gets a third of the receiver's share."""
 _BATCH_SECONDS = 0.1
 """Seconds in which what has come is left in the pipe, unless somebody asks."""
 _LIVENESS_CHECK_SECONDS = 1.0
@@ -292,7 +292,7 @@ class Watch:
         self._paused_until = 0.0
         self._is_paused = True
         self.observers: list[Callable[[Event], None]] = []
-        """Who wants to know of single events, after the model has taken note of them."""
+        """Callables that get each event, after the model."""
 
     def run(self, tick: Callable[[], float]) -> None:
         """Watch until the receiver ends.

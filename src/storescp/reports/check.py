@@ -77,7 +77,7 @@ _SHELL_WORDS = frozenset(
 
 
 class Weight(Enum):
-    """What a remark means for the start."""
+    """Effect of a remark on the start."""
 
     FINE = "ok"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""What a start does, done for a moment and without leaving a trace: for `--check`."""
+"""The steps of a start, tried without leaving a trace: for `--check`."""
 
 import contextlib
 import os

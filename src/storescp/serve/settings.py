@@ -1,4 +1,4 @@
-"""Everything that steers reception."""
+"""Settings of reception."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
-    """Everything that steers reception."""
+    """Settings of reception."""
 
     policy: Policy
     storage: StorageSettings
@@ -31,14 +31,14 @@ class ReceiverSettings:
     connected: int | None = None
     """Descriptor of the one connection to serve, from inetd; None: listen."""
     maximum_command_length: int = MAXIMUM_COMMAND_LENGTH
-    """Of a command set, in bytes."""
+    """Maximum length of a command set, in bytes."""
     host_lookup: bool = True
     access_control: "AccessControl | None" = None
     """The rules about hosts; None: everybody is let in."""
     peer_admission: "PeerAdmission | None" = None
     """The lists of those that are allowed, and limits for each address; None: everybody is let in."""
     user: "User | None" = None
-    """Whom to become once the port is open; None: nobody else."""
+    """User to change to once the port is open; None: no change."""
     verbose_contexts: bool = False
     announces: bool = False
     """Whether to log what DCMTK's storescp does not: that the port is open, and what is resumed."""
@@ -46,7 +46,7 @@ class ReceiverSettings:
     events: str | None = None
     """Where events are written, `-` for standard output; None: nowhere."""
     monitoring: "MonitorSettings | None" = None
-    """What is shown to people; None: nothing."""
+    """Settings of status page and display; None: neither."""
     worker_settings: "WorkerSettings | None" = None
     """Several associations at once, each in a process of its own; None: one, in this process."""
     studies_in_parallel: "ParallelStudySettings | None" = None

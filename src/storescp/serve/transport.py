@@ -1,4 +1,4 @@
-"""What a connection needs of a transport: bytes in, bytes out, a time limit; and plain TCP as one.
+"""The transport of an association: bytes in, bytes out, a time limit; and plain TCP as one.
 
 TLS is the other (`serve.tls.context`). A time limit is a socket option rather than Python's own time-out, which costs
 a poll before every receive.

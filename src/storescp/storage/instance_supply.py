@@ -1,4 +1,4 @@
-"""What receptions are made of: hidden files and transcoders. Some are made ahead, while the peer is busy."""
+"""Supplies receptions with hidden files and transcoders. Some are made ahead, while the peer is busy."""
 
 import time
 from collections.abc import Callable

@@ -36,24 +36,24 @@ SUCCESS = 0x0000
 _Fed = TypeVar("_Fed")
 
 _NO_SOP_CLASS = b"1.2.276.0.7230010.3.1.0.1"
-"""What File Meta Information names if the data set does not, as the reference has it."""
+"""SOP Class UID in File Meta Information if the data set has none, same as the reference's."""
 
 
 class Outcome(NamedTuple):
-    """What became of an object."""
+    """Result of a reception."""
 
     status: int
-    """For the C-STORE-RSP, PS3.4 table B.2-1."""
+    """Status of the C-STORE-RSP, PS3.4 table B.2-1."""
     received: ReceivedObject | None = None
-    """What a command may follow; None if nothing was stored."""
+    """Object that a command may follow; None if nothing was stored."""
     ended: CurrentStudy | None = None
     """The study that this object of another one ended."""
     attributes: Attributes | None = None
-    """What the data set says of itself; None if it was not parsed."""
+    """Attributes of the data set; None if it was not parsed."""
     size: int | None = None
-    """Of the file, in bytes."""
+    """Size of the file in bytes."""
     error: StatusError | None = None
-    """If nothing was stored: the reason."""
+    """Reason, if nothing was stored."""
     study_round: int | None = None
     """How often its study has begun, where that is known."""
     job: Job | None = None
@@ -69,7 +69,7 @@ class Destination(NamedTuple):
     ended: CurrentStudy | None = None
     """The study that this object of another one ends."""
     study_round: Round | None = None
-    """What the object belongs to, where studies are received side by side."""
+    """Round that the object belongs to, where studies are received in parallel."""
     restore: Callable[[str], None] | None = None
     """Makes the directory anew if it is gone."""
 
@@ -102,11 +102,11 @@ class Reception(Protocol):
 
 
 class Supply(Protocol):
-    """What receptions are made of; see `instance_supply`."""
+    """Supply of files and transcoders; see `instance_supply`."""
 
     @property
     def storage(self) -> StorageSettings:
-        """What is done with objects."""
+        """Settings of storing."""
         ...
 
     @property
@@ -187,7 +187,7 @@ NOWHERE = _Discard()
 
 
 class _InstanceReception(ABC):
-    """What receptions of both modes have in common: a file in the making, failures, and the record at the end."""
+    """Base of both receptions: an unfinished file, failures, and the record at the end."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is done with received objects."""
+"""Settings of storing."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from storescp.storage.naming.rules import Rules
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """What is done with received objects."""
+    """Settings of storing."""
 
     rules: Rules
     encoding: Encoding
@@ -21,9 +21,9 @@ class StorageSettings:
     durable: bool = False
     """Whether success means that file and directory are on disk."""
     maximum_size: int | None = None
-    """Of a file, in bytes; larger objects are refused."""
+    """Maximum file size in bytes; larger objects are refused."""
     reserve: int = 0
-    """Bytes that must be free in the file system; else objects are refused before anything is written."""
+    """Minimum free space of the file system in bytes; with less, objects are refused before anything is written."""
     exec_on_reception: str | None = None
     exec_on_eostudy: str | None = None
     rename_on_eostudy: bool = False

@@ -25,7 +25,7 @@ class Admission:
     open_associations: int | None = None
     """How many the peer has already, if that is as many as it may have."""
     address: str = ""
-    """Of the peer, for the log."""
+    """Address of the peer, for the log."""
 
 
 def refusal(request: AAssociateRQ, admission: Admission) -> AAssociateRJ | None:

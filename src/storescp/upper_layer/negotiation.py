@@ -77,9 +77,9 @@ class Policy:
     extended_negotiation: tuple[tuple[str, bytes], ...] = ()
     """Abstract syntax and information of the sub-items to answer, from a profile."""
     maximum_length: int = DEFAULT_MAXIMUM_LENGTH
-    """Of a PDU to be received, without its 6 byte header; announced and enforced."""
+    """Maximum length of a received PDU in bytes, without its 6-byte header; announced and enforced."""
     maximum_request_length: int = DEFAULT_MAXIMUM_REQUEST_LENGTH
-    """Of an A-ASSOCIATE-RQ, likewise."""
+    """Maximum length of an A-ASSOCIATE-RQ in bytes, without its header."""
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
     refuse: bool = False

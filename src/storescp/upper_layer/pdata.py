@@ -39,7 +39,7 @@ _ITEM_OVERHEAD = 6
 
 _SMALL_PDU_BYTES = 16 * 1024
 _MINIMUM_RECEIVE_BYTES = 128 * 1024
-"""Less room than this makes the receives too short to be worth their system call."""
+"""Minimum room for a receive in bytes; with less, a system call costs more than it brings."""
 
 _MINIMUM_VIEW_BYTES = 256
 """Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""

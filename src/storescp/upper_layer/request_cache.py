@@ -40,7 +40,7 @@ class Answered(NamedTuple):
     answer: AAssociateAC | AAssociateRJ
     encoded: bytes
     contexts: Mapping[int, AcceptedContext]
-    """Those that are accepted, by their IDs."""
+    """Accepted presentation contexts by their IDs."""
 
 
 class RequestCache:

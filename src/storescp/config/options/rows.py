@@ -8,7 +8,7 @@ from storescp.config.choices import MEGABYTE, Request
 
 
 class Feature(Enum):
-    """What an OpenSSL library may lack; an option that needs it is then unknown."""
+    """Feature that an OpenSSL library may lack; an option that needs it is then unknown."""
 
     TRIPLE_DES = "3DES"
     NULL_CIPHERS = "NULL ciphersuites"
@@ -62,11 +62,11 @@ class Option(NamedTuple):
     long: str
     short: str
     description: str
-    """What the usage text says, with its line breaks."""
+    """Description in the usage text, with its line breaks."""
     field: str
     """Which field of `CommandLine` it fills; for a request to print something, the request's name."""
     sets: object = True
-    """What the field becomes if the option takes no values."""
+    """Value of the field if the option takes no values."""
     values: str = ""
     """The values as the usage text shows them."""
     takes: tuple[Kind, ...] = ()
@@ -74,9 +74,9 @@ class Option(NamedTuple):
     make: Callable[..., object] | None = None
     """Makes the field from what was read, where that is not the same."""
     block: str = ""
-    """Of options in one block only one can be in force. Options for one field form one, unless told otherwise."""
+    """Name of the block of which only one option can be in force; by default the options for one field form a block."""
     default: bool = False
-    """In force if no option of the block is given."""
+    """Whether the option is in force if no option of its block is given."""
     cumulative: bool = False
     """Every occurrence counts; the field is a tuple."""
     request: Request | None = None
@@ -84,7 +84,7 @@ class Option(NamedTuple):
     only_with: tuple[str, ...] = ()
     feature: Feature | None = None
     called: str = ""
-    """By which name messages call it, where that is not its own."""
+    """Name in messages, if it differs from the option's own."""
 
     @property
     def block_name(self) -> str:

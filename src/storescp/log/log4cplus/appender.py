@@ -1,4 +1,4 @@
-"""What the appenders of configuration files have in common: complaining once, and taking turns."""
+"""The base of appenders from configuration files: one complaint about a failure, and file locks."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""What the logging machinery has to say about itself: it cannot use the log, so it writes to standard error."""
+"""Diagnostics of the logging machinery. It cannot use the log, so it writes to standard error."""
 
 from collections.abc import Mapping
 

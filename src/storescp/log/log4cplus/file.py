@@ -30,7 +30,7 @@ _ROLLING_RETRY_SECONDS = 60.0  # seconds until a failed rolling is tried again
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """What all log files have in common."""
+    """Settings of every log file."""
 
     path: str
     truncate: bool = False

@@ -11,7 +11,7 @@ from storescp.log.log4cplus.properties import Properties
 
 
 class FilterDecision(Enum):
-    """What a filter says about an event; neutral leaves it to the next one."""
+    """Result of a filter for an event; neutral leaves the decision to the next filter."""
 
     ACCEPT = 1
     NEUTRAL = 0

@@ -43,7 +43,7 @@ class PendingPeer(NamedTuple):
 
 
 class Disposition(Enum):
-    """What became of a connection that was served."""
+    """State of a connection after it was served."""
 
     DONE = "closed"
     LINGER = "the peer is to close it"

@@ -1,4 +1,4 @@
-"""What a pending connection has said so far: its A-ASSOCIATE-RQ is waited for aside, so that it keeps nobody waiting.
+"""Readers of A-ASSOCIATE-RQs: a pending connection is read aside, so that no other peer waits for it.
 
 A reader knows one connection, from `accept` until somebody serves it. It never waits: `advance` is called whenever the
 connection is ready for `events`. Plain TCP leaves all bytes in the kernel; what TLS has to do is in `serve.accept.tls_request_reader`.
@@ -21,7 +21,7 @@ _A_ASSOCIATE_RQ = 1
 
 
 class Progress(Enum):
-    """What `RequestReader.advance` has found."""
+    """Result of `RequestReader.advance`."""
 
     WAITING = "nothing new"
     HANDSHAKING = "the TLS handshake has begun, or goes on"
@@ -36,7 +36,7 @@ class RequestReader(Protocol):
     """Waits for the A-ASSOCIATE-RQ of one connection."""
 
     events: int
-    """What to poll for, poll(2)."""
+    """Events to poll for, poll(2)."""
 
     is_private: bool
     """Whether only this process and those that it forks can serve the connection."""

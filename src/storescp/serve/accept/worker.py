@@ -11,7 +11,7 @@ from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.pdu import AAssociateRJ
 
 DONE, LINGER = b"d", b"l"
-"""What a worker says: the association is over; it is the peer's turn to close."""
+"""Replies of a worker: the association has ended; it has ended and the peer is to close the connection."""
 
 MAXIMUM_MESSAGE_BYTES = 1 << 20
 LONGEST_REPLY = 2048
@@ -19,14 +19,14 @@ LONGEST_REPLY = 2048
 
 
 class Passed(NamedTuple):
-    """What a worker is passed with a connection."""
+    """The message that accompanies a connection passed to a worker."""
 
     address: str
     admission: Admission | None
 
 
 class ConnectionHandler(Protocol):
-    """Whose associations are served: says who is let in and what is done in a worker, and hears of both."""
+    """Handles the connections of a supervisor: admits peers, serves them in a worker, and hears of the end of workers."""
 
     def admit(self, address: str) -> tuple[Admission | None, Callable[[], None]]:
         """A connection is going to be served: return what is asked of its requester, and what is called at its end."""

@@ -1,4 +1,4 @@
-"""Who is let in: allow lists, and how much one address may have at a time."""
+"""Admission of peers: allow lists, and limits for each address."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class Refusal(NamedTuple):
     """Why a connection is not let in."""
 
     cause: str
-    """As events name it."""
+    """Cause, as named in events."""
     why: str
 
 

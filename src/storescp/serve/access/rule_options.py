@@ -25,7 +25,7 @@ class BrokenRule(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RuleOption:
-    """What an option wants: a value (True), none (False) or either (None)."""
+    """Whether the option takes a value (True), none (False) or either (None)."""
 
     value: bool | None
     is_last: bool = False

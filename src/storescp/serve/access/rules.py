@@ -57,12 +57,12 @@ class AccessDecision:
     granted: bool
     complaints: tuple[str, ...] = ()
     decided_by: str = field(default="", compare=False)
-    """For people: file and line of the rule that decides, or what else does."""
+    """Decisive rule, as file and line, or another reason, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleEnvironment:
-    """What rules may ask of the system.
+    """The functions of the system that rules use.
 
     `read` returns a file's content or raises OSError; `run` executes a shell command with additional
     environment variables and returns its exit status, or raises OSError, TimeoutError if it takes

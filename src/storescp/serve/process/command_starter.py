@@ -41,7 +41,7 @@ _OWN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, si
 
 
 class Follower(Protocol):
-    """What wants to know how one command fares."""
+    """Listener for the fate of one command."""
 
     def started(self, pid: int) -> None:
         """It runs."""

@@ -13,7 +13,7 @@ from storescp.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom to become."""
+    """The user to change to."""
 
     name: str
     uid: int

@@ -1,4 +1,4 @@
-"""What a service manager such as systemd gives and wants: sockets that listen already, and word of the start and the end.
+"""The protocol of service managers such as systemd: listening sockets are passed in, readiness and stopping are reported.
 
 The protocols are those of sd_listen_fds(3) and sd_notify(3): environment variables, and datagrams of a few bytes.
 """

@@ -121,7 +121,7 @@ class EventHub:
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when other processes have reported; -1 if none ever will."""
+        """Descriptor that becomes readable when other processes have reported; -1 if none ever will."""
         return self._reading
 
     def receive(self) -> None:

@@ -1,4 +1,4 @@
-"""What the log shows of associations and messages: texts of several lines, laid out as the reference does.
+"""Dumps of associations and messages for the log: texts of several lines, in DCMTK's layout.
 
 Pure functions; who calls them has looked whether anybody wants to read the result. Every value that a peer chose is
 made harmless, and no password is shown.

@@ -26,7 +26,7 @@ class CommandSettings:
     """How commands are run."""
 
     at_once: int = 4
-    """So many at a time."""
+    """Commands that run at a time."""
     time_limit: float = 3600.0
     """Seconds; then a command is ended, which counts as a failure."""
 
@@ -91,7 +91,7 @@ class CommandPool:
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when a command has ended."""
+        """Descriptor that becomes readable when a command has ended."""
         return self._reading
 
     def start(self, job: Job, command: Command) -> int | None:

@@ -1,4 +1,4 @@
-"""What OpenSSL asks during a handshake: is this certificate good, this server name, this protocol?
+"""Callbacks of OpenSSL during a handshake: checks of certificate, server name and protocol.
 
 A callback must not raise: `ctypes` would report it and return 0, which OpenSSL takes as "refused"
 for certificates, but as "accepted" for names and protocols. What each does is chosen to be safe.

@@ -21,7 +21,7 @@ _SIGNING_KEYS = frozenset({"rsaEncryption", "id-ecPublicKey", "DSA"})
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What the checks need to know of a certificate; names are OpenSSL's short names.
+    """Facts about a certificate that the checks use; names are OpenSSL's short names.
 
     `key` is the type of its public key (RSA, EC, DSA, …), `bits` that key's size; `signature` the
     algorithm its issuer signed with, which is made of `digest` and `signing_key` (both empty where

@@ -1,4 +1,4 @@
-"""What is chosen about keys, revocation and peers. Enums only: a usage text needs them, and has no time for more."""
+"""Choices about keys, revocation and peers. Enums only, since the usage text loads them and has to be fast."""
 
 from enum import Enum, auto
 
@@ -11,14 +11,14 @@ class FileFormat(Enum):
 
 
 class CRLChecks(Enum):
-    """Whose revocation is looked up."""
+    """Certificates whose revocation is checked."""
 
     LEAF = auto()
     CHAIN = auto()
 
 
 class PeerAuthentication(Enum):
-    """What is asked of clients."""
+    """Certificate that is required of clients."""
 
     REQUIRED = auto()
     VERIFIED = auto()

@@ -1,4 +1,4 @@
-"""What the checks of certificates, keys and cipher suites find: data, logged by who asked."""
+"""Findings of the checks of certificates, keys and cipher suites, as data; the caller logs them."""
 
 import logging
 from typing import NamedTuple

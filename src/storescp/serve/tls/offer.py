@@ -1,4 +1,4 @@
-"""What the local OpenSSL offers: for the option table, and for the lists that options print."""
+"""The features of the local OpenSSL, for the option table and for the lists that options print."""
 
 from collections.abc import Collection
 from typing import NamedTuple

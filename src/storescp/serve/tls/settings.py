@@ -1,4 +1,4 @@
-"""What a user can choose about TLS. Cheap to import: nothing here needs the TLS library."""
+"""Settings of TLS. Cheap to import: nothing here needs the TLS library."""
 
 from dataclasses import dataclass
 

@@ -23,7 +23,7 @@ _unpack_tm = struct.Struct("@6i").unpack_from  # C11 7.27.1: sec, min, hour, mda
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says of itself."""
+    """Contents of a certificate."""
 
     subject: str
     issuer: str
@@ -37,7 +37,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """What a certificate revocation list says of itself."""
+    """Contents of a certificate revocation list."""
 
     issuer: str
     next_update: datetime | None

@@ -1,4 +1,4 @@
-"""What a certificate says, read with OpenSSL: for the checks, and for the log."""
+"""Contents of certificates, read with OpenSSL, for the checks and for the log."""
 
 import ctypes
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What an instance file that is already there says of itself, PS3.10 7.1."""
+"""The identity of an existing instance file, read from its File Meta Information, PS3.10 7.1."""
 
 import os
 import struct

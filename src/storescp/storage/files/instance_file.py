@@ -26,7 +26,7 @@ _IOV_MAX = 1024
 """Buffers per system call, Linux."""
 _MAXIMUM_BUFFERED_BYTES = 4 << 20
 _MAXIMUM_BUFFERED_CHUNKS = 16 * _IOV_MAX
-"""What is collected before it is written unasked: inflated data and tiny chunks add up."""
+"""Limits of data that are collected before they are written: inflated data and tiny chunks add up."""
 _COPY_BYTES = 1 << 30
 
 
@@ -220,7 +220,7 @@ class InstanceFile:
 
     @property
     def header(self) -> bytes:
-        """What precedes the data set."""
+        """Preamble and File Meta Information, which precede the data set."""
         return self._header
 
     @header.setter

@@ -19,7 +19,7 @@ _hidden_name = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{1,16})-[0-9]+-
 
 @dataclass(frozen=True, slots=True)
 class FileOwner:
-    """Who makes, or made, unfinished files."""
+    """The process that makes, or made, unfinished files."""
 
     boot: str
     """Start of the operating system, the same for all of its containers."""

@@ -1,4 +1,4 @@
-"""What the files and directories of received instances are called.
+"""Names of the files and directories of received instances.
 
 Pure: names follow from identifiers, the rules and the time that is passed in. Nothing here looks
 whether a name is free; `writer` does, when a file gets its name.

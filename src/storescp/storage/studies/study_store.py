@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 1.0
 
 
 class RoundState(IntEnum):
-    """How far a round of a study has come."""
+    """State of a round of a study."""
 
     OPEN = 0
     """Objects are expected."""
@@ -65,7 +65,7 @@ class StoredFile(NamedTuple):
 
 
 class JobState(IntEnum):
-    """How far a command has come. Those that ended well are forgotten."""
+    """State of a command. Commands that succeeded are forgotten."""
 
     WAITING = 0
     RUNNING = 1
@@ -86,12 +86,12 @@ class Job(NamedTuple):
     values: tuple[tuple[str, str], ...]
     """What the command is about; see `jobs`."""
     due: float
-    """Not before this time of the tracker."""
+    """Earliest start, in the tracker's time."""
     state: JobState = JobState.WAITING
     attempts: int = 0
-    """How often it was started."""
+    """Number of starts."""
     why: str = ""
-    """How the last attempt failed."""
+    """Reason for the failure of the last attempt."""
     place: int = 0
     """Order among all jobs; given by the store."""
 

@@ -19,7 +19,7 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 
 @dataclass(frozen=True, slots=True)
 class PeerIdentity:
-    """Who sent it; one character per byte that was received."""
+    """Identity of the sender; one character per received byte."""
 
     calling_ae_title: str
     called_ae_title: str
@@ -33,17 +33,17 @@ class ReceivedObject(NamedTuple):
     sop_class_uid: str
     sop_instance_uid: str
     status: int
-    """As answered in the C-STORE-RSP: an object of 0xA900 or 0xC000 may have been stored as well."""
+    """Status of the C-STORE-RSP; an object with 0xA900 or 0xC000 may have been stored as well."""
     directory: str | None = None
     """Path of the directory it is in, None if objects are ignored."""
     file_name: str | None = None
     study_instance_uid: str | None = None
-    """None where objects are not sorted."""
+    """Study Instance UID; None where objects are not sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the shell shall run."""
+    """A command line for the shell, with its environment."""
 
     line: str
     environment: Mapping[str, str]
