@@ -223,6 +223,33 @@ def test_one_bad_sender_is_one_problem_with_its_reason(tmp_path: Path, *, shown:
         assert "SECRET" not in json.dumps(problem)
 
 
+def test_reasons_do_not_tell_whose_object_it_is(tmp_path: Path) -> None:
+    """A path with a UID in it, and values of the data set, stay in the log."""
+    with page(tmp_path / "out", ["-su", "s"]) as (server, port):
+        (server.directory / "s_1.2.3.4.5.6").symlink_to(tmp_path)
+        objects = {
+            "1.1": (data_set("1.1", "1.2.3.4.5.6", "DOE^JOHN", 2000), b"\0\xc0"),
+            "1.2": (data_set("SECRET^NAME", "1.9", "DOE^JOHN", 2000), b"\0\xa9"),
+            "1.3": (data_set("1.3", "SECRET^NAME", "DOE^JOHN", 2000)[:-5] + b"x", b"\0\xc0"),
+        }
+        with Requestor(server.port) as peer:
+            peer.associate(CONTEXTS, calling=b"CT1")
+            for instance, (whole, status) in objects.items():
+                peer.send(message(1, store_command(CT_IMAGE_STORAGE, instance), whole))
+                assert peer.receive_response().elements[0x0900] == status
+            peer.release()
+        wait_until(lambda: len(facts(port)["problems"]) == 3)
+
+        served = get(port, "/api/status")[1].decode()
+        assert "is a symbolic link" in server.errors()
+        assert "SECRET" in server.errors()
+        for secret in ("SECRET", "1.2.3.4.5.6", "/out/", "DOE"):
+            assert secret not in served
+        assert all(
+            problem["why"].startswith("The object was ") for problem in facts(port)["problems"]
+        )
+
+
 def test_patients_are_hidden_unless_asked_for(tmp_path: Path) -> None:
     """In everything that is served."""
     for options, shown in (([], False), (["--show-identifiers"], True)):

@@ -52,7 +52,7 @@ def rename_files(tracker: Tracker, one: Round, *, durable: bool = False) -> Iter
             return  # somebody has moved it away, with what was in it
         except OSError as error:
             raise OutOfResources(
-                f"cannot bring names in {one.directory} to disk: {error.strerror}"
+                f"cannot bring names in {one.directory} to disk: {error.strerror}", identifies=True
             ) from error
 
 
