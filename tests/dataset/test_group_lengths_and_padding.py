@@ -312,3 +312,13 @@ def test_sequences_that_everybody_knows(caplog: pytest.LogCaptureFixture) -> Non
     transcode(IMPLICIT_VR_LITTLE_ENDIAN, received)
 
     assert information(caplog) == []
+
+
+def test_padding_follows_what_is_left_out_within() -> None:
+    """A repetition in an item makes the data set shorter, whose padding is made for what is written."""
+    name = element(0x00100010, "PN", b"A^B ")
+    twice = UIDS + sequence(SEQUENCE, item(name + name))
+
+    for options in ("+p 64 0", "+p 64 32", "+p 512 16 -e", "+p 64 0 +g"):
+        once = write(UIDS + sequence(SEQUENCE, item(name)), options, HEADER_LENGTH)
+        assert write(twice, options, HEADER_LENGTH) == once

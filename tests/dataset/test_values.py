@@ -11,7 +11,12 @@ from storescp.dataset.header import HeaderWriter
 from storescp.dataset.plan import plan_for
 from storescp.dataset.values import LONGEST_RUN, TEXTS, Swapped, Trimmed, swapped
 from storescp.dataset.values import UIDS as UID_VALUES
-from storescp.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, TRANSFER_SYNTAXES
+from storescp.uids import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    TRANSFER_SYNTAXES,
+)
 from tests.dataset.memory_output import MemoryOutput
 from tests.dataset.support import UIDS, element, implicit, transcode
 
@@ -155,3 +160,30 @@ def test_a_long_run_of_blanks_inside_a_text_stays(syntax: str) -> None:
 
     assert result.data == data
     assert result.passes == 1
+
+
+@pytest.mark.parametrize(
+    ("vr", "received", "written"),
+    [
+        ("US", b"abc", b"ba\0c"),
+        ("UL", b"abc", b"\0cba"),
+        ("UL", b"abcde", b"dcbae\0"),
+        ("FD", b"abcdefg", b"\0gfedcba"),
+        ("SL", b"abcdefg", b"dcba\0gfe"),
+        ("US", b"ab" * 50 + b"c", b"ba" * 50 + b"\0c"),
+        ("OW", b"abc", b"bac"),
+    ],
+)
+@pytest.mark.parametrize("step", [0, 1, 5])
+def test_an_odd_value_is_padded_before_its_bytes_change_places(
+    vr: str, received: bytes, written: bytes, step: int
+) -> None:
+    """As DCMTK does it: the byte that pads a value is part of its last unit."""
+    found = transcode(
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        element(0x00111010, vr, received),
+        Encoding(transfer_syntax=EXPLICIT_VR_BIG_ENDIAN),
+        step=step,
+    ).data
+
+    assert found == element(0x00111010, vr, written, big_endian=True)

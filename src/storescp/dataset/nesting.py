@@ -299,6 +299,8 @@ class Nesting:
 
     def _note_rewritten(self, level: Level, length: int) -> None:
         looked_at = level.disordered or level.has_group_lengths or level.length == UNDEFINED_LENGTH
+        if level.content == ELEMENTS and (self._plan.file_padding or self._plan.item_padding):
+            looked_at = True  # its padding depends on what is left out inside
         entry = Rewritten(level.start, level.start + length, level.content, looked_at)
         self.rewritten.append(entry)
 

@@ -224,7 +224,8 @@ class Rewriting:
         """Take a value whose units change their byte order; a rest shorter than a unit stays."""
         cursor = self._cursor
         after = value + length
-        if length > _LONGEST_SWAPPED_HERE or after > cursor.end:
+        if odd or length > _LONGEST_SWAPPED_HERE or after > cursor.end:
+            # The byte that pads a value is part of its last unit.
             return self.begin_value(value, length, Swapped(cursor, unit), odd)
         cursor.flush(value)
         data = cursor.data
@@ -236,9 +237,6 @@ class Rewriting:
                 cursor.put8(data[position + place])
             position += unit
         cursor.start = position
-        if odd:
-            cursor.flush(after)
-            cursor.put8(0)
         return after
 
     def _warn_of_white_space(self, tag: int) -> None:
