@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storescp.config import profile
-from storescp.config.profile import NegotiationProfile, Role
+from storescp.config.profile import NegotiationProfile
 from storescp.errors import ConfigurationError
+from storescp.upper_layer.negotiation import Role
 from tests.peers.requestor import Context, Requestor, associate_request, item, user_information
 from tests.peers.servers import dcmtk, ours
 from tests.peers.tools import require_tool

@@ -6,7 +6,6 @@ The chosen profile alone decides what is accepted (PS3.7 annex D.3). Negotiating
 `upper_layer.negotiation`, the lexical form of the file to `profile_syntax`.
 """
 
-import enum
 import functools
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from storescp.config import profile_syntax
 from storescp.config.profile_syntax import ProfileSection
 from storescp.errors import ConfigurationError
+from storescp.upper_layer.negotiation import Role
 
 MAXIMUM_FILE_SIZE = 1 << 20
 """Bytes; DCMTK's own example has 28 kB. What is longer is a mistake: a device, an image."""
@@ -23,14 +23,6 @@ _LONGEST_HEX = 2047  # digits; the reference's buffer for the data of an extende
 _ILLEGAL = "Illegal call, perhaps wrong parameters"  # how the reference speaks of an empty part
 _SPACE = b" \t\n\r\v\f"
 _UPPER = bytes(range(256)).upper()
-
-
-class Role(enum.Enum):
-    """Roles granted to the requestor of an association, PS3.7 D.3.3.4."""
-
-    SCU = "SCU"
-    SCP = "SCP"
-    BOTH = "BOTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +161,8 @@ class Configuration:
             for key, value in _numbered(section, "ROLE"):
                 spelling, word = _two_parts(key, value)
                 try:
-                    role = Role(_text(word.upper()))
-                except ValueError:
+                    role = Role[_text(word.upper())]
+                except KeyError:
                     raise _unreadable(
                         f"syntax error: unknown role key in entry {key} in config file"
                     ) from None

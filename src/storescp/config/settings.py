@@ -26,7 +26,7 @@ from storescp.storage.naming.rules import (
     Rules,
 )
 from storescp.storage.settings import StorageSettings
-from storescp.upper_layer.negotiation import Policy, Role, storage_policy
+from storescp.upper_layer.negotiation import Policy, storage_policy
 
 if TYPE_CHECKING:
     import socket
@@ -68,7 +68,7 @@ def policy(command_line: CommandLine) -> Policy:
     chosen = profile.load(path, name)
     return Policy(
         transfer_syntaxes=chosen.transfer_syntaxes,
-        roles={uid: Role[role.value] for uid, role in chosen.roles.items()},
+        roles=chosen.roles,
         extended_negotiation=chosen.extended_negotiation,
         profile=f"{name} of {path}",
         maximum_length=maximum_length,
