@@ -92,14 +92,16 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("then", ["the same", "a state directory"])
 def test_without_a_state_directory_nothing_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     """The state is private, where the service manager says; killed, it is removed by the next start, else at the end."""
     place = tmp_path / "run"
     place.mkdir()
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(place))
     options = ["--workers", "2", "-su", "s"]
+    kept = [] if then == "the same" else ["--state-directory", str(tmp_path / "state")]
     with ours(tmp_path / "out", options) as server, associated(server) as peer:
         assert store(peer, "1.1", "1") == "0000"
         [left] = place.iterdir()
@@ -109,9 +111,9 @@ def test_without_a_state_directory_nothing_stays(
         wait_until(lambda: all(has_ended(worker) for worker in workers))
     assert left.exists()
 
-    with ours(tmp_path / "again", options) as server, associated(server) as peer:
+    with ours(tmp_path / "again", [*options, *kept]) as server, associated(server) as peer:
         assert store(peer, "1.1", "1") == "0000"
-        assert len(list(place.iterdir())) == 1
+        assert len(list(place.iterdir())) == (0 if kept else 1)
         assert not left.exists()
         peer.release()
     assert list(place.iterdir()) == []

@@ -12,7 +12,7 @@ import pytest
 
 from storescp.errors import ConfigurationError
 from storescp.serve.studies import state_directory
-from storescp.serve.studies.state_directory import StateDirectory, is_in_use
+from storescp.serve.studies.state_directory import StateDirectory, is_in_use, remove_leftovers
 
 
 @pytest.fixture(autouse=True)
@@ -101,17 +101,23 @@ def test_without_a_disk_for_it_the_usual_place_serves(
 
 @pytest.mark.parametrize(
     ("place", "name"),
-    [("disk", "storescp-0-abcdefgh"), ("memory", "storescp-abcd_fgh")],
-    ids=["ours", "that of 0.1.0"],
+    [
+        ("run", "storescp-0-abcdefgh"),
+        ("disk", "storescp-0-abcdefgh"),
+        ("memory", "storescp-abcd_fgh"),
+    ],
+    ids=["the service manager's", "on disk", "that of 0.1.0"],
 )
 def test_what_a_killed_receiver_has_left_is_removed_by_the_next(
-    tmp_path: Path, place: str, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
 ) -> None:
-    """It has patients' names in it; it may have been removed in part."""
+    """It has patients' names in it, and may have been removed in part."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
     left = abandon(tmp_path / place, name)
     other = abandon(tmp_path / place, name[:-1] + "x", mark=False)
     os.utime(other, (1e9, 1e9))
-    StateDirectory(None).close()
+    remove_leftovers(time.time())
 
     assert not left.exists()
     assert not other.exists()
@@ -132,7 +138,7 @@ def test_what_may_be_somebodys_stays(tmp_path: Path) -> None:
     (with_more / "thesis").touch()
     kept = [Path(running.path), young, named, shared, target]
 
-    StateDirectory(None).close()
+    remove_leftovers(time.time())
 
     assert all((path / "state.sqlite").exists() for path in kept[1:])
     assert all(path.exists() for path in kept)
@@ -145,7 +151,7 @@ def test_another_users_directory_is_not_touched(tmp_path: Path) -> None:
     """Even by root, who could."""
     left = abandon(tmp_path / "disk")
     with mock.patch("os.geteuid", return_value=os.geteuid() + 1):
-        StateDirectory(None).close()
+        remove_leftovers(time.time())
 
     assert (left / "state.sqlite").exists()
 

@@ -25,7 +25,7 @@ from storescp.serve.studies.command_pool import (
 )
 from storescp.serve.studies.end_of_study import StudyFinisher
 from storescp.serve.studies.job_results import JobResults
-from storescp.serve.studies.state_directory import StateDirectory
+from storescp.serve.studies.state_directory import StateDirectory, remove_leftovers
 from storescp.serve.studies.study_process import Reports, StudyProcess
 from storescp.storage.settings import StorageSettings
 from storescp.storage.studies import jobs
@@ -94,6 +94,8 @@ class ParallelStudies:
         self._signals = signals
         self._hub = hub
         self._leave = leave
+        # Also where this state is kept: the start before may have had other options.
+        remove_leftovers(time.time())
         self._state = StateDirectory(settings.state_directory, durable=storage.durable)
         self._store = SQLiteStore(
             self._state.database,

@@ -82,8 +82,6 @@ class StateDirectory:
 
     def _take_temporary(self, limit: float) -> None:
         parent = _parent_of_temporary()
-        for place in (parent, _IN_MEMORY):
-            _remove_leftovers(place, time.time())
         while True:
             self.path = tempfile.mkdtemp(prefix=f"storescp-{os.geteuid()}-", dir=parent)
             # Programs that remove old files from such places leave alone what is locked: systemd-tmpfiles(8).
@@ -120,6 +118,16 @@ class StateDirectory:
             _remove(self.path)
             os.close(self._guard)
         os.close(self._lock)
+
+
+def remove_leftovers(now: float) -> None:
+    """Remove directories of receivers of this user that were killed, which were for one start only. Never raises.
+
+    Args:
+        now: seconds since 1970.
+    """
+    for place in {_parent_of_temporary(), _ON_DISK, _IN_MEMORY}:
+        _remove_leftovers(place, now)
 
 
 def is_in_use(path: str) -> bool:
@@ -185,7 +193,7 @@ def _parent_of_temporary() -> str:
 
 
 def _remove_leftovers(parent: str, now: float) -> None:
-    """Remove directories that receivers of this user have left which were killed. Never raises."""
+    """Remove those in one place. Never raises."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if _temporary_name.fullmatch(entry.name):
