@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ROOM = 1 << 20, SPANS = IOV_MAX, LONGEST_COMMAND = 4096 };
@@ -200,13 +201,21 @@ static void serve(int peer) {
     }
 }
 
+/* Wait for children that have ended: their processor time is counted then. */
+static void reap(int number) {
+    int before = errno;
+    (void)number;
+    while (waitpid(-1, NULL, WNOHANG) > 0) {}
+    errno = before;
+}
+
 int main(int count, char **arguments) {
     if (count < 4 || chdir(arguments[2])) fail("usage: floor -od DIRECTORY [--fork] PORT");
     int forking = count > 4, on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(arguments[count - 1]))};
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 50)) fail("listen");
-    signal(SIGCHLD, SIG_IGN);
+    signal(SIGCHLD, reap);
     for (;;) {
         int peer = accept(listener, NULL, NULL);
         if (peer < 0) {
