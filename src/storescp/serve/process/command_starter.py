@@ -16,8 +16,8 @@ umask are those that the receiver has, too.
 import contextlib
 import errno
 import logging
+import marshal
 import os
-import pickle
 import select
 import signal
 import socket
@@ -119,7 +119,7 @@ class CommandStarter:
         if channel is None:
             return False
         self._last += 1
-        packet = pickle.dumps((self._last, line, dict(variables), follower is not None))
+        packet = marshal.dumps((self._last, line, dict(variables), follower is not None))
         if follower is not None:
             self._followers[self._last] = follower
         try:
@@ -147,7 +147,7 @@ class CommandStarter:
             if not packet:
                 self._give_up()
             else:
-                self._tell(*pickle.loads(packet))
+                self._tell(*marshal.loads(packet))
         if self._pid and _has_ended(self._pid):
             self._pid = 0
 
@@ -185,7 +185,7 @@ class CommandStarter:
             packet = channel.recv(_LONGEST_REPORT)
             if not packet:
                 break
-            self._tell(*pickle.loads(packet))
+            self._tell(*marshal.loads(packet))
         channel.close()
         self._channel = None
         self._followers.clear()
@@ -263,7 +263,7 @@ class _Server:
         packet = self._channel.recv(_LONGEST_REQUEST)
         if not packet:
             return False
-        number, line, variables, tells_all = pickle.loads(packet)
+        number, line, variables, tells_all = marshal.loads(packet)
         try:
             pid = start_shell(line, variables)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the text
@@ -284,7 +284,7 @@ class _Server:
                 self._report(number, line, pid, status)
 
     def _report(self, number: int, line: str, pid: int | None, outcome: int | str | None) -> None:
-        self._unsent.append(pickle.dumps((number, line, pid, outcome)))
+        self._unsent.append(marshal.dumps((number, line, pid, outcome)))
         self._send()
 
     def _send(self) -> None:
