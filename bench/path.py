@@ -16,8 +16,10 @@ from functools import partial
 
 from bench.objects import FIRST_NUMBER, INSTANCE, Template, templates
 from storescp.dataset.encoding import Encoding
-from storescp.serve.association.connection import Connection, Disturbances, Timeouts
+from storescp.serve.association.connection import Connection, Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.process.signals import Signals
+from storescp.serve.reporting.association_reporter import AssociationReporter
 from storescp.storage.naming.rules import ByStudyUID, Rules
 from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
@@ -92,12 +94,14 @@ def receive(
     """Receive `count` objects over one association of a process that has served others before."""
     transport = PreparedTransport(prepared, count)
     store = StoreSCP(mode(directory), run=lambda _: None)
+    policy = storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,))
     Connection(
         transport,
         "localhost",
-        storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,)),
+        policy,
         store,
         Signals(),
+        AssociationReporter("localhost", policy),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
         caches=CACHES,

@@ -19,6 +19,8 @@ StorescpError
 from enum import Enum, auto
 from typing import ClassVar
 
+from storescp.conditions import Condition
+
 
 class Limit(Enum):
     """A limit, chosen or left at its default, without which the error would not have occurred."""
@@ -68,11 +70,37 @@ class HandshakeFailed(StorescpError):
 class ProtocolError(StorescpError):
     """The peer broke the protocol; the association is aborted.
 
-    `abort_source` and `abort_reason` are the fields of the A-ABORT PDU, PS3.8 9.3.8.
+    `abort_source` and `abort_reason` are the fields of the A-ABORT PDU, PS3.8 9.3.8. The text of the error is what DCMTK
+    logs of it.
     """
 
     abort_source: ClassVar[int] = 0
     abort_reason: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        condition: Condition | None = None,
+        within: tuple[str, ...] = (),
+        limit: Limit | None = None,
+    ) -> None:
+        """Note what is wrong.
+
+        Args:
+            detail: what is wrong, in words; by default those of the condition.
+            condition: what DCMTK calls it; None: it has no name there.
+            within: lines that DCMTK logs before it, of the layers above, the highest first.
+            limit: the choice that makes it an error, if there is one.
+        """
+        super().__init__(detail, limit=limit)
+        self.detail = detail or (condition.text if condition is not None else "")
+        self.condition = condition
+        self.within = within
+
+    def __str__(self) -> str:
+        own = self.detail if self.condition is None else self.condition.line(self.detail)
+        return "\n".join((*self.within, own))
 
 
 class InvalidPDU(ProtocolError):

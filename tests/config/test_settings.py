@@ -15,7 +15,8 @@ from storescp.config.command_line import Evaluation, parse
 from storescp.config.options.evaluation import Stage
 from storescp.dataset.encoding import GroupLength, SequenceLength
 from storescp.errors import ConfigurationError, NetworkUnavailable
-from storescp.serve.association.connection import Disturbances, Timeouts
+from storescp.serve.association.connection import Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.settings import ReceiverSettings
 from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
 from storescp.storage.naming.rules import (

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 
-from storescp.serve.association.connection import Connection, Disturbances, Timeouts
+from storescp.serve.association.connection import Connection, Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.process.signals import Signals
+from storescp.serve.reporting.association_reporter import AssociationReporter
 from storescp.storage.naming.rules import (
     ByPatientName,
     ByStudyUID,
@@ -159,6 +161,7 @@ def run(data: bytes) -> None:
                 _POLICY,
                 store,
                 Signals(),
+                AssociationReporter("peer.example.org", _POLICY),
                 timeouts=Timeouts(socket=60.0, acse=1e9, dimse=5.0, idle=20.0),
                 disturbances=Disturbances(),
                 clock=lambda: float(next(now)),

@@ -13,7 +13,8 @@ from storescp.errors import ConfigurationError, NetworkUnavailable
 from storescp.printable import printable
 from storescp.serve.accept.listening_socket import bind
 from storescp.serve.accept.settings import ListenAddress
-from storescp.serve.association.connection import Disturbances, Timeouts
+from storescp.serve.association.connection import Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.receiver import Receiver
 from storescp.serve.settings import ReceiverSettings
 from storescp.storage.naming.rules import (

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from storescp import conditions
+from storescp.conditions import Condition
 from storescp.errors import InvalidMessage
-from storescp.upper_layer.log_notes import ERROR, WARN, LogNote, application, data, network
+from storescp.upper_layer.log_notes import ERROR, WARN, LogNote, application, data, dimse_warning
 
 # PS3.7 E.1: tags of command elements. The group is 0 in all of them, so in little endian order a tag reads as
 # one number: element number << 16.
@@ -49,9 +51,6 @@ _OTHER_REQUESTS = frozenset(
 """C-GET, C-FIND, C-MOVE and the N services; their responses have the highest bit set."""
 _RESPONSE = 0x8000
 
-DIMSE_WARNING = "DIMSE Warning: "
-"""Begins the reference's warnings about messages; it puts the peer's titles behind it, who logs them."""
-
 NO_DATA_SET = 0x0101
 DATA_SET_FOLLOWS = 0x0001
 
@@ -82,8 +81,15 @@ _match_usual_store_request = re.compile(
 class RefusedCommand(InvalidMessage):
     """A command set that cannot be understood or is not served; `notes` are to be logged before it."""
 
-    def __init__(self, text: str, notes: tuple[LogNote, ...] = ()) -> None:
-        super().__init__(text)
+    def __init__(
+        self,
+        detail: str,
+        notes: tuple[LogNote, ...] = (),
+        *,
+        condition: Condition,
+        within: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(detail, condition=condition, within=within)
         self.notes = notes
 
 
@@ -186,7 +192,11 @@ def decode(command_set: bytes, context_id: int = 0) -> Command:
     elements, notes = _elements(command_set)
     command_field = elements.get(_COMMAND_FIELD)
     if not command_field:
-        raise RefusedCommand("0006:020b DIMSE_parseCmdObject: Missing CommandField", tuple(notes))
+        raise RefusedCommand(
+            "DIMSE_parseCmdObject: Missing CommandField",
+            tuple(notes),
+            condition=conditions.PARSE_FAILED,
+        )
     match int.from_bytes(command_field[:2], "little"):
         case 0x0001:
             return _store_request(elements, notes, context_id)
@@ -258,8 +268,12 @@ def _elements(command_set: bytes) -> tuple[dict[int, bytes], list[LogNote]]:
         position = start + length
         if position > end:
             raise RefusedCommand(
-                "0006:020d DIMSE: receiveCommand: cmdSet->read() Failed\n0001:0004 Invalid stream",
+                "",
                 tuple(notes),
+                condition=conditions.INVALID_STREAM,
+                within=(
+                    conditions.RECEIVE_FAILED.line("DIMSE: receiveCommand: cmdSet->read() Failed"),
+                ),
             )
         if tag & 0xFFFF:
             continue
@@ -318,14 +332,15 @@ def _optional_uid(elements: dict[int, bytes], notes: list[LogNote], tag: int) ->
 
 def _missing(tag: int, notes: list[LogNote]) -> RefusedCommand:
     return RefusedCommand(
-        f"0006:020b DIMSE: Command Parse Failed: Element: (0000,{tag >> 16:04x}) {_NAMES[tag]}",
+        f"DIMSE: Command Parse Failed: Element: (0000,{tag >> 16:04x}) {_NAMES[tag]}",
         tuple(notes),
+        condition=conditions.PARSE_FAILED,
     )
 
 
 def _badly_formed(reason: str, notes: list[LogNote]) -> RefusedCommand:
-    warning = network(WARN, f"{DIMSE_WARNING}{reason}")
-    return RefusedCommand("0006:0203 DIMSE Badly formed message", (*notes, warning))
+    warning = dimse_warning(reason)
+    return RefusedCommand("", (*notes, warning), condition=conditions.BADLY_FORMED_MESSAGE)
 
 
 def _not_served(command_field: int, notes: list[LogNote] | None = None) -> RefusedCommand:
@@ -333,13 +348,15 @@ def _not_served(command_field: int, notes: list[LogNote] | None = None) -> Refus
     request = command_field & ~_RESPONSE
     if request not in _OTHER_REQUESTS and request not in (C_STORE_RQ, C_ECHO_RQ, C_CANCEL_RQ):
         return RefusedCommand(
-            f"0006:0201 DIMSE_parseCmdObject: Invalid Command Message: 0x{command_field:x}", before
+            f"DIMSE_parseCmdObject: Invalid Command Message: 0x{command_field:x}",
+            before,
+            condition=conditions.BAD_COMMAND_TYPE,
         )
     note = application(
         ERROR,
         f"Expected C-ECHO or C-STORE request but received DIMSE command 0x{command_field:04x}",
     )
-    return NotServed("0006:0201 DIMSE Bad command type", (*before, note))
+    return NotServed("", (*before, note), condition=conditions.BAD_COMMAND_TYPE)
 
 
 def encode_echo_response(request: CEchoRQ) -> bytes:

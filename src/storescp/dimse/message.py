@@ -5,6 +5,7 @@ The command set is collected, within a limit; the data set passes: its fragments
 
 from collections.abc import Container
 
+from storescp import conditions
 from storescp.dimse.command import CEchoRQ, CStoreRQ, decode_request
 from storescp.errors import InvalidMessage, InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer.pdata import COMMAND, LAST
@@ -13,8 +14,8 @@ MAXIMUM_COMMAND_LENGTH = 64 * 1024
 _MAXIMUM_EMPTY_FRAGMENTS = 1000
 """Of a command set: they bring it neither to its end nor to its limit."""
 
-_FAILED = "0006:020d DIMSE Failed to receive message\n"
-_READ_FAILED = "0006:020c DIMSE Read PDV failed\n"
+_FAILED = (conditions.RECEIVE_FAILED.line(),)
+_READ_FAILED = (conditions.READ_PDV_FAILED.line(),)
 _NONE = -1
 
 
@@ -91,8 +92,9 @@ class MessageReader:
         self._empty_fragments += 1
         if self._empty_fragments > _MAXIMUM_EMPTY_FRAGMENTS:
             raise InvalidMessage(
-                f"{_FAILED}0006:020d DIMSE: Command set of more than {_MAXIMUM_EMPTY_FRAGMENTS}"
-                " empty fragments"
+                f"DIMSE: Command set of more than {_MAXIMUM_EMPTY_FRAGMENTS} empty fragments",
+                condition=conditions.RECEIVE_FAILED,
+                within=_FAILED,
             )
 
     def data_fragment(self, context_id: int, control_header: int, value: memoryview) -> bool:
@@ -112,7 +114,8 @@ class MessageReader:
         """Return the text of an error with what the reference's log puts in front of it in this situation."""
         if not isinstance(error, InvalidPDU | UnexpectedPDU):
             return str(error)
-        return f"{'' if self.expects_data else _FAILED}{_READ_FAILED}{error}"
+        before = _READ_FAILED if self.expects_data else (*_FAILED, *_READ_FAILED)
+        return "\n".join((*before, str(error)))
 
     def _command_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
         """Return the first of the objections, in the order in which the reference has them."""
@@ -121,17 +124,25 @@ class MessageReader:
         if self.expects_data:
             return _unexpected_type()
         if not control_header & COMMAND:
-            return InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
+            return InvalidMessage(
+                "DIMSE: Command PDV Expected",
+                condition=conditions.UNEXPECTED_PDV_TYPE,
+                within=_FAILED,
+            )
         if self._command_context not in (_NONE, context_id):
             return InvalidMessage(
-                f"{_FAILED}0006:0206 DIMSE: Different PresIDs inside Command Set:"
-                f" {self._command_context} != {context_id}"
+                f"DIMSE: Different PresIDs inside Command Set:"
+                f" {self._command_context} != {context_id}",
+                condition=conditions.INVALID_PRESENTATION_CONTEXT_ID,
+                within=_FAILED,
             )
         if length & 1:
             return _odd_length(length)
         return InvalidMessage(
-            f"{_FAILED}0006:020d DIMSE: Command set of more than {self._maximum_length} bytes",
+            f"DIMSE: Command set of more than {self._maximum_length} bytes",
             limit=Limit.COMMAND_LENGTH,
+            condition=conditions.RECEIVE_FAILED,
+            within=_FAILED,
         )
 
     def _data_error(self, context_id: int, control_header: int, length: int) -> InvalidMessage:
@@ -139,21 +150,30 @@ class MessageReader:
         if context_id not in self._contexts:
             return _bad_context()
         if not self.expects_data:
-            return InvalidMessage(f"{_FAILED}0006:020f DIMSE: Command PDV Expected")
+            return InvalidMessage(
+                "DIMSE: Command PDV Expected",
+                condition=conditions.UNEXPECTED_PDV_TYPE,
+                within=_FAILED,
+            )
         if control_header & COMMAND:
             return _unexpected_type()
         if length & 1:
             return _odd_length(length)
-        return InvalidMessage("0006:0206 DIMSE: Presentation Contexts of Command and Data Differ")
+        return InvalidMessage(
+            "DIMSE: Presentation Contexts of Command and Data Differ",
+            condition=conditions.INVALID_PRESENTATION_CONTEXT_ID,
+        )
 
 
 def _bad_context() -> InvalidMessage:
-    return InvalidMessage(f"{_FAILED}0006:0101 ASC Bad presentation context ID")
+    return InvalidMessage(condition=conditions.BAD_PRESENTATION_CONTEXT_ID, within=_FAILED)
 
 
 def _unexpected_type() -> InvalidMessage:
-    return InvalidMessage("0006:020f DIMSE Unexpected PDV type")
+    return InvalidMessage(condition=conditions.UNEXPECTED_PDV_TYPE)
 
 
 def _odd_length(length: int) -> InvalidMessage:
-    return InvalidMessage(f"0006:020d DIMSE: Odd Fragment Length: {length}")
+    return InvalidMessage(
+        f"DIMSE: Odd Fragment Length: {length}", condition=conditions.RECEIVE_FAILED
+    )

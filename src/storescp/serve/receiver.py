@@ -6,54 +6,41 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from storescp import __version__
+from storescp import conditions
 from storescp.dataset.dictionary import Dictionary
-from storescp.errors import HandshakeFailed, StateLost
-from storescp.log.context import CURRENT
+from storescp.errors import StateLost
 from storescp.printable import printable
 from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
 from storescp.serve.accept.capacity import capacity, raise_descriptor_limit
 from storescp.serve.accept.listening_socket import bind, listen, prepare
 from storescp.serve.accept.pending_connections import PendingConnections
-from storescp.serve.accept.request_reader import PlainRequestReader, RequestReader
+from storescp.serve.accept.request_reader import PlainRequestReader
 from storescp.serve.accept.sequential_server import SequentialServer
 from storescp.serve.accept.settings import ListenAddress
-from storescp.serve.access import host_names
-from storescp.serve.association.connection import Connection, End, explain
+from storescp.serve.association.server import AssociationServer
+from storescp.serve.observers import Observers
 from storescp.serve.process.children import Children, watch_children
 from storescp.serve.process.init import run_as_init
 from storescp.serve.process.signals import Signals, Stopped, die_by
-from storescp.serve.reporting import explanations
 from storescp.serve.settings import ReceiverSettings
 from storescp.serve.studies.user_command import CommandRunner
-from storescp.serve.transport import Transport
 from storescp.signal_names import signal_name
 from storescp.storage.naming.rules import ByPatientName
 from storescp.storage.storage_scp import StorageSCP
 from storescp.storage.store_scp import StoreSCP
-from storescp.storage.studies.current_study import CurrentStudy
 from storescp.storage.studies.user_commands import Command
-from storescp.upper_layer.association import AssociationCaches
-from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
-    from storescp.monitor.settings import MonitorSettings
-    from storescp.monitor.viewer import Viewers
     from storescp.serve.accept.supervisor import Supervisor
-    from storescp.serve.reporting.event_emitter import EventEmitter
-    from storescp.serve.reporting.event_hub import EventHub
     from storescp.serve.studies.parallel_studies import ParallelStudies
     from storescp.serve.tls.context import Reloadable
     from storescp.upper_layer.admission import Admission
 
 _logger = logging.getLogger("dcmtk.apps.storescp")
-_network_logger = logging.getLogger("dcmtk.dcmnet")
 
 
 _BURST_SECONDS = 0.25
@@ -93,13 +80,12 @@ class Receiver:
         self._signals = Signals()
         self._children = Children()
         self._tls: Reloadable | None = None
-        self._viewers = _viewers(receiver_settings.monitoring)
-        self._caches = AssociationCaches()
-        self._hub = _hub(receiver_settings, self._viewers)
+        self._observers = Observers(receiver_settings)
+        hub = self._observers.hub
         self._commands = CommandRunner(
             self._children,
             synchronous=receiver_settings.exec_sync,
-            hub=self._hub,
+            hub=hub,
             stop_deadline=lambda: self._signals.stop_deadline,
         )
         self._store: StorageSCP = StoreSCP(
@@ -107,15 +93,22 @@ class Receiver:
             self._run,
             dictionary,
             # A child sees a part of a study only.
-            announce=None if self._hub is None or receiver_settings.forks else self._announce,
+            announce=None
+            if hub is None or receiver_settings.forks
+            else self._observers.study_complete,
         )
         self._studies: ParallelStudies | None = None
         self._supervisor: Supervisor | None = None
         self._server: SequentialServer | Supervisor | None = None
         self._connected: socket.socket | None = None  # which is served in this process
-        self._names = host_names.HostNames()
         self._burst_ends = 0.0
         """When the next association begins too late to be one of those that follow each other (`time.monotonic`)."""
+        self._associations = AssociationServer(
+            receiver_settings,
+            self._signals,
+            hub=hub,
+            tls=lambda: None if self._tls is None else self._tls.context,
+        )
 
     def run(self) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
@@ -126,13 +119,12 @@ class Receiver:
         if self._settings.connected is not None:
             return self._serve_inetd(self._settings.connected)
         has_starter = self._settings.starts_commands_apart
-        if self._viewers is None and not has_starter:
+        if not self._observers.has_viewers and not has_starter:
             return self._receive()
         if os.getpid() == 1:
             run_as_init()
         # Before there are a port and keys that they could hold.
-        if self._viewers is not None:
-            self._viewers.start(self._leave_receiver)
+        self._observers.start_viewers(self._leave_receiver)
         # The last one: others would hold its socket.
         if has_starter:
             self._commands.use_starter(self._leave_receiver)
@@ -140,8 +132,7 @@ class Receiver:
             return self._receive()
         finally:
             self._commands.close()
-            if self._viewers is not None:
-                self._viewers.close()
+            self._observers.close_viewers()
 
     def _receive(self) -> int:
         """Open the port, and serve whoever comes.
@@ -169,7 +160,7 @@ class Receiver:
         if self._listening is None:  # a service manager's port stays open without us
             self._signals.at_stop(acceptor.stop_listening)
         self._server = server = self._listen(acceptor)
-        self._open_hub(acceptor, port)
+        self._observers.open(acceptor, port)
         if self._studies is not None:
             acceptor.watch(self._studies.descriptor, self._studies.tend)
             self._studies.start()
@@ -179,7 +170,7 @@ class Receiver:
         except Stopped as stopped:
             self._notify("STOPPING=1")
             self._close(server)
-            self._close_hub(stopped)
+            self._observers.close(stopped.number)
             die_by(stopped.number)
         except StateLost as lost:
             self._notify("STOPPING=1")
@@ -219,28 +210,10 @@ class Receiver:
             ),
             lingering=PendingConnections(time.monotonic, acse_timeout=acse),
             capacity=capacity(raise_descriptor_limit(), secure=self._tls is not None),
-            make_reader=self._make_reader,
+            make_reader=self._associations.make_reader,
             admits=None if receiver_settings.peer_admission is None else self._lets_in,
-            on_silent=self._was_silent,
-            on_handshake_failure=self._handshake_failed,
+            observer=self._associations,
         )
-
-    def _make_reader(self, connected: socket.socket) -> RequestReader:
-        """Return what waits for the request of a connection.
-
-        Raises:
-            HandshakeFailed: OpenSSL is out of memory.
-        """
-        if self._tls is None:
-            return self.reader_of(connected)
-        from storescp.serve.accept.tls_request_reader import TLSRequestReader
-
-        longest = self._settings.policy.maximum_request_length
-        return TLSRequestReader(connected, self._tls.context, longest)
-
-    def reader_of(self, connected: socket.socket) -> PlainRequestReader:
-        """Return what waits for the request of a plain TCP connection."""
-        return PlainRequestReader(connected, self._settings.policy.maximum_request_length)
 
     def _listen(self, acceptor: Acceptor) -> "SequentialServer | Supervisor":
         """Return what has connections served."""
@@ -280,7 +253,7 @@ class Receiver:
             self._dictionary,
             self._signals,
             self._children,
-            self._hub,
+            self._observers.hub,
             leave=self._leave_connections,
         )
         self._store = self._studies.scp()
@@ -289,8 +262,7 @@ class Receiver:
 
     def begin_work(self) -> None:
         """Go on in a worker."""
-        if self._hub is not None:
-            self._hub.in_child()
+        self._observers.in_child()
         if self._studies is not None:
             self._store = self._studies.in_child()
 
@@ -303,22 +275,31 @@ class Receiver:
 
     def work(self, peer: PendingPeer, admission: "Admission | None") -> Disposition:
         """Serve a peer in a worker, given what `admit` told."""
-        policy = self._settings.policy
-        if admission is not None:
-            policy = replace(policy, admission=admission)
-        reception = self._serve_here(peer, policy, child_pid=os.getpid())
+        policy = self._associations.policy_with(admission)
+        disposition = self._associations.serve(peer, policy, self._store, child_pid=os.getpid())
         if self._settings.forks:
             self._store.forget_study()
-        return reception
+        return disposition
+
+    def reader_of(self, connected: socket.socket) -> PlainRequestReader:
+        """Return what gives the transport of a connection that came as a descriptor."""
+        return self._associations.reader_of(connected)
 
     def name_of(self, address: str) -> str:
         """Return the name of an address that has been served."""
-        return self._names.name(address) if self._settings.host_lookup else ""
+        return self._associations.name_of(address)
 
     def learn_name(self, address: str, name: str) -> None:
         """A worker has looked up the name of an address."""
-        if self._settings.host_lookup:
-            self._names.learn(address, name)
+        self._associations.learn_name(address, name)
+
+    def rejects(self, address: str, rejection: AAssociateRJ) -> None:
+        """A peer is sent a rejection because there are too many of them."""
+        self._associations.rejects(address, rejection)
+
+    def see_off(self, connected: socket.socket) -> None:
+        """Wait for a peer to close."""
+        self._associations.see_off(connected)
 
     def worker_lost(self, pid: int) -> None:
         """A worker is gone: nobody goes on with the studies that it had."""
@@ -338,77 +319,7 @@ class Receiver:
         if not self._settings.storage.ignore:
             self._store.output.remove_leftovers(time.time())
 
-    # -- events ------------------------------------------------------------------------------------------------------
-
-    def _open_hub(self, acceptor: Acceptor, port: int) -> None:
-        """Start to tell what happens, if somebody listens."""
-        if self._hub is None:
-            return
-        from storescp.events import Listening as NowListening
-
-        receiver_settings = self._settings
-        if receiver_settings.worker_settings is not None:
-            self._hub.share()
-        if self._hub.descriptor >= 0:
-            acceptor.watch(self._hub.descriptor, self._hub.receive)
-        processes, workers = "single", None
-        if receiver_settings.forks:
-            processes = "fork"
-        elif receiver_settings.worker_settings is not None:
-            processes, workers = "workers", receiver_settings.worker_settings.workers
-        self._hub.tell(NowListening(port, __version__, processes, workers))
-
-    def _close_hub(self, stopped: Stopped) -> None:
-        if self._hub is None:
-            return
-        from storescp.events import Stopping
-
-        self._hub.tell(Stopping(signal_name(stopped.number)))
-        self._hub.close()
-        if self._viewers is not None:
-            self._viewers.close()
-
-    def _announce(self, study: CurrentStudy, cause: str) -> None:
-        if self._hub is not None:
-            from storescp.events import StudyComplete
-
-            self._hub.tell(StudyComplete(study.uid, study.directory, study.objects, cause))
-
-    def _emitter(self, address: str) -> "EventEmitter | None":
-        if self._hub is None and not CURRENT.wanted:
-            return None
-        from storescp.serve.reporting.event_emitter import EventEmitter
-
-        return EventEmitter(self._hub, address, tls=self._tls is not None)
-
-    def _was_silent(self, address: str) -> None:
-        """A connection is closed because its peer said nothing, or too little."""
-        explanation = explanations.silent(address, self._settings.timeouts.acse)
-        explain(logging.ERROR, explanation)
-        if (emitter := self._emitter(address)) is not None:
-            emitter.refused("timeout", explanation)
-            CURRENT.clear()
-
-    def _handshake_failed(self, address: str, error: HandshakeFailed) -> None:
-        """A connection is closed because it did not become a TLS connection."""
-        self._tell_of_handshake(error, self._emitter(address))
-        CURRENT.clear()
-
-    def _tell_of_handshake(self, error: HandshakeFailed, emitter: "EventEmitter | None") -> None:
-        _logger.error("Receiving Association failed: %s", error)
-        notes = getattr(error, "__notes__", ())
-        for note in notes:
-            _logger.error("%s", note)
-        if emitter is not None:
-            emitter.refused("tls-handshake", " ".join((*notes, str(error))))
-
-    def rejects(self, address: str, rejection: AAssociateRJ) -> None:
-        """A peer is sent a rejection because there are too many of them."""
-        explanation = explanations.busy(address)
-        explain(logging.WARNING, explanation)
-        if (emitter := self._emitter(address)) is not None:
-            emitter.rejected(rejection, explanation)
-            CURRENT.clear()
+    # -- privileges, signals, children --------------------------------------------------------------------------------
 
     def _give_privileges_up(self) -> None:
         """Become whom the user wants; root was needed for the port and the keys.
@@ -455,8 +366,7 @@ class Receiver:
     def _reap(self) -> None:
         self._children.reap()
         self._commands.collect()
-        if self._viewers is not None:
-            self._viewers.reap()
+        self._observers.reap()
 
     def _pass_on_renewal(self) -> None:
         if self._supervisor is not None:
@@ -522,7 +432,9 @@ class Receiver:
         self._connected = peer.connected
         self._store.output.is_kept = time.monotonic() < self._burst_ends
         try:
-            return self._serve_here(peer, self._policy_for(peer.address))
+            return self._associations.serve(
+                peer, self._associations.policy_for(peer.address), self._store
+            )
         except Exception:  # the outermost loop of this process
             _logger.exception("internal error, association dropped")
             peer.reader.close()
@@ -530,13 +442,6 @@ class Receiver:
         finally:
             self._connected = None
             self._burst_ends = time.monotonic() + _BURST_SECONDS
-
-    def _policy_for(self, address: str) -> Policy:
-        """Return what is accepted of a requester that is served in this process."""
-        policy = self._settings.policy
-        if self._settings.peer_admission is None:
-            return policy
-        return replace(policy, admission=self._settings.peer_admission.admission(address))
 
     def admit(self, address: str) -> "tuple[Admission | None, Callable[[], None]]":
         """Return what is asked of a requester, and what to call when another process has served it."""
@@ -550,16 +455,7 @@ class Receiver:
         """Tell whether a connection is let in at all, while so many from its address wait for their peers."""
         if self._supervisor is not None:
             waiting += self._supervisor.asking(address)
-        peer_admission = self._settings.peer_admission
-        refusal = None if peer_admission is None else peer_admission.refusal(address, waiting)
-        if refusal is None:
-            return True
-        _logger.warning("Connection from %s closed", address)
-        explain(logging.WARNING, refusal.why)
-        if (emitter := self._emitter(address)) is not None:
-            emitter.refused(*refusal)
-            CURRENT.clear()
-        return False
+        return self._associations.lets_in(address, waiting)
 
     def _serve_inetd(self, descriptor: int) -> int:
         """Serve the one connection that a super server has accepted."""
@@ -571,8 +467,8 @@ class Receiver:
             address = connected.getpeername()[0]
         except OSError as error:
             _logger.error(
-                "Receiving Association failed: 0006:031c TCP Initialization Error: %s,"
-                " getpeername failed on socket %d",
+                "Receiving Association failed: %s: %s, getpeername failed on socket %d",
+                conditions.TCP_INITIALIZATION_ERROR.line(),
                 error.strerror,
                 descriptor,
             )
@@ -581,10 +477,12 @@ class Receiver:
             connected.close()
             return 0
         prepare(connected)
-        peer = PendingPeer(connected, address, self._inherited_reader(connected))
+        associations = self._associations
+        peer = PendingPeer(connected, address, associations.inherited_reader(connected))
         try:
-            if self._serve_here(peer, self._policy_for(address)) is Disposition.LINGER:
-                self.see_off(connected)
+            policy = associations.policy_for(address)
+            if associations.serve(peer, policy, self._store) is Disposition.LINGER:
+                associations.see_off(connected)
             self._store.close()
         except Stopped as stopped:
             self._store.close()
@@ -592,139 +490,6 @@ class Receiver:
         finally:
             connected.close()
         return 0
-
-    def _inherited_reader(self, connected: socket.socket) -> RequestReader:
-        """Return the reader of the only connection of this process: nobody else waits meanwhile."""
-        if self._tls is None:
-            return self.reader_of(connected)
-        from storescp.serve.accept.tls_request_reader import BlockingTLSReader
-
-        timeout = self._settings.timeouts.socket
-        return BlockingTLSReader(connected, self._tls.context, timeout, self._signals.waiting)
-
-    def see_off(self, connected: socket.socket) -> None:
-        """Give the peer its turn to close, PS3.8 9.2.3 Sta13; what else it sends is forgotten.
-
-        Raises:
-            Stopped: the program was asked to end.
-        """
-        end = time.monotonic() + self._settings.timeouts.acse
-        with suppress(OSError), self._signals.waiting():
-            while (left := end - time.monotonic()) > 0:
-                connected.settimeout(left)
-                if not connected.recv(1 << 16):
-                    return
-
-    def _serve_here(
-        self, peer: PendingPeer, policy: Policy, child_pid: int | None = None
-    ) -> Disposition:
-        """Serve a peer.
-
-        Args:
-            peer: asks for an association.
-            policy: what is accepted.
-            child_pid: the process id if this is a child made for this association.
-        """
-        address = peer.address
-        name = self._names.name(address) if self._settings.host_lookup else host_names.UNKNOWN
-        presentation_address = host_names.presentation_address(name, address)
-        _network_logger.debug("Association Received: %s", printable(presentation_address))
-        emitter = self._emitter(presentation_address)
-        CURRENT.aliases = (address, name)
-        transport: Transport | None = None
-        if self._is_welcome(name, address, emitter):
-            try:
-                transport = peer.reader.transport()
-            except HandshakeFailed as error:
-                self._tell_of_handshake(error, emitter)
-        if transport is None:
-            CURRENT.clear()
-            peer.reader.close()
-            return Disposition.DONE
-        connection = Connection(
-            transport,
-            presentation_address,
-            policy,
-            self._store,
-            self._signals,
-            timeouts=self._settings.timeouts,
-            disturbances=self._settings.disturbances,
-            maximum_command_length=self._settings.maximum_command_length,
-            verbose_contexts=self._settings.verbose_contexts,
-            child_pid=child_pid,
-            emitter=emitter,
-            caches=self._caches,
-        )
-        try:
-            end = connection.serve()
-        except Stopped:
-            transport.close()
-            raise
-        finally:
-            CURRENT.clear()
-            self._store.end_association()
-            if self._tls is not None:
-                self._tls.context.write_seed()
-        if end is End.LINGER:
-            transport.part()
-            return Disposition.LINGER
-        transport.close()
-        return Disposition.DONE
-
-    def _is_welcome(self, name: str, address: str, emitter: "EventEmitter | None") -> bool:
-        """Tell whether the host access rules let the peer in."""
-        control = self._settings.access_control
-        if control is None:
-            return True
-        from storescp.serve.access import host_access
-        from storescp.serve.access.rules import Client
-
-        client = Client(name, address)
-        decision = host_access.check(control, client)
-        if decision.granted:
-            return True
-        _logger.error("%s", host_access.refusal(client))
-        explanation = explanations.host(address, name, control.allow, decision.decided_by)
-        explain(logging.ERROR, explanation)
-        if emitter is not None:
-            emitter.refused("host-rules", explanation)
-        return False
-
-
-def _hub(receiver_settings: ReceiverSettings, viewers: "Viewers | None") -> "EventHub | None":
-    """Return where events come together; None if nobody wants to know."""
-    if receiver_settings.events is None and viewers is None:
-        return None
-    from storescp.serve.reporting.event_file import STANDARD_OUTPUT, EventFile
-    from storescp.serve.reporting.event_hub import EventHub
-
-    if receiver_settings.events == STANDARD_OUTPUT:
-        # Dots for those who watch would stand between the lines.
-        logging.getLogger("dcmtk.apps.storescp.progress").setLevel(logging.WARNING)
-    hub = EventHub()
-    if receiver_settings.events is not None:
-        hub.write_to(EventFile(receiver_settings.events).write)
-    if viewers is not None:
-        hub.observe(viewers.tell)
-    return hub
-
-
-def _viewers(monitoring: "MonitorSettings | None") -> "Viewers | None":
-    """Return the processes that show what happens; they are not started yet."""
-    if monitoring is None:
-        return None
-    from storescp.monitor.settings import viewers
-
-    return viewers(monitoring, _certificate_end)
-
-
-def _certificate_end(path: str, is_der: bool) -> float | None:  # noqa: FBT001  (of a callable)
-    """Return when the first certificate of a file ends, in seconds since 1970; None if it cannot be read."""
-    from storescp.serve.tls import validity as tls_validity
-    from storescp.serve.tls.choices import FileFormat
-
-    found = tls_validity.certificates(path, FileFormat.DER if is_der else FileFormat.PEM)
-    return found[0].ends.timestamp() if found else None
 
 
 def _nothing() -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH
 from storescp.serve.accept.settings import IPVersion
-from storescp.serve.association.connection import Disturbances, Timeouts
+from storescp.serve.association.connection import Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.storage.settings import StorageSettings
 from storescp.upper_layer.negotiation import Policy
 

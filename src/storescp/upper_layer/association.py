@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import ClassVar
 
+from storescp import conditions
 from storescp.errors import InvalidPDU, Limit, ProtocolError, UnexpectedPDU
 from storescp.upper_layer.log_notes import ERROR, LogNote, network
 from storescp.upper_layer.negotiation import (
@@ -88,7 +89,7 @@ class RequestTooLarge(NotDICOM):
     """The A-ASSOCIATE-RQ announces more bytes than will be read. The connection is closed without a word."""
 
     def __init__(self, length: int) -> None:
-        super().__init__("0006:0437 A-ASSOCIATE PDU too large", limit=Limit.REQUEST_LENGTH)
+        super().__init__(condition=conditions.REQUEST_TOO_LARGE, limit=Limit.REQUEST_LENGTH)
         self.notes: tuple[LogNote, ...] = (
             network(ERROR, f"A-ASSOCIATE PDU too large: {length} bytes, refusing."),
         )
@@ -192,9 +193,10 @@ class Association:
             return
         if self._longest_value < 2:
             error = CannotSend(
-                "0006:020e DIMSE Failed to send message\n"
-                "0006:0308 DUL Cannot send P-DATA PDU because receiver's max PDU size of"
-                f" {self._peer_maximum_length} is illegal (must be > 12)"
+                "DUL Cannot send P-DATA PDU because receiver's max PDU size of"
+                f" {self._peer_maximum_length} is illegal (must be > 12)",
+                condition=conditions.ILLEGAL_PDU_LENGTH,
+                within=(conditions.SEND_FAILED.line(),),
             )
             self._give_up(error)
             raise error
@@ -297,19 +299,22 @@ class Association:
                 raise RequestTooLarge(length)
         elif length > self._policy.maximum_length:
             raise InvalidPDU(
-                f"0006:0308 DUL Illegal PDU Length {length}."
-                f"  Max expected {self._policy.maximum_length}",
+                f"DUL Illegal PDU Length {length}.  Max expected {self._policy.maximum_length}",
                 limit=Limit.PDU_LENGTH,
+                condition=conditions.ILLEGAL_PDU_LENGTH,
             )
 
     def _unexpected(self, pdu_type: int) -> ProtocolError:
         """AA-1, AA-7, AA-8: return the error for a PDU that this state does not allow, or that is none."""
         first = self.state is State.AWAITING_ASSOCIATE_RQ
         if pdu_type not in _PDU_TYPES:
-            text = f"0006:0321 Unrecognized PDU type: {pdu_type:02x}"
+            text, condition = (
+                f"Unrecognized PDU type: {pdu_type:02x}",
+                conditions.UNRECOGNIZED_PDU_TYPE,
+            )
             if not first:
-                return InvalidPDU(text)
-            error = NotDICOM(text)
+                return InvalidPDU(text, condition=condition)
+            error = NotDICOM(text, condition=condition)
             error.first_byte = pdu_type
             return error
         text = f"Unexpected {PDUType(pdu_type).name.replace('_', '-')} PDU"

@@ -14,6 +14,12 @@ class LogNote(NamedTuple):
     text: str
 
 
+class DimseWarning(LogNote):
+    """A warning about a message: whoever logs it puts the AE titles of both sides in front of the text, as DCMTK does."""
+
+    __slots__ = ()
+
+
 def application(level: int, text: str) -> LogNote:
     """Return a note that the reference logs in the name of the program."""
     return LogNote("dcmtk.apps.storescp", level, text)
@@ -22,6 +28,11 @@ def application(level: int, text: str) -> LogNote:
 def network(level: int, text: str) -> LogNote:
     """Return a note that the reference logs in the name of its network layer."""
     return LogNote("dcmtk.dcmnet", level, text)
+
+
+def dimse_warning(text: str) -> DimseWarning:
+    """Return a note about a message, which the reference logs in the name of its network layer."""
+    return DimseWarning("dcmtk.dcmnet", WARN, text)
 
 
 def data(level: int, text: str) -> LogNote:

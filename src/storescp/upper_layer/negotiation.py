@@ -6,6 +6,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from storescp import conditions
 from storescp.printable import printable
 from storescp.uids import (
     APPLICATION_CONTEXT,
@@ -159,7 +160,7 @@ def _refusal(request: AAssociateRQ, policy: Policy) -> AAssociateRJ | None:
             _PROTOCOL_VERSION_NOT_SUPPORTED,
             application(
                 ERROR,
-                "Receiving Association failed: 0006:0322 DUL Unsupported peer protocol"
+                f"Receiving Association failed: {conditions.UNSUPPORTED_PEER_PROTOCOL.line()}"
                 f" {version:04x}; expected 0001 in parseAssociate",
             ),
         )

@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import takewhile
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
+from storescp import conditions
 from storescp.errors import InvalidPDU
 from storescp.upper_layer.pdu import HEADER_LENGTH, PDUType
 
@@ -217,21 +218,24 @@ def split(variable_field: memoryview) -> list[Fragment]:
     start, end = 0, len(variable_field)
     if not end:
         raise InvalidPDU(
-            "0006:0307 PDU without any PDVs encountered. In DT_2_IndicatePData."
-            "  This probably indicates a  malformed P DATA PDU."
+            "PDU without any PDVs encountered. In DT_2_IndicatePData."
+            "  This probably indicates a  malformed P DATA PDU.",
+            condition=conditions.ILLEGAL_PDU,
         )
     while start < end:
         if end - start < 4:
             raise InvalidPDU(
-                f"0006:0307 PDV lengths don't add up correctly: {len(found)} PDVs."
-                " This probably indicates a malformed P-DATA PDU. PDU type is 04."
+                f"PDV lengths don't add up correctly: {len(found)} PDVs."
+                " This probably indicates a malformed P-DATA PDU. PDU type is 04.",
+                condition=conditions.ILLEGAL_PDU,
             )
         length = int.from_bytes(variable_field[start : start + 4], "big")
         stop = start + 4 + length
         if length < 2 or stop > end:
             raise InvalidPDU(
-                f"0006:0308 PDV with invalid length {length} encountered."
-                " This probably indicates a malformed P DATA PDU."
+                f"PDV with invalid length {length} encountered."
+                " This probably indicates a malformed P DATA PDU.",
+                condition=conditions.ILLEGAL_PDU_LENGTH,
             )
         _, context_id, control_header = _unpack_item(variable_field, start)
         found.append((context_id, control_header, variable_field[start + _ITEM_OVERHEAD : stop]))

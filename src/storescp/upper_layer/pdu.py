@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from storescp import conditions
 from storescp.errors import InvalidPDU
 from storescp.upper_layer.log_notes import WARN, LogNote, network
 
@@ -330,7 +331,10 @@ def decode(pdu_type: int, variable_field: bytes | memoryview) -> PDU:
             return _decode_acceptance(bytes(variable_field))
         case PDUType.A_ASSOCIATE_RJ:
             if len(variable_field) < _REJECT.size:
-                raise InvalidPDU(f"0006:0308 A-ASSOCIATE-RJ of {len(variable_field)} bytes")
+                raise InvalidPDU(
+                    f"A-ASSOCIATE-RJ of {len(variable_field)} bytes",
+                    condition=conditions.ILLEGAL_PDU_LENGTH,
+                )
             return AAssociateRJ(*_REJECT.unpack_from(variable_field))
         case PDUType.A_RELEASE_RQ:
             return AReleaseRQ()
@@ -340,7 +344,9 @@ def decode(pdu_type: int, variable_field: bytes | memoryview) -> PDU:
             # An A-ABORT means what it says at any length: no byte of it changes what is to be done.
             return AAbort(*_ABORT.unpack(bytes(variable_field[:4]).ljust(4, b"\0")))
         case _:
-            raise InvalidPDU(f"0006:0321 Unrecognized PDU type: {pdu_type:02x}")
+            raise InvalidPDU(
+                f"Unrecognized PDU type: {pdu_type:02x}", condition=conditions.UNRECOGNIZED_PDU_TYPE
+            )
 
 
 def decode_request(variable_field: bytes) -> AAssociateRQ:
@@ -364,7 +370,10 @@ def decode_request(variable_field: bytes) -> AAssociateRQ:
             case _:
                 pass  # PS3.8 9.3.1: unknown items are skipped
     if not contexts:
-        raise InvalidAssociatePDU("0006:0308 DUL Illegal associate PDU. No presentation context")
+        raise InvalidAssociatePDU(
+            "DUL Illegal associate PDU. No presentation context",
+            condition=conditions.ILLEGAL_PDU_LENGTH,
+        )
     return AAssociateRQ(
         called_ae_title=called,
         calling_ae_title=calling,
@@ -469,8 +478,9 @@ def _fixed_fields(variable_field: bytes) -> tuple[int, str, str]:
     """Return protocol version, called and calling AE title."""
     if len(variable_field) < _FIXED_FIELDS.size:
         raise InvalidAssociatePDU(
-            f"0006:0308 DUL Illegal associate PDU. Got {len(variable_field)} bytes of data."
-            f" The minimum allowed size is {_FIXED_FIELDS.size}."
+            f"DUL Illegal associate PDU. Got {len(variable_field)} bytes of data."
+            f" The minimum allowed size is {_FIXED_FIELDS.size}.",
+            condition=conditions.ILLEGAL_PDU_LENGTH,
         )
     version, called, calling = _FIXED_FIELDS.unpack_from(variable_field)
     return version, _ae_title(called), _ae_title(calling)
@@ -487,8 +497,9 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
         position = start + length
         if position > end:
             raise InvalidAssociatePDU(
-                f"0006:0308 DUL Illegal subitem. Got {end - start + 4} bytes of data with a length field"
-                f" of {length} (data before length field is not included in length field)."
+                f"DUL Illegal subitem. Got {end - start + 4} bytes of data with a length field"
+                f" of {length} (data before length field is not included in length field).",
+                condition=conditions.ILLEGAL_PDU_LENGTH,
             )
         yield item_type, data[start:position]
 
@@ -508,7 +519,7 @@ def _proposed_context(value: bytes) -> ProposedContext:
             case _:
                 pass
     if not 1 <= len(transfer_syntaxes) <= MAXIMUM_TRANSFER_SYNTAXES:
-        raise InvalidAssociatePDU("0006:0315 DUL Presentation Context translation failure")
+        raise InvalidAssociatePDU(condition=conditions.CONTEXT_TRANSLATION_FAILURE)
     return ProposedContext(context_id, abstract_syntax, tuple(transfer_syntaxes))
 
 
@@ -555,7 +566,8 @@ def _uids(data: bytes) -> Iterator[str]:
 def _user_identity(value: bytes) -> UserIdentity:
     if len(value) < 6:
         raise InvalidAssociatePDU(
-            f"0006:0308 DUL user identity rq length {len(value) + 4}. Need at least 10 bytes"
+            f"DUL user identity rq length {len(value) + 4}. Need at least 10 bytes",
+            condition=conditions.ILLEGAL_PDU_LENGTH,
         )
     primary, rest = _take_counted(value[2:])
     secondary, _ = _take_counted(rest)
@@ -570,8 +582,9 @@ def _take_counted(data: bytes, what: str = "sub-item") -> tuple[bytes, bytes]:
     stop = _SHORT.size + length
     if stop > len(data):
         raise InvalidAssociatePDU(
-            f"0006:0308 DUL Illegal {what}. Got {len(data)} bytes of data with a length field of"
-            f" {length} (data before length field is not included in length field)."
+            f"DUL Illegal {what}. Got {len(data)} bytes of data with a length field of"
+            f" {length} (data before length field is not included in length field).",
+            condition=conditions.ILLEGAL_PDU_LENGTH,
         )
     return data[_SHORT.size : stop], data[stop:]
 
@@ -585,8 +598,9 @@ def _uid(value: bytes) -> str:
     """Return a UID, or another name that obeys the same limit."""
     if len(value) > MAXIMUM_UID_LENGTH:
         raise InvalidAssociatePDU(
-            f"0006:0308 DUL illegal subitem length {len(value)}."
-            f" Maximum allowed size is {MAXIMUM_UID_LENGTH}."
+            f"DUL illegal subitem length {len(value)}."
+            f" Maximum allowed size is {MAXIMUM_UID_LENGTH}.",
+            condition=conditions.ILLEGAL_PDU_LENGTH,
         )
     return value.partition(b"\0")[0].decode("latin-1")
 
@@ -598,8 +612,9 @@ def _ae_title(value: bytes) -> str:
 def _too_short(what: str, length: int, minimum: int) -> InvalidAssociatePDU:
     """Return the error for an item whose value is too short; the reference counts its header, too."""
     return InvalidAssociatePDU(
-        f"0006:0308 DUL Illegal {what}. Got {length + 4} bytes of data."
-        f" The minimum allowed size is {minimum + 4}."
+        f"DUL Illegal {what}. Got {length + 4} bytes of data."
+        f" The minimum allowed size is {minimum + 4}.",
+        condition=conditions.ILLEGAL_PDU_LENGTH,
     )
 
 

@@ -2,14 +2,17 @@
 
 import errno
 import logging
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from storescp.dataset.encoding import Encoding
-from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
-from storescp.serve.process.signals import Signals
+from storescp.serve.association.connection import Connection, Disturbances, End
+from storescp.serve.association.deadlines import Timeouts
+from storescp.serve.process.signals import Signals, Stopped
+from storescp.serve.reporting.association_reporter import AssociationReporter
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
@@ -17,9 +20,17 @@ from storescp.storage.studies.user_commands import Command
 from storescp.upper_layer.negotiation import storage_policy
 from tests.end_to_end.conversation import CONTEXTS, data_set
 from tests.peers.requestor import (
+    ABORT,
+    ABORT_REQUEST,
+    ASSOCIATE_AC,
     CT_IMAGE_STORAGE,
+    P_DATA,
+    RELEASE_REQUEST,
+    RELEASE_RP,
     associate_request,
     message,
+    p_data,
+    pdv,
     store_command,
     user_information,
 )
@@ -38,6 +49,8 @@ def serve(
     *,
     layout: Layout | None = None,
     run: Callable[[Command], None] = lambda _: None,
+    disturbances: Disturbances | None = None,
+    signals: Signals | None = None,
 ) -> End:
     """Serve the peer of a transport, and end the study that is under way."""
     storage = StorageSettings(
@@ -47,19 +60,22 @@ def serve(
         exec_on_eostudy="study #p" if layout else None,
     )
     scp = StoreSCP(storage, run)
+    policy = storage_policy((LITTLE,))
     connection = Connection(
         transport,
         "peer",
-        storage_policy((LITTLE,)),
+        policy,
         scp,
-        Signals(),
+        signals or Signals(),
+        AssociationReporter("peer", policy),
         timeouts=Timeouts(),
-        disturbances=Disturbances(),
+        disturbances=disturbances or Disturbances(),
         clock=transport.clock,
     )
-    end = connection.serve()
-    scp.end_association()
-    return end
+    try:
+        return connection.serve()
+    finally:
+        scp.end_association()
 
 
 BROKEN = {
@@ -114,3 +130,109 @@ def test_a_sender_that_can_be_told_nothing_has_its_object_processed(
 
     assert commands == ["object CT.1.1"]
     assert "its maximum PDU length is too small" in caplog.text
+
+
+def outcome(pieces: list[bytes | float | OSError], directory: Path) -> tuple[End, list[int], float]:
+    """Serve what a peer sends; return the end, the types of the PDUs that it was sent, and the simulated time."""
+    transport = MemoryTransport(pieces)
+    end = serve(transport, directory)
+    return end, [pdu[0] for pdu in transport.sent], transport.now
+
+
+REQUEST = associate_request(CONTEXTS)
+STORE = store_request("1.1")
+PARTIAL = p_data(pdv(1, 3, store_command(CT_IMAGE_STORAGE, "1.1"))) + p_data(
+    pdv(1, 0, data_set("1.1")[:20])
+)
+AC, RP, DATA, ABORTED = ASSOCIATE_AC, RELEASE_RP, P_DATA, ABORT
+
+
+@pytest.mark.parametrize(
+    ("pieces", "end", "sent", "seconds"),
+    [
+        # Nothing, or not enough
+        ([], End.CLOSED, [], 0),
+        ([REQUEST[:20]], End.CLOSED, [], 0),
+        ([100.0], End.CLOSED, [], 30),
+        ([REQUEST[:20], 100.0], End.CLOSED, [], 30),
+        ([b"GET / HTTP/1.0\r\n"], End.CLOSED, [], 0),
+        # Established, and over
+        ([REQUEST, RELEASE_REQUEST], End.LINGER, [AC, RP], 0),
+        ([REQUEST + RELEASE_REQUEST], End.LINGER, [AC, RP], 0),
+        ([REQUEST, ABORT_REQUEST], End.CLOSED, [AC], 0),
+        ([REQUEST], End.CLOSED, [AC], 0),
+        ([REQUEST, ConnectionResetError("reset")], End.CLOSED, [AC], 0),
+        ([REQUEST, 100.0], End.LINGER, [AC, ABORTED], 60),
+        # Objects
+        ([REQUEST, STORE, RELEASE_REQUEST], End.LINGER, [AC, DATA, RP], 0),
+        (
+            [REQUEST, STORE, 59.0, STORE, 59.0, RELEASE_REQUEST],
+            End.LINGER,
+            [AC, DATA, DATA, RP],
+            118,
+        ),
+        ([REQUEST, STORE[:-9], 100.0], End.LINGER, [AC, ABORTED], 60),
+        ([REQUEST, PARTIAL, RELEASE_REQUEST], End.LINGER, [AC, RP], 0),
+        ([REQUEST, STORE[:-9]], End.LINGER, [AC, ABORTED], 0),
+        ([REQUEST, bytes((9, 0, 0, 0, 0, 0))], End.LINGER, [AC, ABORTED], 0),
+        ([REQUEST, REQUEST], End.LINGER, [AC, ABORTED], 0),
+    ],
+)
+def test_a_conversation(
+    pieces: list[bytes | float | OSError],
+    end: End,
+    sent: list[int],
+    seconds: float,
+    tmp_path: Path,
+) -> None:
+    """What the peer gets, whether it is its turn to close, and how long that took."""
+    assert outcome(pieces, tmp_path) == (end, sent, seconds)
+    assert not [*tmp_path.rglob(".storescp-*")]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_bytes_may_come_in_any_portions(size: int, tmp_path: Path) -> None:
+    """The same happens however the network cuts them."""
+    whole = REQUEST + STORE + RELEASE_REQUEST
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+
+    assert outcome([*pieces], tmp_path) == (End.LINGER, [AC, DATA, RP], 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["CT.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("disturbances", "sent", "stored"),
+    [
+        (Disturbances(abort_during=True), [AC, ABORTED], []),
+        (Disturbances(abort_after=True), [AC, ABORTED], []),
+        (Disturbances(), [AC, DATA], ["CT.1.1"]),
+    ],
+)
+def test_disturbances(
+    disturbances: Disturbances, sent: list[int], stored: list[str], tmp_path: Path
+) -> None:
+    """`--abort-during` and `--abort-after` abort, and leave nothing of the object."""
+    transport = MemoryTransport([REQUEST, STORE])
+
+    serve(transport, tmp_path, disturbances=disturbances)
+
+    assert [pdu[0] for pdu in transport.sent] == sent
+    assert [path.name for path in tmp_path.iterdir()] == stored
+
+
+def test_a_request_to_stop_aborts(tmp_path: Path) -> None:
+    """The peer gets an A-ABORT, the object under way leaves nothing, and who serves knows."""
+    signals = Signals()
+
+    class Stopping(MemoryTransport):
+        def receive_into(self, room: memoryview) -> int:
+            if not self._pieces:
+                raise Stopped(signal.SIGTERM)
+            return super().receive_into(room)
+
+    transport = Stopping([REQUEST, STORE[:-9]])
+    with pytest.raises(Stopped):
+        serve(transport, tmp_path, signals=signals)
+
+    assert [pdu[0] for pdu in transport.sent] == [AC, ABORTED]
+    assert [path.name for path in tmp_path.iterdir()] == []

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from storescp.dataset.encoding import Encoding
-from storescp.serve.association.connection import Connection, Disturbances, End, Timeouts
+from storescp.serve.association.connection import Connection, Disturbances, End
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.process.signals import Signals
+from storescp.serve.reporting.association_reporter import AssociationReporter
 from storescp.storage.naming.rules import Rules
 from storescp.storage.settings import StorageSettings
 from storescp.storage.store_scp import StoreSCP
@@ -68,12 +70,14 @@ def test_no_complete_request(
     """The shorter of two limits ends it, and is named."""
     caplog.set_level(logging.INFO, "dcmtk.apps.storescp")
     transport = Silent()
+    policy = storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,))
     connection = Connection(
         transport,
         "10.1.2.3",
-        storage_policy((EXPLICIT_VR_LITTLE_ENDIAN,)),
+        policy,
         StoreSCP(StorageSettings(Rules(str(tmp_path)), Encoding()), lambda _: None),
         Signals(),
+        AssociationReporter("10.1.2.3", policy),
         timeouts=timeouts,
         disturbances=Disturbances(),
         clock=lambda: transport.now,

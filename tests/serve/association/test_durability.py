@@ -9,9 +9,10 @@ import pytest
 
 from storescp.dataset.encoding import Encoding
 from storescp.events import ObjectStored
-from storescp.serve.association.connection import Connection, Disturbances, Timeouts
+from storescp.serve.association.connection import Connection, Disturbances
+from storescp.serve.association.deadlines import Timeouts
 from storescp.serve.process.signals import Signals
-from storescp.serve.reporting.event_emitter import EventEmitter
+from storescp.serve.reporting.association_reporter import AssociationReporter
 from storescp.serve.reporting.event_hub import EventHub
 from storescp.storage.naming.rules import ByStudyUID, Flat, Layout, Rules
 from storescp.storage.settings import StorageSettings
@@ -99,20 +100,20 @@ def steps_of(
         ),
         RELEASE_REQUEST,
     )
-    emitter = None
+    hub = None
     if listen is not None:
         hub = EventHub()
         listen(hub, steps)
-        emitter = EventEmitter(hub, "peer")
+    policy = storage_policy(("1.2.840.10008.1.2.1",))
     connection = Connection(
         Wire(pieces, steps),
         "peer",
-        storage_policy(("1.2.840.10008.1.2.1",)),
+        policy,
         scp,
         Signals(),
+        AssociationReporter("peer", policy, hub=hub),
         timeouts=Timeouts(),
         disturbances=Disturbances(),
-        emitter=emitter,
     )
     with watched(before):
         connection.serve()

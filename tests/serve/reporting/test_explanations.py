@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from storescp import conditions
 from storescp.dataset.encoding import Attributes
 from storescp.dimse import command
 from storescp.dimse.command import CStoreRQ
@@ -326,7 +327,7 @@ def refused_by(decode: Callable[[bytes], object], data: bytes) -> ProtocolError:
 
 
 def not_dicom(first: int) -> NotDICOM:
-    error = NotDICOM("0006:0321 Unrecognized PDU type: 00")
+    error = NotDICOM("Unrecognized PDU type: 00", condition=conditions.UNRECOGNIZED_PDU_TYPE)
     error.first_byte = first
     return error
 
@@ -344,15 +345,18 @@ FIND_RQ = bytes.fromhex(
         (not_dicom(0xFF), "CT1 does not speak DICOM: what it sends begins with the byte 0xff. It may be"),
         (RequestTooLarge(9999999), "CT1 sent more than is allowed: A-ASSOCIATE PDU too large. --max-request-size allows"),
         (
-            InvalidPDU("0006:0308 DUL Illegal PDU Length 99999.  Max expected 16384", limit=Limit.PDU_LENGTH),
+            InvalidPDU(
+                "DUL Illegal PDU Length 99999.  Max expected 16384",
+                condition=conditions.ILLEGAL_PDU_LENGTH, limit=Limit.PDU_LENGTH,
+            ),
             "CT1 sent more than is allowed: DUL Illegal PDU Length 99999.  Max expected 16384. --max-pdu allows longer ones",
         ),
-        (InvalidMessage("a\n0006:020d b", limit=Limit.COMMAND_LENGTH), "CT1 sent more than is allowed: b. --max-command-size"),
-        (InvalidAssociatePDU("0006:0308 no context"), "The request of CT1 for an association cannot be understood (no context)"),
+        (InvalidMessage("b", condition=conditions.RECEIVE_FAILED, within=("a",), limit=Limit.COMMAND_LENGTH), "CT1 sent more than is allowed: b. --max-command-size"),
+        (InvalidAssociatePDU("no context", condition=conditions.ILLEGAL_PDU_LENGTH), "The request of CT1 for an association cannot be understood (no context)"),
         (UnexpectedFirstPDU("Unexpected P-DATA-TF PDU"), "CT1 does not begin with a request for an association (Unexpected P"),
         (UnexpectedPDU("Unexpected A-ASSOCIATE-RQ PDU"), "CT1 broke the DICOM upper layer protocol, PS3.8 (Unexpected A-ASS"),
-        (InvalidPDU("0006:0310 DUL network closed"), "CT1 broke the DICOM upper layer protocol, PS3.8 (DUL network closed)"),
-        (InvalidMessage("0006:020d DIMSE: Odd Fragment Length: 3"), "CT1 sent a message that DICOM does not allow (DIMSE: Odd"),
+        (InvalidPDU(condition=conditions.NETWORK_CLOSED), "CT1 broke the DICOM upper layer protocol, PS3.8 (DUL network closed)"),
+        (InvalidMessage("DIMSE: Odd Fragment Length: 3", condition=conditions.RECEIVE_FAILED), "CT1 sent a message that DICOM does not allow (DIMSE: Odd"),
         (
             refused_by(lambda data: command.decode_request(data, 1), FIND_RQ),
             "CT1 asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)",

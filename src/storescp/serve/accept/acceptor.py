@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from storescp.errors import HandshakeFailed
 from storescp.serve.accept.capacity import Capacity
@@ -49,6 +49,22 @@ class Disposition(Enum):
     LINGER = "the peer is to close it"
 
 
+class PendingPeerObserver(Protocol):
+    """Hears of connections, by their address, that are closed before they are served."""
+
+    def was_silent(self, address: str) -> None:
+        """The peer said nothing, or too little, in its time."""
+        ...
+
+    def has_closed(self, address: str, *, header_received: bool) -> None:
+        """The peer has closed before its request was complete; whether a whole PDU header had come."""
+        ...
+
+    def handshake_failed(self, address: str, error: HandshakeFailed) -> None:
+        """There was no TLS connection."""
+        ...
+
+
 class Acceptor:
     """Accepts connections, and knows those that nobody serves."""
 
@@ -62,8 +78,7 @@ class Acceptor:
         capacity: Capacity,
         make_reader: Callable[[socket.socket], RequestReader],
         admits: Callable[[str, int], bool] | None,
-        on_silent: Callable[[str], None],
-        on_handshake_failure: Callable[[str, HandshakeFailed], None],
+        observer: PendingPeerObserver,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to accept.
@@ -77,8 +92,7 @@ class Acceptor:
             make_reader: makes what waits for the request of a connection; may raise `HandshakeFailed`.
             admits: whether another connection from an address is let in, while so many of it wait here;
                 None: always.
-            on_silent: is told the address of a connection that is closed because its peer said nothing, or too little.
-            on_handshake_failure: is told the address of a connection that did not become a TLS connection, and why.
+            observer: hears of connections that come to nothing.
             clock: seconds, monotonic.
         """
         self._listening = listening
@@ -88,8 +102,7 @@ class Acceptor:
         self._capacity = capacity
         self._make_reader = make_reader
         self._admits = admits
-        self._on_silent = on_silent
-        self._on_handshake_failure = on_handshake_failure
+        self._observer = observer
         self._clock = clock
         self._watched: dict[int, Callable[[], None]] = {}
 
@@ -198,10 +211,9 @@ class Acceptor:
             if silent.reader is not None and silent.is_handshaking:
                 failure = silent.reader.time_out()
             if failure is not None:
-                self._on_handshake_failure(silent.address, failure)
+                self._observer.handshake_failed(silent.address, failure)
             else:
-                _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-                self._on_silent(silent.address)
+                self._observer.was_silent(silent.address)
             close(silent)
         for waiting in self._lingering.expired():
             close(waiting)
@@ -212,7 +224,7 @@ class Acceptor:
             progress = self._silent.advance(descriptor)
         except HandshakeFailed as error:
             waiting = self._silent.take(descriptor)
-            self._on_handshake_failure(waiting.address, error)
+            self._observer.handshake_failed(waiting.address, error)
             close(waiting)
             return None
         if progress not in (Progress.COMPLETE, Progress.CLOSED, Progress.BROKEN_OFF):
@@ -220,11 +232,8 @@ class Acceptor:
         waiting = self._silent.take(descriptor)
         if progress is Progress.COMPLETE and waiting.reader is not None:
             return PendingPeer(waiting.connected, waiting.address, waiting.reader)
-        if progress is Progress.BROKEN_OFF:
-            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
-        else:
-            # A probe of the port. What is said of it is what the reference says.
-            _logger.info("Association Received")
+        has_header = progress is Progress.BROKEN_OFF
+        self._observer.has_closed(waiting.address, header_received=has_header)
         close(waiting)
         return None
 
@@ -274,7 +283,7 @@ class Acceptor:
         try:
             reader = self._make_reader(connected)
         except HandshakeFailed as error:
-            self._on_handshake_failure(address, error)
+            self._observer.handshake_failed(address, error)
             connected.close()
             return False
         self._silent.add(connected, address, reader)

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 
+from storescp import conditions
 from storescp.errors import NetworkUnavailable
 from storescp.serve.accept.settings import IPVersion, ListenAddress
 
@@ -52,7 +53,7 @@ def bind(listening: ListenAddress) -> socket.socket:
 
 def _unavailable(error: OSError, listening: ListenAddress) -> NetworkUnavailable:
     unavailable = NetworkUnavailable(
-        f"cannot create network: 0006:031c TCP Initialization Error: {error.strerror}"
+        f"cannot create network: {conditions.TCP_INITIALIZATION_ERROR.line()}: {error.strerror}"
     )
     if error.errno == errno.EADDRINUSE:
         unavailable.add_note(

@@ -265,7 +265,6 @@ class Supervisor:
                 _LOCAL_LIMIT_EXCEEDED if most == MAXIMUM_PENDING_PEERS else _TEMPORARY_CONGESTION,
                 notes=(application(WARN, f"Association Rejected: {why}"),),
             )
-            _logger.warning("Association Rejected: %s", why)
             self._handler.rejects(peer.address, rejection)
             peer.reader.send_last(rejection.encode())
             self._acceptor.linger(peer)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from storescp import conditions
 from storescp.printable import printable
 from storescp.serve.access.rules import (
     AccessDecision,
@@ -53,7 +54,8 @@ def check(control: AccessControl, client: Client) -> AccessDecision:
 def refusal(client: Client) -> str:
     """Return what the reference logs about a refused client."""
     return (
-        "Receiving Association failed: 0006:0324 TCP wrapper: denied connection from "
+        "Receiving Association failed: "
+        f"{conditions.TCP_WRAPPER.line()}: denied connection from "
         f"{printable(client.name)} ({client.address})"
     )
 

@@ -1,44 +1,37 @@
-"""One transport connection around one association: moves bytes, keeps time limits, writes the log.
+"""One transport connection around one association: moves bytes, and gives up when a limit has passed.
 
-What the bytes mean is decided by `upper_layer` and `dimse`; what becomes of an object by `storage.store_scp`. This
-module knows when to receive, when to send and when to give up.
+What the bytes mean is decided by `upper_layer` and `dimse`; what becomes of an object by `storage.store_scp`; how long to
+wait by `deadlines`; what is told of it all by `reporting.association_reporter`. This module knows when to receive, when to
+send and when to give up.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from storescp.best_effort_output import StandardStream
+from storescp import conditions
 from storescp.dimse.command import (
-    DIMSE_WARNING,
     CEchoRQ,
     CStoreRQ,
     encode_echo_response,
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import (
-    CannotUnderstand,
-    InvalidDataSet,
-    InvalidMessage,
-    InvalidPDU,
-    ProtocolError,
-)
-from storescp.printable import printable
+from storescp.errors import CannotUnderstand, InvalidMessage, InvalidPDU, ProtocolError
 from storescp.serve.association.busy_poll import BusyPoll
-from storescp.serve.association.minimum_rate import MINIMUM_BYTES, MinimumRate
+from storescp.serve.association.deadlines import Deadlines, Timeouts, Wait
+from storescp.serve.association.minimum_rate import MINIMUM_BYTES
 from storescp.serve.process.signals import Signals, Stopped, pause
-from storescp.serve.reporting import explanations, parameter_dump
+from storescp.serve.reporting.association_reporter import AbortCause, AssociationReporter
+from storescp.serve.reporting.time_limit import TimeLimit
 from storescp.serve.transport import Transport
-from storescp.storage.reception import SUCCESS, Outcome, Reception
+from storescp.storage.reception import Outcome, Reception
 from storescp.storage.storage_scp import StorageSCP
-from storescp.storage.studies.user_commands import PeerIdentity, ReceivedObject
-from storescp.uids import TRANSFER_SYNTAXES, modality_prefix
+from storescp.storage.studies.user_commands import PeerIdentity
+from storescp.uids import TRANSFER_SYNTAXES
 from storescp.upper_layer.association import Association, AssociationCaches, CannotSend, State
-from storescp.upper_layer.log_notes import LogNote, network
 from storescp.upper_layer.negotiation import Policy
 from storescp.upper_layer.pdu import (
     PDU,
@@ -48,37 +41,11 @@ from storescp.upper_layer.pdu import (
     AAssociateRQ,
     AReleaseRP,
     AReleaseRQ,
-    ContextResult,
 )
 
-if TYPE_CHECKING:
-    from storescp.serve.reporting.event_emitter import EventEmitter
-
 _logger = logging.getLogger("dcmtk.apps.storescp")
-_why_logger = logging.getLogger("dcmtk.apps.storescp.why")
-_progress_logger = logging.getLogger("dcmtk.apps.storescp.progress")
-
-_CLOCK_TOLERANCE_SECONDS = 0.01
-"""Seconds by which the kernel's time limit and our clock may disagree."""
 
 _COMMAND = 1  # PS3.8 E.2, bit 0 of the message control header
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds; None: unlimited."""
-
-    socket: float | None = 60.0
-    """Each receive or send (`--socket-timeout`)."""
-
-    acse: float = 30.0
-    """From the connection to a complete A-ASSOCIATE-RQ: ARTIM, PS3.8 9.1.5 (`--acse-timeout`)."""
-
-    dimse: float | None = None
-    """The next fragment of a data set (`--dimse-timeout`)."""
-
-    idle: float | None = 60.0
-    """The next command of an established association."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +75,11 @@ class Connection:
         policy: Policy,
         store: StorageSCP,
         signals: Signals,
+        reporter: AssociationReporter,
         *,
         timeouts: Timeouts,
         disturbances: Disturbances,
         maximum_command_length: int = MAXIMUM_COMMAND_LENGTH,
-        verbose_contexts: bool = False,
-        child_pid: int | None = None,
-        emitter: "EventEmitter | None" = None,
         caches: AssociationCaches | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -126,39 +91,29 @@ class Connection:
             policy: what is accepted.
             store: where objects go.
             signals: the signals of the process.
+            reporter: is told what happens.
             timeouts: when to give up.
             disturbances: what to do to the peer.
             maximum_command_length: bytes of a command set that are read.
-            verbose_contexts: whether presentation contexts are logged at level INFO.
-            child_pid: the process id if this is a child made for this association.
-            emitter: tells others what happens; None: nobody listens.
             caches: what associations of this process leave to one another; None: new ones.
             clock: seconds, monotonic.
         """
         self._transport = transport
         self._address = address
-        self._policy = policy
         self._store = store
         self._signals = signals
-        self._timeouts = timeouts
+        self._reporter = reporter
         self._disturbances = disturbances
         self._disturbing = disturbances != Disturbances()
+        self._observes_fragments = self._disturbing or reporter.shows_progress
         self._maximum_command_length = maximum_command_length
-        self._verbose_contexts = verbose_contexts
-        self._child_pid = child_pid
-        self._emitter = emitter
         self._clock = clock
         self._association = Association(policy, caches)
         self._messages = MessageReader(())
         self._peer = PeerIdentity("", "", address)
         self._reception: Reception | None = None
         self._request: CStoreRQ | None = None
-        self._artim: float | None = clock() + timeouts.acse
-        self._last_heard = clock()
-        self._wakes_for_study = False
-        self._minimum_rate = MinimumRate(timeouts.socket)
-        self._progress = _progress_logger.getEffectiveLevel() == logging.INFO
-        self._print_progress = StandardStream("stdout").write if self._progress else _no_progress
+        self._deadlines = Deadlines(timeouts, clock())
 
     def serve(self) -> End:
         """Serve the association to its end, whatever the peer does.
@@ -170,8 +125,7 @@ class Connection:
             self._exchange()
         except Stopped:
             self._abort()
-            _logger.info("Association Aborted (the program was asked to end)")
-            self._tell_end("us", "the program was asked to end")
+            self._reporter.aborted(AbortCause.STOP)
             raise
         finally:
             self._drop_reception()
@@ -183,15 +137,16 @@ class Connection:
 
     def _exchange(self) -> None:
         association, transport, signals = self._association, self._transport, self._signals
+        deadlines = self._deadlines
         busy_poll = BusyPoll()
         while True:
             if self._reception is not None and association.views_expire:
                 self._reception.flush()
             room = association.buffer()
-            if self._artim is not None and self._clock() >= self._artim:
-                self._never_asked()  # a byte now and then does not keep the place
+            if deadlines.is_awaiting_request and deadlines.request_is_late(self._clock()):
+                self._end_late(TimeLimit.ARTIM)  # a byte now and then does not keep the place
                 return
-            self._set_limit()
+            wait = self._set_limit()
             try:
                 signals.begin_wait()
                 received = None
@@ -202,7 +157,7 @@ class Connection:
                 signals.end_wait()
             except TimeoutError:
                 signals.end_wait()
-                if self._is_too_late():
+                if self._is_too_late(wait):
                     return
                 continue
             except OSError as error:
@@ -216,9 +171,9 @@ class Connection:
                 if self._take(received):
                     return
                 if received < MINIMUM_BYTES:
-                    self._check_pace(received)
-                elif self._minimum_rate.watching:
-                    self._minimum_rate.forget()
+                    self._check_rate(received)
+                elif deadlines.minimum_rate.watching:
+                    deadlines.minimum_rate.forget()
             except ProtocolError as error:
                 self._fail(error)
                 return
@@ -254,12 +209,12 @@ class Connection:
             if reception is None:  # data_fragment() lets data pass only after a C-STORE-RQ
                 raise InvalidMessage("data set without a C-STORE request")
             reception.feed(value)
-            if (self._progress or self._disturbing) and self._disturb():
+            if self._observes_fragments and self._observe_fragment():
                 return True
             if last:
                 if self._finish(reception):
                     return True
-            elif not (self._progress or self._disturbing) and (
+            elif not self._observes_fragments and (
                 values := self._association.continued(context_id)
             ):
                 reception.feed_all(values)
@@ -268,112 +223,65 @@ class Connection:
     def _closed_by_peer(self) -> None:
         if self._association.was_established and self._association.within_pdu:
             # It may have closed its half only, and read on.
-            self._fail(InvalidPDU("0006:0310 DUL network closed"))
+            self._fail(InvalidPDU(condition=conditions.NETWORK_CLOSED))
         else:
             self._lost("closed by the peer")
 
     def _lost(self, reason: str) -> None:
         """The transport is gone, without a word of the upper layer."""
-        if self._association.was_established:
-            self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
-            _logger.info("Association Aborted")
-            _logger.debug("the connection is lost: %s", reason)
-        elif self._association.header_received:
-            _logger.error("Receiving Association failed: 0006:0310 DUL network closed")
-        else:
-            # A probe of the port. What is said of it is what the reference says.
-            _logger.info("Association Received")
-        self._tell_end("network", f"the connection is lost: {reason}")
+        self._reporter.lost(reason, header_received=self._association.header_received)
         self._association.transport_closed()
 
-    def _fail(self, error: ProtocolError, explanation: str = "") -> None:
+    def _fail(self, error: ProtocolError) -> None:
         """The peer broke the protocol; the association answers as it has to, perhaps with silence."""
-        explanation = explanation or explanations.broken(error, self._who())
-        if not self._association.was_established:
-            _log_notes(getattr(error, "notes", ()))
-            _logger.error("Receiving Association failed: %s", error)
-        else:
-            self._log_dimse_notes(getattr(error, "notes", ()))
-            text = self._messages.explain(error)
-            if self._reception is not None:
-                _logger.error("Store SCP Failed: %s", text)
-            _logger.error("DIMSE failure (aborting association): %s", text)
-        explain(logging.ERROR, explanation)
-        self._tell_end("us", explanation)
+        self._reporter.protocol_error(error, self._messages.explain(error))
         self._association.abort(error.abort_source, error.abort_reason)
         self._try_to_send()
 
-    def _who(self) -> str:
-        """Return how sentences call the peer."""
-        request = self._association.request
-        return explanations.sender(
-            "" if request is None else request.calling_ae_title, self._address
-        )
-
     # -- time --------------------------------------------------------------------------------------------------------
 
-    def _set_limit(self) -> None:
+    def _set_limit(self) -> Wait:
         """Tell the transport how long to wait for the next bytes."""
-        timeouts = self._timeouts
-        self._wakes_for_study = False
-        if self._artim is not None:
-            limit = _least(timeouts.socket, self._until(self._artim))
-        elif self._reception is not None:
-            # As the reference, which looks for the next fragment's PDU first, and then reads it.
-            is_own = timeouts.dimse is not None and not self._association.within_pdu
-            limit = timeouts.dimse if is_own else timeouts.socket
+        deadlines = self._deadlines
+        within_pdu = self._association.within_pdu
+        within_object = self._reception is not None
+        study_end = None if within_object else self._store.deadline()
+        if study_end is None and not deadlines.is_awaiting_request:
+            wait = deadlines.steady(within_pdu, within_object)  # the clock is not asked in vain
         else:
-            limit = timeouts.socket if self._association.within_pdu else timeouts.idle
-            if (deadline := self._store.deadline()) is not None:
-                left = self._until(deadline)
-                if limit is None or left < limit:
-                    limit, self._wakes_for_study = left, True
-        self._transport.set_timeout(limit)
+            wait = deadlines.wait(
+                self._clock(),
+                within_pdu=within_pdu,
+                within_object=within_object,
+                study_end=study_end,
+            )
+        self._transport.set_timeout(wait.seconds)
+        return wait
 
-    def _until(self, deadline: float) -> float:
-        """Return the seconds that are left; never so few that they would mean no limit."""
-        return max(deadline - self._clock(), 0.001)
-
-    def _is_too_late(self) -> bool:
-        """Nothing came for as long as `_set_limit` said; True when that ends the association."""
-        if self._artim is not None:
-            self._never_asked()
-            return True
-        if self._reception is None:
+    def _is_too_late(self, wait: Wait) -> bool:
+        """Nothing came during a wait; True when that ends the association."""
+        limit = self._deadlines.passed(wait, self._clock())
+        if self._association.was_established and self._reception is None:
             self._store.expire()
-        if self._association.within_pdu:
-            if not self._wakes_for_study:
-                self._fail(
-                    InvalidPDU("0006:0310 DUL network closed"),  # what the reference calls it
-                    explanations.stalled(self._who(), self._timeouts.socket, "--socket-timeout"),
-                )
-            return not self._wakes_for_study
-        if self._reception is not None:
-            limit, option = self._timeouts.socket, "--socket-timeout"
-            if self._timeouts.dimse is not None:
-                limit, option = self._timeouts.dimse, "--dimse-timeout"
-                text = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
-                _logger.error("Store SCP Failed: %s", text)
-                _logger.error("DIMSE failure (aborting association): %s", text)
-            else:
-                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
-                _logger.info("Association Aborted")
-            explanation = explanations.stalled(self._who(), limit, option)
-            explain(logging.ERROR, explanation)
-            self._tell_end("us", explanation)
-            self._abort()
-            return True
-        idle = self._timeouts.idle
-        if idle is None or self._clock() - self._last_heard < idle - _CLOCK_TOLERANCE_SECONDS:
+        if limit is None or limit is TimeLimit.STUDY:
             return False
-        _logger.info("Association Aborted")
-        explanation = explanations.idle(self._who(), idle)
-        explain(logging.INFO, explanation)
-        self._tell_end("us", explanation)
-        self._abort()
+        self._end_late(limit)
         return True
 
-    def _check_pace(self, received: int) -> None:
+    def _end_late(self, limit: TimeLimit) -> None:
+        """A time limit has passed: AA-1, or AA-2 before there is an association, PS3.8 9.2.3."""
+        seconds = self._deadlines.timeouts.of(limit)
+        if not self._association.was_established:
+            self._reporter.timed_out(limit, seconds)
+            self._association.transport_closed()
+            return
+        within_pdu = ""
+        if self._association.within_pdu:
+            within_pdu = self._messages.explain(InvalidPDU(condition=conditions.NETWORK_CLOSED))
+        self._reporter.timed_out(limit, seconds, within_pdu)
+        self._abort()
+
+    def _check_rate(self, received: int) -> None:
         """See that a few bytes are not all that comes of what is under way.
 
         Raises:
@@ -384,24 +292,7 @@ class Connection:
             or self._association.within_pdu
             or self._messages.within_command
         )
-        if under_way and self._artim is None:
-            self._minimum_rate.received(received, self._clock())
-        else:
-            self._minimum_rate.forget()
-
-    def _never_asked(self) -> None:
-        """No complete A-ASSOCIATE-RQ came in time: AA-2, PS3.8 9.2.3."""
-        _logger.error("Receiving Association failed: 0006:031a DUL network read timeout")
-        limit, option = self._timeouts.acse, "--acse-timeout"
-        socket_limit = self._timeouts.socket
-        left = 0.0 if self._artim is None else self._artim - self._clock()
-        if socket_limit is not None and left > _CLOCK_TOLERANCE_SECONDS:
-            limit, option = socket_limit, "--socket-timeout"  # a single receive took too long
-        explanation = explanations.silent(self._address, limit, option)
-        explain(logging.ERROR, explanation)
-        if self._emitter is not None:
-            self._emitter.refused("timeout", explanation)
-        self._association.transport_closed()
+        self._deadlines.received(received, self._clock(), under_way=under_way)
 
     # -- control PDUs ------------------------------------------------------------------------------------------------
 
@@ -409,154 +300,69 @@ class Connection:
         """Act on what is not data; True when the association has ended."""
         match pdu:
             case AAssociateRQ():
-                if self._emitter is not None:
-                    self._emitter.requested(pdu)
-                self._log_request(pdu)
+                self._reporter.requested(pdu)
             case AAssociateAC():
                 self._send()
-                self._artim = None
+                self._deadlines.established(self._clock())
                 self._messages = MessageReader(
                     self._association.contexts, self._maximum_command_length
                 )
                 self._peer = PeerIdentity(pdu.calling_ae_title, pdu.called_ae_title, self._address)
-                self._last_heard = self._clock()
-                self._log_acceptance(pdu)
-                explanation = self._explain_contexts(pdu)
-                if self._emitter is not None and self._association.request is not None:
-                    self._emitter.accepted(self._association.request, pdu, explanation)
+                self._reporter.accepted(pdu, self._association.max_send_pdv)
             case AAssociateRJ():
                 self._send()
-                _log_notes(pdu.notes)
-                self._explain_rejection(pdu)
+                self._reporter.rejected(pdu)
                 return True
             case AReleaseRQ():
                 self._store.put_away()  # whoever has our answer finds nothing but what is stored
                 self._send()
-                self._log_interruption("0006:0319 DUL Peer Requested Release")
-                _logger.info("Association Release")
-                if self._emitter is not None:
-                    self._emitter.released()
+                self._reporter.released()
                 return True
             case AAbort():
-                self._log_interruption("0006:0317 Peer aborted Association (or never connected)")
-                _logger.info("Association Aborted")
-                self._tell_end(
-                    "peer", explanations.aborted_by_peer(self._who(), pdu.source, pdu.reason)
-                )
+                self._reporter.aborted(pdu)
                 return True
             case AReleaseRP():
                 pass  # unexpected from a requester: the association has refused it already
         return False
-
-    def _tell_end(self, by: str, why: str) -> None:
-        if self._emitter is not None:
-            self._emitter.ended(by, why)
-
-    def _log_interruption(self, why: str) -> None:
-        """The association ends; say so if an object was on its way."""
-        if self._reception is not None:
-            _logger.error("Store SCP Failed: %s", why)
-
-    def _log_request(self, request: AAssociateRQ) -> None:
-        _log_notes(request.notes)
-        if not request.protocol_version & 1:
-            return  # the note of the rejection says what is wrong
-        if self._child_pid is None:
-            _logger.info("Association Received")
-        else:
-            _logger.info("Association Received in child process (pid: %d)", self._child_pid)
-        self._log_parameters(
-            lambda: "Parameters:\n" + parameter_dump.request(request, self._policy)
-        )
-
-    def _log_acceptance(self, answer: AAssociateAC) -> None:
-        _log_notes(answer.notes)
-        request = self._association.request
-        if request is None or not _logger.isEnabledFor(logging.INFO):
-            return
-        longest = self._association.max_send_pdv
-        _logger.info("Association Acknowledged (Max Send PDV: %d)", longest)
-        if all(context.result != ContextResult.ACCEPTANCE for context in answer.contexts):
-            _logger.info("    (but no valid presentation contexts)")
-        self._log_parameters(lambda: parameter_dump.acceptance(request, answer, self._policy))
-
-    def _explain_rejection(self, answer: AAssociateRJ) -> None:
-        request = self._association.request
-        if request is None:
-            return
-        explanation = explanations.rejected(request, answer, self._policy, self._address)
-        explain(max((note.level for note in answer.notes), default=logging.INFO), explanation)
-        if self._emitter is not None:
-            self._emitter.rejected(answer, explanation)
-
-    def _explain_contexts(self, answer: AAssociateAC) -> str | None:
-        """Say why presentation contexts were refused, if some were and somebody wants to know."""
-        request = self._association.request
-        if request is None or all(
-            context.result == ContextResult.ACCEPTANCE for context in answer.contexts
-        ):
-            return None
-        if self._emitter is None and not _why_logger.isEnabledFor(logging.INFO):
-            return None
-        sentences = explanations.refused_contexts(request, answer, self._policy)
-        for sentence in sentences:
-            explain(logging.INFO, sentence)
-        return " ".join(sentences)
-
-    def _log_parameters(self, dump: Callable[[], str]) -> None:
-        level = logging.INFO if self._verbose_contexts else logging.DEBUG
-        if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", dump())
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _begin(self, command: CEchoRQ | CStoreRQ) -> None:
         """Start what the command asks for."""
         if command.notes:
-            self._log_dimse_notes(command.notes)
+            self._reporter.noted(command.notes)
         if isinstance(command, CStoreRQ):
             self._begin_store(command)
             return
-        _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
+        self._reporter.echo_requested(command)
         self._association.release_views()
         self._association.send(command.context_id, encode_echo_response(command))
         self._send()
-        self._last_heard = self._clock()
+        self._deadlines.answered(self._clock())
 
     def _begin_store(self, request: CStoreRQ) -> None:
-        if _logger.isEnabledFor(logging.INFO):
-            kind = modality_prefix(request.affected_sop_class_uid) or "OT"
-            _log_command(request, "Received Store Request", f"(MsgID {request.message_id}, {kind})")
+        self._reporter.store_requested(request)
         context = self._association.contexts[request.context_id]
         syntax = TRANSFER_SYNTAXES.get(context.transfer_syntax)
         if syntax is None:
-            raise InvalidMessage(f"0006:020f unknown transfer syntax {context.transfer_syntax}")
+            raise InvalidMessage(
+                f"unknown transfer syntax {context.transfer_syntax}",
+                condition=conditions.UNEXPECTED_PDV_TYPE,
+            )
         self._request = request
-        if self._emitter is not None:
-            self._emitter.begins(request)
+        self._reporter.object_begun(request)
         self._reception = self._store.begin(request, syntax, self._peer)
-        if self._progress:
-            self._print_progress("RECV: ")
         if self._disturbing:
             self._sleep_during()
 
-    def _log_dimse_notes(self, notes: Iterable[LogNote]) -> None:
-        """Log what is remarkable about a message; warnings of the reference's network layer name the peer."""
-        titles = f"{self._peer.calling_ae_title},{self._peer.called_ae_title}"
-        for note in notes:
-            text = note.text
-            if text.startswith(DIMSE_WARNING):
-                text = f"{DIMSE_WARNING}({printable(titles)}): {text.removeprefix(DIMSE_WARNING)}"
-            logging.getLogger(note.logger).log(note.level, "%s", text)
-
-    def _disturb(self) -> bool:
-        """Do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
+    def _observe_fragment(self) -> bool:
+        """Show it, and do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
         if self._disturbances.abort_during:
             self._abort_by_option()
             return True
         self._sleep_during()
-        if self._progress:
-            self._print_progress(".")
+        if self._reporter.shows_progress:
+            self._reporter.fragment_received()
         return False
 
     def _finish(self, reception: Reception) -> bool:
@@ -566,8 +372,8 @@ class Connection:
                 self._abort_by_option()
                 return True
             self._sleep_during()
-        if self._progress:
-            self._print_progress("\n")
+        if self._reporter.shows_progress:
+            self._reporter.data_set_received()
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -575,19 +381,11 @@ class Connection:
         self._reception = None
         association = self._association
         syntax = association.contexts[request.context_id].transfer_syntax
-        explanation = None
-        if outcome.status != SUCCESS:
-            explanation = self._explain_object(request, syntax, outcome)
-        emitter = self._emitter
-        if emitter is not None and emitter.keeps_records:
-            # Before the peer knows: what it does not send again was told.
-            emitter.finished(request, syntax, outcome, explanation)
+        self._reporter.object_finished(request, syntax, outcome)
         association.release_views()  # all of them are in the file
         undelivered = self._respond(request, outcome)
-        if emitter is not None and not emitter.keeps_records:
-            # Those who only look on are told while the peer prepares its next object.
-            emitter.finished(request, syntax, outcome, explanation)
-        self._last_heard = self._clock()
+        self._reporter.object_answered()
+        self._deadlines.answered(self._clock())
         self._store.after_response(outcome, self._peer)
         if undelivered is not None:
             raise undelivered
@@ -607,45 +405,16 @@ class Connection:
             self._send()
         except (OSError, CannotSend) as problem:
             if outcome.received is not None:
-                _logger.warning(
-                    "%s, but its sender was not told, and may send it again: %s",
-                    _what_became_of(outcome.received),
-                    problem
-                    if isinstance(problem, OSError)
-                    else "its maximum PDU length is too small",
-                )
+                self._reporter.undelivered(outcome.received, problem)
             return problem
         return None
-
-    def _explain_object(self, request: CStoreRQ, transfer_syntax: str, outcome: Outcome) -> str:
-        """Say why an object was not stored, or was stored with a complaint."""
-        if outcome.error is not None:
-            if isinstance(outcome.error, InvalidDataSet):
-                self._log_unreadable(outcome.error)
-            explanation = explanations.refused_object(
-                outcome.error, request, transfer_syntax, self._who()
-            )
-            explain(logging.ERROR, explanation)
-        else:
-            explanation = explanations.doubtful_object(
-                outcome.status, request, outcome.attributes, self._who()
-            )
-            explain(logging.INFO, explanation)
-        return explanation
-
-    def _log_unreadable(self, error: InvalidDataSet) -> None:
-        """Say why a data set cannot be parsed, as the reference does before it aborts the association."""
-        reading = f"DIMSE receiveDataSetInMemory: dset->read() Failed ({error})"
-        self._log_dimse_notes([network(logging.WARNING, f"{DIMSE_WARNING}{reading}")])
-        _logger.error("Store SCP Failed: 0006:020d DIMSE Failed to receive message")
 
     def _sleep_during(self) -> None:
         if self._disturbances.sleep_during:
             pause(self._disturbances.sleep_during, self._signals)
 
     def _abort_by_option(self) -> None:
-        _logger.info("ABORT initiated (due to command line options)")
-        self._tell_end("us", "forced via command line")
+        self._reporter.aborted(AbortCause.OPTION)
         self._abort()
 
     # -- sending and ending ------------------------------------------------------------------------------------------
@@ -670,40 +439,3 @@ class Connection:
         if self._reception is not None:
             self._reception.discard()
             self._reception = None
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    """Return the lesser of two limits, of which None is none."""
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
-
-
-def _log_notes(notes: Iterable[LogNote]) -> None:
-    for note in notes:
-        logging.getLogger(note.logger).log(note.level, "%s", note.text)
-
-
-def explain(level: int, explanation: str) -> None:
-    """Log why somebody was refused, beside what the reference says about it."""
-    _why_logger.log(level, "Why: %s", explanation)
-
-
-def _what_became_of(received: ReceivedObject) -> str:
-    instance = printable(received.sop_instance_uid)
-    if received.directory is None:
-        return f"object {instance} is received"
-    return f"object {instance} is stored as {received.directory}/{received.file_name}"
-
-
-def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:
-    """Log a request: in one line, or at debug level with everything that it says."""
-    if _logger.isEnabledFor(logging.DEBUG):
-        _logger.info("%s", text)
-        _logger.debug("%s", parameter_dump.incoming(command))
-    else:
-        _logger.info("%s %s", text, details)
-
-
-def _no_progress(text: str) -> None:  # noqa: ARG001
-    return

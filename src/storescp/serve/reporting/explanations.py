@@ -6,7 +6,6 @@ that does not say what to type helps nobody. Failed TLS handshakes have their wo
 """
 
 import errno
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from storescp.dataset.encoding import Attributes
@@ -36,9 +35,6 @@ from storescp.upper_layer.pdu import (
 
 _MAXIMUM_NAMED = 5
 """So many of a list are named; a sentence is not a table."""
-
-_CODE = re.compile("^[0-9a-f]{4}:[0-9a-f]{4} ")
-"""The number with which the reference begins its conditions."""
 
 _TLS_HANDSHAKE = 0x16  # RFC 8446 5.1: ContentType
 _HTTP = frozenset(b"GPHODCT")  # the first letters of its methods, RFC 9110 9.3
@@ -275,7 +271,7 @@ def silent(address: str, seconds: float, option: str = "--acse-timeout") -> str:
 
 def broken(error: ProtocolError, who: str) -> str:
     """Return why an association or a connection was aborted because of what the peer sent."""
-    said = _last_line(error)
+    said = _detail(error)
     if error.limit is not None:
         return f"{who} sent more than is allowed: {said}. {_sentence(_LIMITS[error.limit])}"
     match error:
@@ -510,9 +506,9 @@ def _source(policy: Policy) -> str:
     return f"the profile {printable(policy.profile)}"
 
 
-def _last_line(error: ProtocolError) -> str:
-    """Return what an error says, without the layers above it and without their numbers."""
-    return printable(_CODE.sub("", str(error).splitlines()[-1] if str(error) else "")).rstrip(".")
+def _detail(error: ProtocolError) -> str:
+    """Return what is wrong, in words."""
+    return printable(error.detail).rstrip(".")
 
 
 def _sentence(text: str) -> str:

@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Self
 
+from storescp import conditions
 from storescp.errors import HandshakeFailed
 from storescp.serve.tls import x509 as tls_x509
 from storescp.serve.tls.advice import advise
@@ -429,13 +430,15 @@ def _describe(kind: int, errors: list[OpenSSLError]) -> str:
             return f"000b:{0x800 + errors[0].reason:04x} TLS error: {errors[0].reason_text}"
         case _ if errors:
             error = errors[0]
-            return f"000b:0008 OpenSSL error {error.code:08X}: {error.library_name}: {error.reason_text}"
+            return conditions.TLS_OPENSSL_ERROR.line(
+                f"OpenSSL error {error.code:08X}: {error.library_name}: {error.reason_text}"
+            )
         case _ if kind == ERROR_WANT_READ:
-            return "000b:000b TLS read operation did not complete (SSL_ERROR_WANT_READ)"
+            return conditions.TLS_WANT_READ.line()
         case _ if kind == ERROR_WANT_WRITE:
-            return "000b:000c TLS write operation did not complete (SSL_ERROR_WANT_WRITE)"
+            return conditions.TLS_WANT_WRITE.line()
         case _:
-            return "000b:0017 OpenSSL I/O error (SSL_ERROR_SYSCALL)"
+            return conditions.TLS_IO_ERROR.line()
 
 
 class TLSTransport:

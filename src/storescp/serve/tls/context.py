@@ -10,6 +10,7 @@ import logging
 import weakref
 from collections.abc import Collection, Iterable
 
+from storescp import conditions
 from storescp.errors import ConfigurationError
 from storescp.serve.tls import files as tls_files
 from storescp.serve.tls.callbacks import Callbacks
@@ -152,12 +153,14 @@ class ServerContext:
         key, certificate = settings.key_file, settings.certificate_file
         if not files.load_private_key(openssl, self.pointer, key, settings.file_format):
             raise _problem(
-                f"000b:0004 Unable to load private TLS key from '{key}'",
+                conditions.TLS_CANNOT_LOAD_KEY.line(f"Unable to load private TLS key from '{key}'"),
                 "Check the name, the permissions, the format (PEM, or --der-keys) and the password"
                 f" of the key file. See with: openssl pkey -noout -check -in '{key}'",
             )
         unusable = _problem(
-            f"000b:0005 Unable to load certificate from '{certificate}'",
+            conditions.TLS_CANNOT_LOAD_CERTIFICATE.line(
+                f"Unable to load certificate from '{certificate}'"
+            ),
             "Check the name, the permissions and the format (PEM, or --der-keys) of the certificate"
             f" file. See with: openssl x509 -noout -text -in '{certificate}'",
         )
@@ -165,7 +168,9 @@ class ServerContext:
         if facts is None:
             raise unusable
         weak = _problem(
-            f"000b:0005 Unable to load certificate from '{certificate}'",
+            conditions.TLS_CANNOT_LOAD_CERTIFICATE.line(
+                f"Unable to load certificate from '{certificate}'"
+            ),
             "Have a new certificate made (RSA with 2048 bits or more, or EC with 256 bits or more,"
             " signed with SHA-256 or better), or choose another security profile.",
         )
@@ -177,7 +182,9 @@ class ServerContext:
         if not openssl.SSL_CTX_check_private_key(self.pointer):
             openssl.ERR_clear_error()
             raise _problem(
-                f"000b:0006 Private key '{key}' and certificate '{certificate}' do not match",
+                conditions.TLS_KEY_DOES_NOT_MATCH.line(
+                    f"Private key '{key}' and certificate '{certificate}' do not match"
+                ),
                 f"These must print the same: openssl pkey -pubout -in '{key}' ;"
                 f" openssl x509 -noout -pubkey -in '{certificate}'",
             )
@@ -212,13 +219,15 @@ class ServerContext:
         added = set()
         for name in reversed(self.settings.additional_suites):
             unknown = _problem(
-                f"000b:0003 Unknown or invalid ciphersuite: {name}",
+                conditions.TLS_INVALID_CIPHER_SUITE.line(f"Unknown or invalid ciphersuite: {name}"),
                 "Give the name as --list-ciphers prints it; suites of TLS 1.3 cannot be added.",
             )
             if name not in OPENSSL_NAMES:
                 raise unknown
             forbidden = _problem(
-                "000b:000a Ciphersuite not allowed in current DICOM security profile",
+                conditions.TLS_CIPHER_SUITE_NOT_ALLOWED.line(
+                    "Ciphersuite not allowed in current DICOM security profile"
+                ),
                 "Leave --cipher out, or choose a security profile that allows the suite.",
             )
             findings = check_addition(self.settings.profile, name, offered)
