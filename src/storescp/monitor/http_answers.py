@@ -116,8 +116,8 @@ def _check_host(host: str, access: Access) -> None:
 def _check_token(request: HTTPRequest, access: Access) -> None:
     if access.token is None:
         return
-    scheme, _, given = request.fields.get("authorization", "").partition(" ")
-    known = hmac.compare_digest(given.strip().encode(), access.token.encode())
+    scheme, _, credentials = request.fields.get("authorization", "").partition(" ")
+    known = hmac.compare_digest(credentials.strip().encode(), access.token.encode())
     if scheme.lower() != "bearer" or not known:
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, "a token is needed: Authorization: Bearer …")
 

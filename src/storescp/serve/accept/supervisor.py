@@ -289,18 +289,18 @@ class Supervisor:
 
     def _hear(self, worker: Worker) -> None:
         try:
-            said = worker.control.recv(LONGEST_REPLY)
+            message = worker.control.recv(LONGEST_REPLY)
         except ConnectionResetError:  # it has not received the last that we sent
-            said = b""
-        if not said:
+            message = b""
+        if not message:
             self._bury(worker)
         elif worker.serves is not None:
             peer, worker.serves = worker.serves, None
             worker.free_since = self._clock()
             worker.leave()
-            if name := said[1:]:
+            if name := message[1:]:
                 self._handler.learn_name(peer.address, name.decode("utf-8", "replace"))
-            if said.startswith(LINGER):
+            if message.startswith(LINGER):
                 self._acceptor.linger(peer)
             else:
                 peer.reader.close()
@@ -437,13 +437,13 @@ class Supervisor:
                 if not poll.poll(left):
                     continue
                 try:
-                    said, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
+                    message, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
                 except ConnectionResetError:
                     return None  # the supervisor was killed before it read our last word
-            if not said or not descriptors:
+            if not message or not descriptors:
                 return None
             connected = socket.socket(fileno=descriptors[0])
-            passed: Passed = pickle.loads(said)  # our supervisor's, and no other's
+            passed: Passed = pickle.loads(message)  # our supervisor's, and no other's
             reader = self._handler.reader_of(connected)
             return PendingPeer(connected, passed.address, reader), passed.admission
 

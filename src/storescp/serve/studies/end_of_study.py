@@ -249,24 +249,32 @@ class StudyFinisher:
                 break
         return False
 
-    def _announce(self, one: Round) -> None:
+    def _announce(self, round_: Round) -> None:
         _logger.info(
-            "study complete: %s (round %d, %d objects)", one.directory, one.number, one.objects
+            "study complete: %s (round %d, %d objects)",
+            round_.directory,
+            round_.number,
+            round_.objects,
         )
         if self._hub is not None:
             from storescp.events import StudyComplete
 
             self._hub.tell(
                 StudyComplete(
-                    one.study, one.directory, one.objects, one.cause, one.number, one.token
+                    round_.study,
+                    round_.directory,
+                    round_.objects,
+                    round_.cause,
+                    round_.number,
+                    round_.token,
                 )
             )
 
-    def _complete(self, one: Round) -> None:
+    def _complete(self, round_: Round) -> None:
         template = self._storage.exec_on_eostudy
         now = self._uptime()
-        job = None if template is None else jobs.study_job(template, one, now)
-        self._tracker.complete(one, now, job)
+        job = None if template is None else jobs.study_job(template, round_, now)
+        self._tracker.complete(round_, now, job)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 

@@ -74,8 +74,8 @@ def advise(kind: int, reason: int | None, refusal: str | None, settings: TLSSett
         return _BY_REASON[reason]
     if reason is not None and reason in _ALERTS:
         number = reason - _ALERTS.start
-        said = _BY_ALERT.get(number, "see its log, or the meaning of the alert in RFC 8446")
-        return f"the client refused the connection (alert {number}): {said}"
+        hint = _BY_ALERT.get(number, "see its log, or the meaning of the alert in RFC 8446")
+        return f"the client refused the connection (alert {number}): {hint}"
     if reason is None and kind in (ERROR_WANT_READ, ERROR_WANT_WRITE):
         return (
             "the client did not finish the handshake in time. It may not speak TLS, or the network"

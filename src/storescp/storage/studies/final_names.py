@@ -17,13 +17,13 @@ from storescp.storage.studies.tracker import Tracker
 _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
-def give_final_names(tracker: Tracker, one: Round, *, durable: bool = False) -> None:
+def give_final_names(tracker: Tracker, round_: Round, *, durable: bool = False) -> None:
     """Rename all files of a round; see `rename_files`."""
-    for _ in rename_files(tracker, one, durable=durable):
+    for _ in rename_files(tracker, round_, durable=durable):
         pass
 
 
-def rename_files(tracker: Tracker, one: Round, *, durable: bool = False) -> Iterator[None]:
+def rename_files(tracker: Tracker, round_: Round, *, durable: bool = False) -> Iterator[None]:
     """Rename the files of a round in the order in which they came, one at each step of the iterator.
 
     Existing files are never replaced. Numbers follow those that the directory holds from earlier rounds. A file that
@@ -33,49 +33,50 @@ def rename_files(tracker: Tracker, one: Round, *, durable: bool = False) -> Iter
     Raises:
         OutOfResources: the record cannot be made, or the names cannot be brought to disk.
     """
-    files = tracker.files(one)
+    files = tracker.files(round_)
     if not any(file.final for file in files):
-        number = last_number(one.directory)
+        number = last_number(round_.directory)
         files = [
             file._replace(final=f"{file.letters}{number + count:06}")
             for count, file in enumerate(files, 1)
         ]
-        tracker.name_files(one, [(file.name, file.final) for file in files])
+        tracker.name_files(round_, [(file.name, file.final) for file in files])
     for file in files:
         if file.final:
-            _rename(tracker, one, file)
+            _rename(tracker, round_, file)
             yield
     if durable:
         try:
-            fsync_directory(one.directory)
+            fsync_directory(round_.directory)
         except FileNotFoundError:
             return  # somebody has moved it away, with what was in it
         except OSError as error:
             raise OutOfResources(
-                f"cannot bring names in {one.directory} to disk: {error.strerror}", identifies=True
+                f"cannot bring names in {round_.directory} to disk: {error.strerror}",
+                identifies=True,
             ) from error
 
 
-def _rename(tracker: Tracker, one: Round, file: StoredFile) -> None:
+def _rename(tracker: Tracker, round_: Round, file: StoredFile) -> None:
     """Give a file its name, or the next one that is free."""
-    source = os.path.join(one.directory, file.name)
+    source = os.path.join(round_.directory, file.name)
     while True:
-        target = os.path.join(one.directory, file.final)
+        target = os.path.join(round_.directory, file.final)
         try:
             rename_new(source, target)
         except FileExistsError:
             if not os.path.lexists(source):
                 return  # it has its name already
-            number = max(last_number(one.directory), int(file.final[len(file.letters) :])) + 1
+            number = max(last_number(round_.directory), int(file.final[len(file.letters) :])) + 1
             file = file._replace(final=f"{file.letters}{number:06}")
-            tracker.name_files(one, [(file.name, file.final)])
+            tracker.name_files(round_, [(file.name, file.final)])
         except FileNotFoundError:
             if not os.path.lexists(target):
                 _logger.warning("cannot rename file '%s' to '%s'", source, target)
             return
         except OSError:
             _logger.warning("cannot rename file '%s' to '%s'", source, target)
-            tracker.name_files(one, [(file.name, "")])
+            tracker.name_files(round_, [(file.name, "")])
             return
         else:
             return

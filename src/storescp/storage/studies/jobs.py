@@ -18,7 +18,7 @@ def object_job(
     template: str,
     received: ReceivedObject,
     peer: PeerIdentity,
-    one: Round | None,
+    round_: Round | None,
     now: float,
     owner: str = "",
 ) -> Job:
@@ -29,7 +29,7 @@ def object_job(
         template: the command line with its placeholders.
         received: what was received.
         peer: who sent it.
-        one: the round of the study that it belongs to, None where objects are not sorted.
+        round_: the round of the study that it belongs to, None where objects are not sorted.
         now: the time of the tracker.
         owner: the process that runs it by itself, if one does.
     """
@@ -40,23 +40,27 @@ def object_job(
         "sop_class": received.sop_class_uid,
         "sop_instance": received.sop_instance_uid,
         "study": received.study_instance_uid,
-        "round": str(one.number) if one is not None else None,
+        "round": str(round_.number) if round_ is not None else None,
         "owner": owner or None,
         **_of_peer(peer),
     }
-    return Job(key, "object", one.key if one is not None else None, template, _given(values), now)
+    return Job(
+        key, "object", round_.key if round_ is not None else None, template, _given(values), now
+    )
 
 
-def study_job(template: str, one: Round, now: float) -> Job:
+def study_job(template: str, round_: Round, now: float) -> Job:
     """Return the job that follows a round of a study."""
     values = {
-        "directory": one.directory,
-        "study": one.study,
-        "objects": str(one.objects),
-        "round": str(one.number),
-        **_of_peer(PeerIdentity(one.calling_ae_title, one.called_ae_title, one.calling_address)),
+        "directory": round_.directory,
+        "study": round_.study,
+        "objects": str(round_.objects),
+        "round": str(round_.number),
+        **_of_peer(
+            PeerIdentity(round_.calling_ae_title, round_.called_ae_title, round_.calling_address)
+        ),
     }
-    return Job(one.token, "study", one.key, template, _given(values), now)
+    return Job(round_.token, "study", round_.key, template, _given(values), now)
 
 
 def command(job: Job) -> Command:

@@ -573,9 +573,9 @@ def _when_free(act: Callable[[], _Result], lock: StoreLock, until: float) -> _Re
             lock.go_on()  # whoever waits for us shall not take us for dead
 
 
-def _row_of_round(one: Round) -> tuple[Any, ...]:
+def _row_of_round(round_: Round) -> tuple[Any, ...]:
     # Paths are bytes that need not be text.
-    return one._replace(directory=os.fsencode(one.directory))  # type: ignore[arg-type]
+    return round_._replace(directory=os.fsencode(round_.directory))  # type: ignore[arg-type]
 
 
 def _round(row: tuple[Any, ...]) -> Round:

@@ -303,11 +303,11 @@ class Tracker:
                 ending = [round_ for round_ in ended if round_ is not None]
             return ending
 
-    def _end(self, one: Round, cause: str) -> Round | None:
-        if one.objects == 0:
-            self._store.remove_round(one.key)
+    def _end(self, round_: Round, cause: str) -> Round | None:
+        if round_.objects == 0:
+            self._store.remove_round(round_.key)
             return None
-        ending = one._replace(state=RoundState.ENDING, cause=cause)
+        ending = round_._replace(state=RoundState.ENDING, cause=cause)
         self._store.save_round(ending)
         return ending
 
@@ -316,36 +316,36 @@ class Tracker:
         with self._store.transaction():
             return not self._store.has_unfinished() and self._store.next_due() is None
 
-    def files(self, one: Round) -> list[StoredFile]:
+    def files(self, round_: Round) -> list[StoredFile]:
         """Return the files of a round in the order in which they came."""
         with self._store.transaction():
-            return self._store.files(one.key)
+            return self._store.files(round_.key)
 
-    def name_files(self, one: Round, names: Iterable[tuple[str, str]]) -> None:
+    def name_files(self, round_: Round, names: Iterable[tuple[str, str]]) -> None:
         """Note which final names files are to get, before they get them."""
         with self._store.transaction():
             for name, final in names:
-                self._store.name_file(one.key, name, final)
+                self._store.name_file(round_.key, name, final)
 
-    def complete(self, one: Round, now: float, job: Job | None = None) -> None:
+    def complete(self, round_: Round, now: float, job: Job | None = None) -> None:
         """A round has ended, its files have their final names: open the study for another one, and add its command."""
-        self._tell_final_names(one)
+        self._tell_final_names(round_)
         with self._store.transaction():
             self._store.save_time(now)
-            self._store.save_round(one._replace(state=RoundState.COMPLETE))
-            self._store.drop_holds_on(one.key)
+            self._store.save_round(round_._replace(state=RoundState.COMPLETE))
+            self._store.drop_holds_on(round_.key)
             if job is not None:
                 self._store.add_job(job)
-        self._forget_files(one)
+        self._forget_files(round_)
 
-    def _tell_final_names(self, one: Round) -> None:
+    def _tell_final_names(self, round_: Round) -> None:
         """Have commands that wait for another attempt find their files."""
         place = 0
         while True:
             with self._store.transaction():
-                batch = self._store.jobs_of(one.key, after=place, most=_BATCH)
+                batch = self._store.jobs_of(round_.key, after=place, most=_BATCH)
                 for job in batch:
-                    final = self._store.final_name(one.key, dict(job.values).get("file", ""))
+                    final = self._store.final_name(round_.key, dict(job.values).get("file", ""))
                     if final:
                         values = tuple((dict(job.values) | {"file": final}).items())
                         self._store.save_job(job._replace(values=values))
@@ -353,11 +353,11 @@ class Tracker:
                 return
             place = batch[-1].place
 
-    def _forget_files(self, one: Round) -> None:
+    def _forget_files(self, round_: Round) -> None:
         forgotten = _BATCH
         while forgotten == _BATCH:
             with self._store.transaction():
-                forgotten = self._store.drop_files(one.key, _BATCH)
+                forgotten = self._store.drop_files(round_.key, _BATCH)
 
     # -- commands
 
