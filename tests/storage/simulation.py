@@ -1,4 +1,8 @@
-"""Random schedules of a tracker, checked against a model: studies, associations, commands, crashes, clocks that step.
+"""Random schedules of studies, checked against a model: associations, objects, commands, crashes, clocks that step.
+
+What ends studies and runs commands is the program's own (`StudyFinisher`), with real files but without a process: it is
+killed at any of its steps, which are the transactions, renames, announcements and starts of commands, and another one
+goes on; or everything is killed, and starts anew. What receives is played here, with a tracker as in each worker.
 
 The model knows what was said to whom: which object was acknowledged, which associations are open, which round was
 announced with which objects. It shares no code with the tracker. `python -m tests.storage.simulation SEEDS` runs as
@@ -8,19 +12,94 @@ many schedules as you like.
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
-from storescp.storage.studies.jobs import Retries
+from storescp.dataset.encoding import Encoding
+from storescp.events import Fact, StudyComplete
+from storescp.serve.studies.command_pool import CommandPool, Ended
+from storescp.serve.studies.end_of_study import StudyFinisher
+from storescp.storage.naming.rules import Rules
+from storescp.storage.settings import StorageSettings
+from storescp.storage.studies import final_names
+from storescp.storage.studies.jobs import Retries, object_job
 from storescp.storage.studies.memory_store import MemoryStore
 from storescp.storage.studies.sqlite_store import SQLiteStore
 from storescp.storage.studies.study_store import Job, Round, RoundState, StoredFile, StudyStore
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
 from storescp.storage.studies.uptime import UpTime
+from storescp.storage.studies.user_commands import Command, PeerIdentity, ReceivedObject
 
 TIMEOUT, CAP = 10.0, 60.0
 PROCESSES = 3
+
+
+class Killed(BaseException):
+    """The process that ends studies is gone, at this step."""
+
+
+class _Stepped:
+    """A store as the process that ends studies has it, which may be killed before and after each transaction."""
+
+    def __init__(self, store: StudyStore, at_step: Callable[[], None]) -> None:
+        self._store = store
+        self._at_step = at_step
+
+    @contextmanager
+    def transaction(self, patience: float = 1.0) -> Iterator[None]:
+        self._at_step()
+        with self._store.transaction(patience):
+            yield
+        self._at_step()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class _Pool(CommandPool):
+    """Commands that run as long as the simulation says."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self.running: dict[int, Job] = {}
+        self.over: list[Ended] = []
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self.running)
+
+    @property
+    def free_places(self) -> int:
+        return 2 - len(self.running)
+
+    def start(self, job: Job, command: Command) -> int:
+        self._simulation.at_step()
+        self._last += 1
+        self._simulation.checked(lambda: self._simulation.begin_command(job, command))
+        self.running[self._last] = job
+        self._simulation.at_step()
+        return self._last
+
+    def collect(self) -> list[Ended]:
+        over, self.over = self.over, []
+        return over
+
+
+class _Hub:
+    """Hears what is announced."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+
+    def tell(self, fact: Fact) -> None:
+        if isinstance(fact, StudyComplete):
+            self._simulation.at_step()
+            self._simulation.checked(lambda: self._simulation.announced_now(fact))
+            self._simulation.at_step()
 
 
 @dataclass(slots=True)
@@ -45,29 +124,59 @@ class Association:
 class Simulation:
     """One schedule: acts at random, and asserts what has to hold after each act."""
 
-    def __init__(self, seed: int, store: StudyStore, reopen: Callable[[], StudyStore]) -> None:
+    def __init__(
+        self, seed: int, store: StudyStore, reopen: Callable[[], StudyStore], directory: Path
+    ) -> None:
         self.random = random.Random(seed)
         self.store = store
         self.reopen = reopen
+        self.directory = directory
         self.machine_clock = self.random.uniform(0, 1e6)
         self.associations: dict[str, Association] = {}
-        self.open: dict[str, OpenRound] = {}
+        self.open: dict[tuple[str, int], OpenRound] = {}  # by study and number
         self.announced: dict[str, tuple[str, int]] = {}  # study and number by token
         self.rounds: dict[str, int] = {}  # how many were announced
         self.delivered: dict[str, set[str]] = {}  # names of all announced objects by study
         self.acknowledged: dict[str, set[str]] = {}
+        self.contents: dict[str, set[str]] = {}  # of all files that must be there, by study
         self.commands: dict[str, int] = {}  # runs that ended well, by key
         self.wanted: set[str] = set()
-        self.objects = 0
+        self.sent: set[tuple[str, str]] = set()  # studies and names of objects
+        self.again: set[tuple[str, str]] = set()  # more than once
+        self.objects = self.kills = 0
         self.studies = self.random.choice([1, 3, 10, 40])
+        self.renames = self.random.random() < 0.5
+        self.deadly = False  # whether a step may be the last
+        self.found: AssertionError | None = None
         self._start()
 
     # -- the receiver
 
     def _start(self) -> None:
-        self.tracker = Tracker(self.store, EndOfStudy(TIMEOUT, CAP), Retries(10**9, 1.0, 1.0))
+        retries = Retries(10**9, 1.0, 1.0)
+        self.tracker = Tracker(self.store, EndOfStudy(TIMEOUT, CAP), retries)
         self.now = UpTime(self.tracker.time(), lambda: self.machine_clock)
         self.tracker.recover(self.now())
+        self._start_finisher()
+
+    def _start_finisher(self) -> None:
+        """Start the process that ends studies; commands of the one before may run, and nobody knows."""
+        self.pool = _Pool(self)
+        storage = StorageSettings(
+            Rules(str(self.directory)),
+            Encoding(),
+            rename_on_eostudy=self.renames,
+            exec_on_eostudy="true",
+        )
+        stepped = _Stepped(self.store, self.at_step)
+        self.finisher = StudyFinisher(
+            Tracker(stepped, EndOfStudy(TIMEOUT, CAP), Retries(10**9, 1.0, 1.0)),
+            self.now,
+            storage,
+            self.pool,
+            hub=_Hub(self),  # type: ignore[arg-type]
+            clock=lambda: self.machine_clock,
+        )
 
     def crash(self) -> None:
         """All processes are gone; the machine, its clock and perhaps a day later, start again."""
@@ -80,31 +189,93 @@ class Simulation:
         self._start()
         assert self.now() <= before + 1e-6
 
+    def checked(self, check: Callable[[], None]) -> None:
+        """Keep what a check finds: to the process that ends studies it is a mistake in one study, and no more."""
+        try:
+            check()
+        except AssertionError as error:
+            self.found = self.found or error
+            raise
+
+    def at_step(self) -> None:
+        """A step of the process that ends studies has come: it may be the last one."""
+        if self.deadly and self.random.random() < 0.01:
+            raise Killed
+
+    def step(self) -> None:
+        """Have the process do some of its work; if it is killed, another one goes on, or all of it is killed."""
+        self.deadly = True
+        try:
+            with self._renames_as_steps():
+                self.finisher.step()
+        except Killed:
+            self.kills += 1
+            self.deadly = False
+            for job in self.pool.running.values():  # nobody knows how they end
+                self._end_well(job, self.random.random())
+            if self.random.random() < 0.3:
+                self.crash()
+            else:
+                self._start_finisher()
+        finally:
+            self.deadly = False
+        if self.found is not None:
+            raise self.found
+
+    @contextmanager
+    def _renames_as_steps(self) -> Iterator[None]:
+        rename = final_names.__dict__["rename_new"]
+
+        def stepped(source: str, target: str, **more: Any) -> None:
+            self.at_step()
+            rename(source, target, **more)
+            self.at_step()
+
+        with mock.patch.object(final_names, "rename_new", stepped):
+            yield
+
     # -- acts
 
     def run(self, steps: int) -> None:
         """Act so many times, then let everything come to its end, and check that nothing is missing."""
         acts: list[Callable[[], object]] = [self.store_object] * 10
-        acts += [self.end_association, self.pass_time, self.finish] * 3
-        acts += [self.lose_process, self.run_command, self.run_command]
+        acts += [self.end_association, self.pass_time, self.step] * 3
+        acts += [self.lose_process, self.end_command, self.end_command]
         for _ in range(steps):
             if self.random.random() < 0.01:
                 self.crash()
             self.random.choice(acts)()
         for association in list(self.associations):
             self._release(association)
-        for _ in range(20):  # a crash while a command runs takes some of the time back
-            while self.run_command():
-                pass
-            if not self.open:
+        for _ in range(400):
+            kills = self.kills
+            self.step()
+            while self.pool.running:
+                self.end_command()
+            self._check_overdue()
+            is_done = not self.open and not self.pool.over and self.tracker.is_idle()
+            if is_done and self.kills == kills:
                 break
-            self.machine_clock += TIMEOUT
-            self.finish(whole=True)
+            self.machine_clock += TIMEOUT / 10
         assert not self.open
+        assert self.tracker.is_idle()
         for study, names in self.acknowledged.items():
             assert names <= self.delivered[study], study
-        assert self.wanted == set(self.commands)
-        assert self.tracker.is_idle()
+        assert self.wanted == set(self.commands), self.wanted ^ set(self.commands)
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Nothing that was acknowledged is missing, and no object has two names."""
+        for study, wanted in self.contents.items():
+            found = [path.read_text() for path in (self.directory / study).iterdir()]
+            assert wanted <= set(found), study
+            assert len(found) == len(set(found)), study
+
+    def _check_overdue(self) -> None:
+        for study, known in list(self.open.items()):
+            overdue = self.now() - known.last_object >= 3 * TIMEOUT and not known.holders
+            if overdue and not known.acknowledged | known.unsure:
+                del self.open[study]  # entered, but no object came of it
 
     def store_object(self) -> None:
         """An association, old or new, brings an object of a study; sometimes it all ends in the middle."""
@@ -115,27 +286,38 @@ class Simulation:
         name = f"CT.{self.objects if self.random.random() < 0.9 else self.objects // 2}"
         entered = association.entered.get(study)
         if entered is None:
+            directory = self.directory / study
             entered = self.tracker.enter(study, None, association.sender, self.now())
             if entered is None:
-                entered = self.tracker.enter(study, study, association.sender, self.now())
+                directory.mkdir(exist_ok=True)
+                entered = self.tracker.enter(study, str(directory), association.sender, self.now())
             assert entered is not None
             if entered.state is RoundState.ENDING:
                 return  # the object waits: here it is sent another time
             association.entered[study] = entered
-            self.open.setdefault(study, OpenRound(self.now()))
-            self.open[study].holders.add(association.sender.association)
+            self.open.setdefault((study, entered.number), OpenRound(self.now()))
+            self.open[study, entered.number].holders.add(association.sender.association)
         if self.random.random() < 0.01:
             self.crash()
             return
+        content = f"{name}#{self.objects}"
+        file = Path(entered.directory) / name
+        before = file.read_text() if file.exists() else None
+        file.write_text(content)
+        if (study, name) in self.sent:
+            self.again.add((study, name))
+        self.sent.add((study, name))
+        if before is not None:
+            self.contents.setdefault(study, set()).discard(before)
         current = self.tracker.stored(
             entered,
             StoredFile(name, "CT"),
             association.sender,
             self.now(),
-            self._job if self.random.random() < 0.1 else lambda _: None,
+            (lambda one: self._job(one, name)) if self.random.random() < 0.1 else lambda _: None,
         )
         association.entered[study] = current
-        one = self.open.setdefault(study, OpenRound())
+        one = self.open.setdefault((study, current.number), OpenRound())
         one.last_object = self.now()
         one.holders.add(association.sender.association)
         if self.random.random() < 0.01:
@@ -144,11 +326,13 @@ class Simulation:
             return
         one.acknowledged.add(name)
         self.acknowledged.setdefault(study, set()).add(name)
+        self.contents.setdefault(study, set()).add(content)
 
-    def _job(self, one: Round) -> Job:
+    def _job(self, one: Round, name: str) -> Job:
         key = f"o{self.objects}"
         self.wanted.add(key)
-        return Job(key, "object", one.key, "true", (), self.now())
+        received = ReceivedObject("1.2", name, 0, one.directory, name, one.study)
+        return object_job(key, "true", received, PeerIdentity("", "", ""), one, self.now())
 
     def _some_association(self) -> Association:
         if self.associations and self.random.random() < 0.8:
@@ -184,71 +368,69 @@ class Simulation:
         """Some time passes, now and then a lot of it."""
         self.machine_clock += self.random.choice([0.0, 0.5, 3.0, TIMEOUT, CAP])
 
-    def finish(self, *, whole: bool = False) -> None:
-        """End what is due, a few rounds at a time; sometimes it all ends in the middle."""
-        now, most = self.now(), self.random.choice([1, 3, 1000])
-        while due := self.tracker.end_due(now, most):
-            assert len(due) <= most
-            for one in due:
-                self._announce(one, now)
-                if not whole and self.random.random() < 0.02:
-                    self.crash()
-                    return
-                key = f"s{one.token}"
-                self.wanted.add(key)
-                self.tracker.complete(one, now, Job(key, "study", one.key, "true", (), now))
-                if not whole and self.random.random() < 0.02:
-                    self.crash()
-                    return
-        waits = any(job.startswith("o") for job in self.wanted - set(self.commands))
-        for study, known in list(self.open.items()):
-            overdue = now - known.last_object >= TIMEOUT + 1e-6 and not known.holders
-            if overdue and not known.acknowledged | known.unsure:
-                del self.open[study]  # entered, but no object came of it
-                continue
-            assert not overdue or waits, f"{study} should have ended"
-
-    def _announce(self, one: Round, now: float) -> None:
-        names = {file.name for file in self.tracker.files(one)}
-        if one.token in self.announced:  # again, after a crash: the same, under the same identifier
-            assert self.announced[one.token] == (one.study, one.number)
+    def announced_now(self, fact: StudyComplete) -> None:
+        """A study was announced: check that against what is known of it."""
+        assert fact.id is not None
+        assert fact.round is not None
+        token, study = fact.id, fact.study_instance_uid
+        assert study is not None
+        self.wanted.add(token)
+        if token in self.announced:  # again, after a kill: the same, under the same identifier
+            assert self.announced[token] == (study, fact.round)
             return
-        known = self.open.pop(one.study)
-        self.announced[one.token] = (one.study, one.number)
-        self.rounds[one.study] = self.rounds.get(one.study, 0) + 1
-        self.delivered.setdefault(one.study, set()).update(names)
-        assert one.number == self.rounds[one.study]
+        one = self.store_round(study, fact.round)
+        files = self.tracker.files(one)
+        names = {file.name for file in files}
+        for file in files:
+            # What was sent again while a study that was held for too long got its names may have gone with that.
+            if (study, file.name) not in self.again:
+                assert Path(one.directory, file.final if self.renames else file.name).exists()
+        known = self.open.pop((study, fact.round))
+        self.announced[token] = (study, fact.round)
+        self.rounds[study] = self.rounds.get(study, 0) + 1
+        self.delivered.setdefault(study, set()).update(names)
+        assert fact.round == self.rounds[study]
         assert known.acknowledged <= names <= known.acknowledged | known.unsure
-        assert one.objects == len(names) > 0
+        assert fact.objects == len(names) > 0
+        now = self.now()
         assert now - known.last_object >= TIMEOUT - 1e-6, "too early"
         if known.holders:
-            assert one.cause == "cap"
+            assert fact.cause == "cap"
             assert now - known.last_object >= CAP - 1e-6, "held"
 
-    def run_command(self) -> bool:
-        """A command is run, which may fail, or be lost in a crash."""
-        job = self.tracker.start_next(self.now())
-        if job is None:
-            self.machine_clock += 1.0
-            job = self.tracker.start_next(self.now())
-            if job is None:
-                return False
-        outcome = self.random.random()
-        if outcome < 0.02:
-            self.crash()
-        elif outcome < 0.2:
-            self.tracker.failed(job, "exit status 1", self.now())
+    def store_round(self, study: str, number: int) -> Round:
+        """Return a round that is ending."""
+        with self.store.transaction():
+            ending = self.store.ending_rounds()
+        [found] = [one for one in ending if (one.study, one.number) == (study, number)]
+        return found
+
+    def begin_command(self, job: Job, command: Command) -> None:
+        """A command starts: it finds its file under the name that it is told, and its study announced."""
+        if job.kind == "study":
+            assert job.key in self.announced
         else:
-            self.tracker.succeeded(job)
+            environment = command.environment
+            assert Path(environment["STORESCP_DIRECTORY"], environment["STORESCP_FILE"]).exists()
+
+    def end_command(self) -> None:
+        """A command ends, which may have failed."""
+        if self.pool.running:
+            pid, job = self.pool.running.popitem()
+            outcome = self.random.random()
+            self._end_well(job, outcome)
+            why = "exit status 1" if outcome < 0.2 else ""
+            self.pool.over.append(Ended(job, pid, why, 1 if why else 0, 0.0))
+
+    def _end_well(self, job: Job, outcome: float) -> None:
+        if outcome >= 0.2:
             self.commands[job.key] = self.commands.get(job.key, 0) + 1
-            assert self.commands[job.key] == 1
-        return True
 
 
-def simulate_in_memory(seed: int, steps: int) -> Simulation:
+def simulate_in_memory(seed: int, steps: int, directory: Path) -> Simulation:
     """Run a schedule on a store in memory, which here outlives the processes."""
     store = MemoryStore()
-    simulation = Simulation(seed, store, lambda: store)
+    simulation = Simulation(seed, store, lambda: store, _files(directory, seed))
     simulation.run(steps)
     return simulation
 
@@ -263,26 +445,35 @@ def simulate_in_database(seed: int, steps: int, directory: Path) -> Simulation:
         opened.append(SQLiteStore(path))
         return opened[-1]
 
-    simulation = Simulation(seed, opened[-1], reopen)
+    simulation = Simulation(seed, opened[-1], reopen, _files(directory, seed))
     simulation.run(steps)
     opened[-1].close()
     return simulation
 
 
+def _files(directory: Path, seed: int) -> Path:
+    path = directory / f"files-{seed}"
+    path.mkdir()
+    return path
+
+
 def main() -> None:
     """Run schedules, and say how much that was."""
     seeds = int(sys.argv[1])
-    rounds = objects = 0
+    rounds = objects = kills = 0
     with tempfile.TemporaryDirectory() as directory:
         for seed in range(seeds):
             done = (
                 simulate_in_database(seed, 400, Path(directory))
                 if seed % 20 == 0
-                else simulate_in_memory(seed, 400)
+                else simulate_in_memory(seed, 400, Path(directory))
             )
             rounds += sum(done.rounds.values())
             objects += done.objects
-    sys.stdout.write(f"{seeds} schedules, {objects} objects, {rounds} rounds of studies\n")
+            kills += done.kills
+    sys.stdout.write(
+        f"{seeds} schedules, {objects} objects, {rounds} rounds of studies, {kills} kills\n"
+    )
 
 
 if __name__ == "__main__":

@@ -198,6 +198,10 @@ class StudyFinisher:
         keys = {one.key for one in rounds} | later
         self._ending = {key: ending for key, ending in self._ending.items() if key in keys}
         limit = now + _PASS_SECONDS
+        # A study that was held for too long may have two: one after the other.
+        first: dict[str, int] = {}
+        for one in rounds:
+            first[one.study] = min(one.number, first.get(one.study, one.number))
         # Another one is the first each time: where the time of a pass is too short for all, all of them get on.
         self._turn += 1
         for place in range(len(rounds)):
@@ -205,7 +209,8 @@ class StudyFinisher:
             ending = self._ending.setdefault(one.key, _Ending(one))
             if self._clock() >= limit:
                 break
-            self._go_on(ending, limit)
+            if one.number == first[one.study]:
+                self._go_on(ending, limit)
         return bool(rounds)
 
     def _go_on(self, ending: _Ending, limit: float) -> None:

@@ -33,6 +33,10 @@ _BATCH = 500
 """Rows that one transaction changes at most, where there may be many: others wait for their turn meanwhile."""
 
 
+_RENAMING_SECONDS = 1.0
+"""Time after which a command is looked at again whose file is getting its final name."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndOfStudy:
     """When a study ends, in seconds after its last object."""
@@ -367,9 +371,19 @@ class Tracker:
             self._store.add_job(job)
 
     def start_next(self, now: float) -> Job | None:
-        """Return a command that is due, which counts as running from now on; None: nothing is due."""
+        """Return a command that is due, which counts as running from now on; None: nothing is due.
+
+        One about a file that is just getting its final name waits until it has it, and is told that.
+        """
         with self._store.transaction():
-            for job in self._store.due_jobs(now, most=1):
+            for _ in range(_BATCH):
+                job = next(iter(self._store.due_jobs(now, most=1)), None)
+                if job is None:
+                    return None
+                round_ = None if job.round_key is None else self._store.get_round(job.round_key)
+                if round_ is not None and round_.state is RoundState.ENDING:
+                    self._store.save_job(job._replace(due=now + _RENAMING_SECONDS))
+                    continue
                 self._store.save_time(now)
                 started = job._replace(state=JobState.RUNNING, attempts=job.attempts + 1)
                 self._store.save_job(started)
