@@ -86,6 +86,7 @@ class Load:
         chance = random.Random(self.seed * 100 + sender)
         number = 0
         while not self._over:
+            time.sleep(0.001)  # nobody may listen
             with suppress(OSError), Requestor(self.port, timeout=15) as peer:
                 if peer.exchange(_REQUEST).kind != 2:
                     continue

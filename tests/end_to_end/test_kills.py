@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.killing import MODES, Campaign
+from tests.end_to_end.killing_studies import StudyCampaign
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -14,3 +15,11 @@ def test_nothing_acknowledged_is_lost_by_a_kill(mode: str, tmp_path: Path) -> No
     for _ in range(3):
         campaign.kill()
     campaign.end()
+
+
+def test_studies_end_whichever_process_is_killed_or_stopped(tmp_path: Path) -> None:
+    """Each kind of process is; acknowledged objects are there once, and announced; commands have run."""
+    tally = StudyCampaign(tmp_path, seed=3).run(20)
+
+    assert sum(tally.kills.values()) > 10
+    assert tally.acknowledged > 0
