@@ -12,7 +12,7 @@ from storescp.errors import HandshakeFailed
 from storescp.events import AssociationRejected, ConnectionRefused, Event, Fact
 from storescp.serve.accept.acceptor import Disposition, PendingPeer
 from storescp.serve.accept.request_reader import PlainRequestReader
-from storescp.serve.access.allow_lists import AllowLists, AllowListSettings
+from storescp.serve.access.allow_lists import AllowLists, AllowListSettings, AllowListSource
 from storescp.serve.access.host_access import AccessControl
 from storescp.serve.access.peer_admission import PeerAdmission, PeerLimits
 from storescp.serve.association.connection import Disturbances
@@ -188,6 +188,18 @@ def test_a_policy_has_what_is_asked_of_the_requester(tmp_path: Path) -> None:
     assert server.policy_with(asked).admission is asked
     assert server.policy_with(None) is POLICY
     assert Served(tmp_path).server.policy_for("10.1.2.3") is POLICY
+
+
+def test_a_rejection_is_explained_by_what_was_asked_of_this_requester(tmp_path: Path) -> None:
+    """The lists of the moment are those of the sentence."""
+    lists = AllowListSettings(calling_ae_titles=AllowListSource(("CT1",)))
+    served = Served(tmp_path, peer_admission=PeerAdmission(AllowLists(lists), PeerLimits()))
+
+    served.serve(Reader(MemoryTransport([REQUEST])))
+
+    [fact] = served.facts
+    assert isinstance(fact, AssociationRejected)
+    assert 'not on the list of calling AE titles that are allowed ("CT1")' in (fact.why or "")
 
 
 def test_names_are_looked_up_only_if_asked_for(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ class AssociationServer:
     @contextmanager
     def reporter(self, address: str) -> Iterator[AssociationReporter]:
         """Within this block, tell what becomes of a connection from an address that is not served."""
-        reporter = self._reporter(address)
+        reporter = self._reporter(address, self._settings.policy)
         try:
             yield reporter
         finally:
@@ -220,7 +220,7 @@ class AssociationServer:
         name = self._names.name(address) if lookup else host_names.UNKNOWN
         presentation_address = host_names.presentation_address(name, address)
         _network_logger.debug("Association Received: %s", printable(presentation_address))
-        reporter = self._reporter(presentation_address, child_pid)
+        reporter = self._reporter(presentation_address, policy, child_pid)
         CURRENT.aliases = (address, name)
         try:
             transport = self._transport(peer, name, reporter)
@@ -311,10 +311,12 @@ class AssociationServer:
                 if not connected.recv(1 << 16):
                     return
 
-    def _reporter(self, address: str, child_pid: int | None = None) -> AssociationReporter:
+    def _reporter(
+        self, address: str, policy: Policy, child_pid: int | None = None
+    ) -> AssociationReporter:
         return AssociationReporter(
             address,
-            self._settings.policy,
+            policy,
             hub=self._hub,
             tls=self._tls() is not None,
             verbose_contexts=self._settings.verbose_contexts,
