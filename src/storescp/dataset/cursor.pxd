@@ -27,6 +27,7 @@ cdef class Cursor:
     cpdef leave(self, Py_ssize_t carried)
     cpdef drop(self)
     cdef int64_t u16(self, Py_ssize_t position, bint little_endian) except -1
+    @cython.locals(first=int64_t, second=int64_t, third=int64_t, fourth=int64_t)
     cdef int64_t u32(self, Py_ssize_t position, bint little_endian) except -1
     cpdef int64_t place(self, Py_ssize_t position) except -1
     cpdef int64_t written(self) except -1

@@ -65,27 +65,18 @@ class Cursor:
 
     def u16(self, position: int, little_endian: bool) -> int:
         """Two bytes of the fragment as a number."""
-        data = self.data
         if little_endian:
-            return data[position] | data[position + 1] << 8
-        return data[position] << 8 | data[position + 1]
+            return self.data[position] | self.data[position + 1] << 8
+        return self.data[position] << 8 | self.data[position + 1]
 
     def u32(self, position: int, little_endian: bool) -> int:
         """Four bytes of the fragment as a number."""
-        data = self.data
+        # Each of them has the width of the result, which an `int` of C need not have.
+        first, second = self.data[position], self.data[position + 1]
+        third, fourth = self.data[position + 2], self.data[position + 3]
         if little_endian:
-            return (
-                data[position]
-                | data[position + 1] << 8
-                | data[position + 2] << 16
-                | data[position + 3] << 24
-            )
-        return (
-            data[position] << 24
-            | data[position + 1] << 16
-            | data[position + 2] << 8
-            | data[position + 3]
-        )
+            return first | second << 8 | third << 16 | fourth << 24
+        return first << 24 | second << 16 | third << 8 | fourth
 
     # ------------------------------------------------------------------ the output
 
@@ -144,13 +135,12 @@ class Cursor:
         if self.muted:
             return
         used = self._reserve(2)
-        room = self._room
         if little_endian:
-            room[used] = value & 0xFF
-            room[used + 1] = value >> 8
+            self._room[used] = value & 0xFF
+            self._room[used + 1] = value >> 8
         else:
-            room[used] = value >> 8
-            room[used + 1] = value & 0xFF
+            self._room[used] = value >> 8
+            self._room[used + 1] = value & 0xFF
         self._used = used + 2
 
     def put32(self, value: int, little_endian: bool) -> None:
@@ -216,14 +206,13 @@ class Cursor:
         return self._used
 
     def _store32(self, here: int, value: int, little_endian: bool) -> None:
-        room = self._room
         if little_endian:
-            room[here] = value & 0xFF
-            room[here + 1] = value >> 8 & 0xFF
-            room[here + 2] = value >> 16 & 0xFF
-            room[here + 3] = value >> 24
+            self._room[here] = value & 0xFF
+            self._room[here + 1] = value >> 8 & 0xFF
+            self._room[here + 2] = value >> 16 & 0xFF
+            self._room[here + 3] = value >> 24
         else:
-            room[here] = value >> 24
-            room[here + 1] = value >> 16 & 0xFF
-            room[here + 2] = value >> 8 & 0xFF
-            room[here + 3] = value & 0xFF
+            self._room[here] = value >> 24
+            self._room[here + 1] = value >> 16 & 0xFF
+            self._room[here + 2] = value >> 8 & 0xFF
+            self._room[here + 3] = value & 0xFF

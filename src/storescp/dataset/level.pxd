@@ -20,6 +20,7 @@ cdef class Level:
     cdef readonly int64_t length
     cdef public int64_t last
     cdef public int64_t watch
+    cdef public Py_ssize_t watch_index
     cdef public int64_t group
     cdef public int64_t group_length_place
     cdef public int64_t group_length_value

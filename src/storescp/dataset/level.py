@@ -26,6 +26,7 @@ class Level:
         self.length = length  # in its length field in the output
         self.last = -1  # the largest tag so far
         self.watch = 0  # up to here no tag has a rule of its own
+        self.watch_index = 0  # of that in the table of those that have
         self.group = NO_GROUP  # whose length waits for its value
         self.group_length_place = 0
         self.group_length_value = -1

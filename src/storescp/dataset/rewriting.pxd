@@ -31,8 +31,8 @@ cdef class Rewriting:
     cdef readonly object sink
     cdef bint _pad
 
-    @cython.locals(cursor=Cursor, value=Py_ssize_t, after=Py_ssize_t, kept=Py_ssize_t, pad="unsigned char", odd=int, data="const unsigned char[::1]")
-    cpdef Py_ssize_t text(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length, bint clean) except -1
+    @cython.locals(cursor=Cursor, value=Py_ssize_t, after=Py_ssize_t, kept=Py_ssize_t, pad="unsigned char", odd=int)
+    cdef Py_ssize_t text(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length, bint clean, const unsigned char[::1] data) except -1
     @cython.locals(flags=int, odd=bint, written=int64_t, value=Py_ssize_t, written_vr=int, to_little_endian=bint)
     cpdef Py_ssize_t binary(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length, bint clean, bint little_endian) except -1
     @cython.locals(odd=int)
@@ -44,8 +44,8 @@ cdef class Rewriting:
     cpdef pass_on(self, int64_t length)
     @cython.locals(written_vr=int)
     cdef int _header(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length, int64_t written, bint clean) except -1
-    @cython.locals(byte="unsigned char", data="const unsigned char[::1]")
-    cdef bint _has_white_space(self, Py_ssize_t position, Py_ssize_t end) except -1
+    @cython.locals(byte="unsigned char")
+    cdef bint _has_white_space(self, Py_ssize_t position, Py_ssize_t end, const unsigned char[::1] data) except -1
     @cython.locals(value=Py_ssize_t)
     cdef Py_ssize_t _uid(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length) except -1
     cdef Py_ssize_t _long_text(self, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length) except -1

@@ -56,17 +56,26 @@ class Rewriting:
 
     # ------------------------------------------------------------------ elements
 
-    def text(self, position: int, size: int, tag: int, vr: int, length: int, clean: bool) -> int:
+    def text(
+        self,
+        position: int,
+        size: int,
+        tag: int,
+        vr: int,
+        length: int,
+        clean: bool,
+        data: memoryview,
+    ) -> int:
         """Take an element with characters. Returns where it ends, or the fragment.
 
         A value of up to `LONGEST_SEEN_WHOLE` bytes is there as a whole. `clean`: whether the header may stay.
+        `data`: the fragment at hand.
         """
         cursor = self._cursor
         value = position + size
         if length > LONGEST_SEEN_WHOLE:
             return self._long_text(position, size, tag, vr, length)
         after = value + length
-        data = cursor.data
         kept = after
         if FLAGS[vr] & KIND == TEXT:
             pad = 0x20
@@ -74,7 +83,7 @@ class Rewriting:
                 kept -= 1
         else:
             pad = 0
-            if self._has_white_space(value, after):
+            if self._has_white_space(value, after, data):
                 return self._uid(position, size, tag, vr, length)
             while kept > value and data[kept - 1] == 0:
                 kept -= 1
@@ -184,8 +193,7 @@ class Rewriting:
             self._cursor.start = position + size
         return written_vr
 
-    def _has_white_space(self, position: int, end: int) -> bool:
-        data = self._cursor.data
+    def _has_white_space(self, position: int, end: int, data: memoryview) -> bool:
         while position < end:
             byte = data[position]
             if byte <= 0x20 and (byte == 0x20 or 0x09 <= byte <= 0x0D):

@@ -66,13 +66,17 @@ cdef class Sorting:
     cdef _sorted(self, places, keys, int64_t end)
     cdef _warn_of(self, message, int64_t tag, int64_t begin, int64_t end)
 
-    @cython.locals(data=bytes, at=Py_ssize_t, little_endian=bint, tag=int64_t)
+    @cython.locals(tag=int64_t)
     cdef int64_t _tag_at(self, int64_t position) except -1
     @cython.locals(value=int64_t, length=int64_t, child=Py_ssize_t)
     cdef int64_t _end_of(self, int64_t position) except -1
     @cython.locals(depth=Py_ssize_t, tag=int64_t)
     cdef int64_t _after(self, int64_t position) except -1
     @cython.locals(data=bytes, at=Py_ssize_t)
+    cdef int _vr_at(self, int64_t position) except -1
+    @cython.locals(data=bytes, at=Py_ssize_t)
+    cdef int64_t _u16(self, int64_t position) except -1
+    @cython.locals(first=int64_t, second=int64_t)
     cdef int64_t _u32(self, int64_t position) except -1
     @cython.locals(start=int64_t, end=int64_t)
     cdef bytes _peek(self, int64_t position, int64_t size)

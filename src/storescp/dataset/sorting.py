@@ -267,23 +267,15 @@ class Sorting:
 
     def _tag_at(self, position: int) -> int:
         """Read the header of the element there. Returns its tag; notes the size of the header, and the length."""
-        data = self._peek(position, 12)
-        at = position - self._block_start
-        little_endian = self._plan.little_endian
-        if little_endian:
-            tag = data[at] << 16 | data[at + 1] << 24 | data[at + 2] | data[at + 3] << 8
-        else:
-            tag = data[at] << 24 | data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]
+        tag = self._u16(position) << 16 | self._u16(position + 2)
         self._size = 8
         if self._plan.implicit or tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER):
             self._value_length = self._u32(position + 4)
-        elif FLAGS[data[at + 4] << 8 | data[at + 5]] & LONG:
+        elif FLAGS[self._vr_at(position + 4)] & LONG:
             self._size = 12
             self._value_length = self._u32(position + 8)
-        elif little_endian:
-            self._value_length = data[at + 6] | data[at + 7] << 8
         else:
-            self._value_length = data[at + 6] << 8 | data[at + 7]
+            self._value_length = self._u16(position + 6)
         return tag
 
     def _end_of(self, position: int) -> int:
@@ -311,12 +303,23 @@ class Sorting:
                 position += self._value_length
         return position
 
-    def _u32(self, position: int) -> int:
-        data = self._peek(position, 4)
+    def _vr_at(self, position: int) -> int:
+        data = self._peek(position, 2)
+        at = position - self._block_start
+        return data[at] << 8 | data[at + 1]
+
+    def _u16(self, position: int) -> int:
+        data = self._peek(position, 2)
         at = position - self._block_start
         if self._plan.little_endian:
-            return data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
-        return data[at] << 24 | data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]
+            return data[at] | data[at + 1] << 8
+        return data[at] << 8 | data[at + 1]
+
+    def _u32(self, position: int) -> int:
+        first, second = self._u16(position), self._u16(position + 2)
+        if self._plan.little_endian:
+            return first | second << 16
+        return first << 16 | second
 
     def _peek(self, position: int, size: int) -> bytes:
         """The block that has these bytes, as far as the source has them."""

@@ -15,11 +15,6 @@ class Trailing:
         self._delimiters: set[int] = set()
 
     @property
-    def has_begun(self) -> bool:
-        """Whether nothing else is expected any more."""
-        return not self.is_over and (self._zeros > 0 or bool(self._delimiters))
-
-    @property
     def has_only_zeros(self) -> bool:
         """Whether there was no delimiter so far."""
         return not self._delimiters

@@ -50,7 +50,7 @@ cdef int64_t LONGEST_CHECKED_SEQUENCE
 cdef int64_t _CURVE_REPRESENTATION
 cdef int64_t _FIRST_VALID
 cdef int64_t _LAST_INVALID
-cdef list _SPECIAL
+cdef const int64_t[::1] _SPECIAL
 
 
 @cython.final
@@ -73,6 +73,7 @@ cdef class Walk:
     cdef Py_ssize_t _header_size
     cdef object _signed_values
     cdef object _trailing
+    cdef bint _is_trailing
     cdef bytes _again
     cdef bint _is_trial
     cdef readonly list sequences_found
@@ -82,21 +83,21 @@ cdef class Walk:
     cdef _pass_on(self, fragments, Py_ssize_t length)
     @cython.locals(missing=Py_ssize_t)
     cdef _feed(self, fragment)
-    @cython.locals(cursor=Cursor, nesting=Nesting, level=Level, end=Py_ssize_t, position=Py_ssize_t)
+    @cython.locals(cursor=Cursor, nesting=Nesting, level=Level, data="const unsigned char[::1]", end=Py_ssize_t, position=Py_ssize_t)
     cdef _walk(self, fragment)
     @cython.locals(cursor=Cursor)
     cdef Py_ssize_t _wait(self, Py_ssize_t position, Py_ssize_t needed, Py_ssize_t header_size) except -1
 
     @cython.locals(
-        cursor=Cursor, plan=Plan, data="const unsigned char[::1]", available=Py_ssize_t, little_endian=bint,
+        cursor=Cursor, plan=Plan, available=Py_ssize_t, little_endian=bint,
         group=int64_t, number=int64_t, tag=int64_t, is_special=bint, size=Py_ssize_t, code=int, clean=bint,
         length=int64_t, vr=int, flags=int, is_long=bint, implicit=bint, kind=int, seen=int64_t)
-    cdef Py_ssize_t _element(self, Level level, Py_ssize_t position) except -1
+    cdef Py_ssize_t _element(self, Level level, Py_ssize_t position, const unsigned char[::1] data) except -1
     @cython.locals(offset=int64_t)
     cdef _check_bounds(self, Level level, int64_t tag, Py_ssize_t position, Py_ssize_t size, int64_t length)
     cdef _check_special(self, int64_t tag, int vr)
     @cython.locals(index=Py_ssize_t)
-    cdef int64_t _next_special(self, int64_t tag) except -1
+    cdef bint _is_special(self, Level level, int64_t tag) except -1
     cdef Py_ssize_t _undefined_length(self, Level level, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, bint clean) except -1
     @cython.locals(plan=Plan, cursor=Cursor, nesting=Nesting, was_muted=bint, after=Py_ssize_t)
     cdef Py_ssize_t _leave_out(self, Level level, Py_ssize_t position, Py_ssize_t size, int64_t tag, int vr, int64_t length) except -1

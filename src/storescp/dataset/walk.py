@@ -18,7 +18,7 @@ Clauses quoted as "PS3.5 …" are the standard's; where the standard leaves a ch
 """
 
 import logging
-from bisect import bisect_right
+from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -85,7 +85,7 @@ from storescp.dataset.remarks import Remarks
 from storescp.dataset.rewriting import Rewriting
 from storescp.dataset.signed_values import SignedValues
 from storescp.dataset.trailing import Trailing
-from storescp.dataset.values import TRIMMINGS, Cut, LookUp, Tried
+from storescp.dataset.values import UIDS, Cut, LookUp, Tried
 from storescp.dataset.vr_of import depends_on_others, implicit_vr, known_vr, non_standard_vr
 from storescp.errors import CannotUnderstand, InvalidDataSet, OutOfResources, StorescpError
 from storescp.printable import printable
@@ -105,13 +105,17 @@ _WITH_UNITS = {vr_code("lt"): OW, vr_code("xs"): US, vr_code("up"): UL}
 _FIRST_VALID = 0x00080000
 """Most groups below this tag are invalid, and none of them is usual."""
 _LAST_INVALID = 0xFFFF0000
-_SPECIAL = sorted(
-    {EXTENDED_OFFSET_TABLE, VOI_LUT_SEQUENCE, PIXEL_DATA, DATA_SET_TRAILING_PADDING, _LAST_INVALID}
-    | DELIMITERS
-    | NOTED_AT_TOP
-    | _CONTEXT
+_SPECIAL = array(
+    "q",
+    sorted(
+        {EXTENDED_OFFSET_TABLE, VOI_LUT_SEQUENCE, PIXEL_DATA, DATA_SET_TRAILING_PADDING}
+        | DELIMITERS
+        | NOTED_AT_TOP
+        | _CONTEXT
+        | {_LAST_INVALID}
+    ),
 )
-"""Tags that have rules of their own; so have all below `_FIRST_VALID`, and all from the last of these on."""
+"""Tags that have rules of their own; so have all below `_FIRST_VALID`, and all from `_LAST_INVALID` on."""
 
 
 class Walk:
@@ -161,6 +165,7 @@ class Walk:
         self._needed = 0  # bytes that the carry must have
         self._header_size = 0  # in the carry, 0 if it is not known
         self._trailing = Trailing()
+        self._is_trailing = False  # whether the last element has passed
         self._again = b""  # bytes of the data set to be walked once more
         self._is_unknown_sequence_noted = False
         self.sequences_found: list[int] = []
@@ -235,16 +240,17 @@ class Walk:
         """Walk one fragment to its end."""
         cursor, nesting = self._cursor, self._nesting
         cursor.take(fragment)
+        data = cursor.data
         end = cursor.end
         position = self._rewriting.take_value(0) if self._rewriting.left else 0
         while position < end:
             level = nesting.level
-            if self._trailing.has_begun:
+            if self._is_trailing:
                 position = self._take_trailing(position)
             elif level.end <= cursor.offset + position:
                 nesting.close(position, 0)
             elif level.content == ELEMENTS:
-                position = self._element(level, position)
+                position = self._element(level, position, data)
             else:
                 position = self._item(level, position)
         cursor.leave(len(self._carry))
@@ -265,10 +271,9 @@ class Walk:
 
     # ------------------------------------------------------------------ elements
 
-    def _element(self, level: Level, position: int) -> int:
+    def _element(self, level: Level, position: int, data: memoryview) -> int:
         """Take one element, whatever it is. Returns where it ends, or the fragment."""
         cursor, plan = self._cursor, self._plan
-        data = cursor.data
         available = cursor.end - position
         if available < 8:
             return self._wait(position, 8, 0)
@@ -280,7 +285,9 @@ class Walk:
             group = data[position] << 8 | data[position + 1]
             number = data[position + 2] << 8 | data[position + 3]
         tag = group << 16 | number
-        is_special = tag >= level.watch or tag <= level.last
+        is_special = False
+        if tag >= level.watch or tag <= level.last or tag < _FIRST_VALID:
+            is_special = self._is_special(level, tag)
         if is_special:
             if tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER):
                 return self._delimiter(level, position, tag)
@@ -368,8 +375,6 @@ class Walk:
         # The order.
         if tag > level.last:
             level.last = tag
-            if is_special:
-                level.watch = self._next_special(tag)
         else:
             level.disordered = True
 
@@ -392,7 +397,7 @@ class Walk:
         if vr in (US, SS) and implicit and level.own_representation < 0 and not plan.implicit:
             self._note_provisional(level, position, tag, vr, length)
         if kind in (TEXT, UID):
-            return self._rewriting.text(position, size, tag, vr, length, clean)
+            return self._rewriting.text(position, size, tag, vr, length, clean, data)
         if code == UN and length > LONGEST_CHECKED_SEQUENCE and not self._cursor.muted:
             tried = self._try(level, position, tag, length)
             if tried is not None:
@@ -428,12 +433,16 @@ class Walk:
                 " length encountered"
             )
 
-    def _next_special(self, tag: int) -> int:
-        """The next tag behind this one that has a rule of its own."""
-        if tag < _FIRST_VALID:
-            return tag
-        index = bisect_right(_SPECIAL, tag)
-        return _SPECIAL[index] if index < len(_SPECIAL) else _LAST_INVALID
+    def _is_special(self, level: Level, tag: int) -> bool:
+        """Whether a tag has a rule of its own, or may have one; the level looks out for the next that does."""
+        if tag <= level.last or tag < _FIRST_VALID or tag >= _LAST_INVALID:
+            return True
+        index = level.watch_index
+        while _SPECIAL[index] < tag:
+            index += 1
+        level.watch_index = index
+        level.watch = _SPECIAL[index]
+        return level.watch == tag
 
     def _undefined_length(
         self, level: Level, position: int, size: int, tag: int, vr: int, clean: bool
@@ -636,8 +645,11 @@ class Walk:
 
     def _note_attribute(self, tag: int, vr: int, value: bytes) -> None:
         kind = FLAGS[vr] & KIND
-        right = kind == UID or (kind == TEXT and tag not in NOTED_INSIDE)
-        noted = TRIMMINGS[kind].trimmed(value).rstrip(b" \0") if right else None
+        noted = None
+        if kind == UID:
+            noted = value.translate(None, UIDS.removed).rstrip(b"\0")
+        elif kind == TEXT and tag not in NOTED_INSIDE:
+            noted = value.rstrip(b" \0")
         if not self._nesting.depth:
             self._noted.setdefault(tag, noted)
         elif tag in NOTED_INSIDE:
@@ -766,6 +778,7 @@ class Walk:
             CannotUnderstand, InvalidDataSet: it is not the end.
         """
         cursor, level, trailing = self._cursor, self._nesting.level, self._trailing
+        self._is_trailing = True
         cursor.flush(position)
         rest = bytes(cursor.fragment[position:])
         zeros = len(rest) - len(rest.lstrip(b"\0"))
@@ -785,6 +798,7 @@ class Walk:
         if not (level.implicit and trailing.has_only_zeros):
             raise trailing.error(tag)
         # So the zero bytes were elements, whose tag (0000,0000) need not be there more than once.
+        self._is_trailing = False
         self._again = bytes(8 + trailing.end() % 8) + bytes(cursor.fragment[position:])
         cursor.start = cursor.end
         return cursor.end
