@@ -82,7 +82,6 @@ def fill(store: StudyStore, tracker: Tracker, numbers: range) -> None:
         lambda tracker: tracker.is_idle(),
         lambda tracker: (tracker.next_check(), tracker.next_command()),
         lambda tracker: tracker.released("nobody"),
-        lambda tracker: tracker.lost("nobody"),
         lambda tracker: tracker.save_time(NOW),
         lambda tracker: tracker.failed_jobs(),
         lambda tracker: tracker.failed(
@@ -92,7 +91,7 @@ def fill(store: StudyStore, tracker: Tracker, numbers: range) -> None:
     ],
     ids=[
         *("end_due", "nothing to start", "start_next", "is_idle", "next"),
-        *("released", "lost", "save_time", "failed_jobs", "failed", "succeeded"),
+        *("released", "save_time", "failed_jobs", "failed", "succeeded"),
     ],
 )
 def test_what_waits_costs_nothing(store: StudyStore, act: Callable[[Tracker], object]) -> None:

@@ -82,6 +82,13 @@ def test_open_rounds_come_in_the_order_in_which_they_are_looked_at(store: StudyS
         store.save_round(middle._replace(state=RoundState.ENDING))
         assert store.rounds_to_check(99.0) == [early, late]
         assert store.next_check() == 25.0
+        store.hasten_check(late.key, 99.0)
+        store.hasten_check(middle.key, 1.0)  # it is not open
+        store.hasten_check(late.key + 99, 1.0)
+        assert store.rounds_to_check(99.0) == [early, late]
+        store.hasten_check(late.key, 14.0)
+        late = late._replace(next_check=24.0)
+        assert store.rounds_to_check(99.0) == [late, early]
         store.check_all_rounds()
         assert [one.study for one in store.rounds_to_check(0.0)] == ["late", "early"]
         assert store.get_round(late.key) == late._replace(next_check=0.0)

@@ -203,6 +203,11 @@ class MemoryStore:
     def check_round(self, key: int, when: float) -> None:
         self._set(self._rounds, key, self._rounds[key]._replace(next_check=when))
 
+    def hasten_check(self, key: int, seconds: float) -> None:
+        round_ = self._rounds.get(key)
+        if round_ is not None and round_.state is RoundState.OPEN:
+            self.check_round(key, min(round_.next_check, round_.last_object + seconds))
+
     def check_all_rounds(self) -> None:
         for open_round in self.open_rounds():
             self.check_round(open_round.key, 0.0)

@@ -38,9 +38,6 @@ VERSION = 2
 _BUSY_SECONDS = 0.05
 """Time in which SQLite asks again for a database that another program has, before we say that we go on."""
 
-_PAGES_OF_LOG = 4000
-"""Pages of 4 kB, or what the database has, after which the log is written back: then the disk is waited for, twice."""
-
 _LOOK_SECONDS = 0.1
 """Time in which a database that was there is taken to be there still: to ask takes a twentieth of a transaction."""
 
@@ -78,7 +75,6 @@ CREATE INDEX jobs_of_round ON jobs (round);
 _SINCE_2 = """
 ALTER TABLE rounds ADD COLUMN next_check REAL NOT NULL DEFAULT 0;
 CREATE INDEX open_rounds_by_check ON rounds (next_check) WHERE state = 0;
-CREATE INDEX holds_of_owner ON holds (owner);
 CREATE INDEX running_jobs ON jobs (place) WHERE state = 1;
 CREATE INDEX failed_jobs ON jobs (place) WHERE state = 2;
 CREATE INDEX first_attempts ON jobs (round) WHERE state = 0 AND attempts = 0 OR state = 1 AND attempts = 1;
@@ -254,7 +250,6 @@ class SQLiteStore:
             _when_free(lambda: database.execute("PRAGMA journal_mode = WAL"), lock, until)
             synchronous = "FULL" if self._durable else "NORMAL"
             database.execute(f"PRAGMA synchronous = {synchronous if self._kept else 'OFF'}")
-            database.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_LOG}")
             if version < VERSION and self._upgrade:
                 database.executescript(
                     f"BEGIN IMMEDIATE;{_UPGRADES[version]}PRAGMA user_version = {VERSION};COMMIT"
@@ -348,6 +343,14 @@ class SQLiteStore:
 
     def check_round(self, key: int, when: float) -> None:
         self._run("UPDATE rounds SET next_check = ? WHERE key = ?", when, key)
+
+    def hasten_check(self, key: int, seconds: float) -> None:
+        self._run(
+            "UPDATE rounds SET next_check = last_object + ?1"
+            " WHERE key = ?2 AND state = 0 AND next_check > last_object + ?1",
+            seconds,
+            key,
+        )
 
     def check_all_rounds(self) -> None:
         self._run("UPDATE rounds SET next_check = 0 WHERE state = 0 AND next_check > 0")

@@ -165,6 +165,10 @@ class StudyStore(Protocol):
         """Set the `next_check` of a round."""
         ...
 
+    def hasten_check(self, key: int, seconds: float) -> None:
+        """Set the `next_check` of a round to so many seconds after its last object, if it is open and that is sooner."""
+        ...
+
     def check_all_rounds(self) -> None:
         """Set the `next_check` of all open rounds to 0."""
         ...

@@ -281,12 +281,9 @@ class Tracker:
         return open_round.last_object + max(self._rule.timeout, self._rule.longest_hold)
 
     def _check_again(self, key: int | None) -> None:
-        """What a round has waited for may have happened."""
-        round_ = None if key is None else self._store.get_round(key)
-        if round_ is None or round_.state is not RoundState.OPEN:
-            return
-        if round_.next_check > (end := self._end_of(round_)):
-            self._store.check_round(round_.key, end)
+        """Have a round looked at when its time comes: what it has waited for may have happened."""
+        if key is not None:
+            self._store.hasten_check(key, self._rule.timeout)
 
     def next_check(self) -> float | None:
         """Return the time before which no round ends, unless something happens; None: none is open."""
