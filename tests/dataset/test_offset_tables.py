@@ -423,6 +423,43 @@ def test_an_extended_table_that_is_no_binary_value(caplog: pytest.LogCaptureFixt
     assert tables_told(caplog) == []
 
 
+@pytest.mark.parametrize("frames", ["absent", "one", "video"])
+def test_odd_fragments_of_one_frame_are_joined(frames: str) -> None:
+    """A pad between them would be part of the bit stream: PS3.5 A.4 allows it behind the last one only."""
+    number = {
+        "absent": b"",
+        "one": element(NUMBER_OF_FRAMES, "IS", b"1 "),
+        "video": element(NUMBER_OF_FRAMES, "IS", b"250 "),
+    }[frames]
+    syntax = MPEG4 if frames == "video" else JPEG
+    whole = bit_stream(21)
+    received = UIDS + number + pixel_data(b"", whole[:7], whole[7:16], whole[16:])
+
+    for step in (0, 1, 5):
+        written = transcode(syntax, received, step=step).data
+
+        pixels = dict(elements(written))[PIXEL_DATA]
+        fragments = split_items(pixels)[1:]
+        assert [len(fragment) for fragment in fragments] == [8, 8, 6]
+        assert b"".join(fragments) == whole + b"\0"
+
+
+@pytest.mark.parametrize("table", [b"", basic(0)])
+def test_any_fragments_of_one_frame_are_joined(table: bytes) -> None:
+    """All items are even, and together they are the bit stream with one pad at most; a table of one entry stays."""
+    for sizes in itertools.product((1, 2, 3, 6), repeat=4):
+        whole = bit_stream(sum(sizes))
+        cuts = itertools.accumulate(sizes, initial=0)
+        fragments = [whole[begin:end] for begin, end in itertools.pairwise(cuts)]
+
+        written = transcode(JPEG, UIDS + pixel_data(table, *fragments)).data
+
+        first, *items = split_items(dict(elements(written))[PIXEL_DATA])
+        assert first == table
+        assert all(len(each) % 2 == 0 for each in items)
+        assert b"".join(items) == padded(whole)
+
+
 def test_odd_fragments_of_several_frames_are_padded_each() -> None:
     """Without a table nobody can tell where a frame begins: as a rule each fragment is one."""
     received = UIDS + element(NUMBER_OF_FRAMES, "IS", b"4 ") + pixel_data(b"", *FRAMES)

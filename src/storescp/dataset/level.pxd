@@ -36,5 +36,8 @@ cdef class Level:
     cdef public int64_t curve_representation
     cdef public dict creators
     cdef public object offset_tables
+    cdef public int frames
+    cdef public bint joins
+    cdef public bint owes
 
     cpdef open(self, int content, int64_t tag, int64_t end, int64_t start, int64_t length)

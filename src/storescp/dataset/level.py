@@ -46,3 +46,8 @@ class Level:
             None  # VRs that depend on one that may come (`signed_values`)
         )
         self.offset_tables: OffsetTables | None = None  # of encapsulated Pixel Data here
+        self.frames = -1  # Number of Frames; -1: none so far
+        self.joins = (
+            False  # whether fragments are one frame, so that nothing may be put between them
+        )
+        self.owes = False  # whether the last fragment waits for a byte that makes its length even

@@ -160,6 +160,8 @@ class Nesting:
             around.implicit,
             around.little_endian,
         )
+        is_one_frame = plan.is_video or around.frames in (-1, 1)
+        self.level.joins = is_one_frame and around.offset_tables is None
         self.level.offset_tables = around.offset_tables
         around.offset_tables = None
         return position + size
@@ -169,16 +171,47 @@ class Nesting:
         if length == UNDEFINED_LENGTH:
             raise InvalidDataSet("Corrupted data")
         level = self.level
-        odd = bool(length & 1)
-        self._delimiter(position, ITEM, length, length + (1 if odd else 0))
         is_table = level.last < 0
         level.last = 0
+        if is_table and length and length != BASIC:
+            level.joins = False  # it names more than one frame
+        if level.joins and not is_table:
+            return self._joined_fragment(level, position, length)
+        odd = bool(length & 1)
+        self._delimiter(position, ITEM, length, length + (1 if odd else 0))
         if is_table and length:
             table = self.offset_table(level, BASIC, length)
             return self._rewriting.begin_value(position + 8, length, table, odd)
         if not is_table and level.offset_tables is not None:
             level.offset_tables.note_fragment(length)
         return self._rewriting.begin_value(position + 8, length, None, odd)
+
+    def _joined_fragment(self, level: Level, position: int, length: int) -> int:
+        """Take a fragment of a single frame. Returns where it ends, or the fragment at hand.
+
+        Only the last one may be padded, PS3.5 A.4: a byte between them would be taken for one of the bit stream. So one
+        of odd length takes the first byte of the next.
+        """
+        cursor = self._cursor
+        value, left = position + 8, length
+        if level.owes:
+            cursor.flush(position)
+            if length:
+                cursor.put8(cursor.data[value])
+                value += 1
+                left -= 1
+            else:
+                cursor.put8(0)
+            level.owes = False
+        written = left + (left & 1)
+        if value == position + 8:
+            self._delimiter(position, ITEM, length, written)
+        else:
+            if left:
+                self._headers.delimiter(ITEM, written)
+            cursor.start = value
+        level.owes = bool(left & 1)
+        return self._rewriting.begin_value(value, left, None, False)
 
     def offset_table(self, level: Level, kind: int, length: int) -> OffsetTable:
         """Take note of an offset table of so many bytes. Returns what its value passes through."""
@@ -232,6 +265,9 @@ class Nesting:
         elif level.content == ITEMS:
             self.sequences -= 1
         else:
+            if level.owes:
+                cursor.flush(position)
+                cursor.put8(0)
             if level.offset_tables is not None and not cursor.muted:
                 cursor.flush(position)
                 level.offset_tables.mend(self._remarks)

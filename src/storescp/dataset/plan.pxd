@@ -11,6 +11,7 @@ cdef class Plan:
     cdef readonly bint implicit
     cdef readonly bint little_endian
     cdef readonly bint encapsulated
+    cdef readonly bint is_video
     cdef readonly bint can_encapsulate
     cdef readonly bint explicit_lengths
     cdef readonly bint new_vr

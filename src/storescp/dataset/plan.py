@@ -1,10 +1,14 @@
 # cython: language_level=3, annotation_typing=False
 """What can be decided about a transcoding before its first byte. Plans are made once and shared."""
 
+import re
 from functools import lru_cache
 
 from storescp.dataset.encoding import Encoding, GroupLength, SequenceLength
 from storescp.uids import TRANSFER_SYNTAXES, Kind, TransferSyntax
+
+_VIDEO = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10[0-8]\b")
+"""MPEG-2, MPEG-4, HEVC: PS3.5 A.4.5 to A.4.9."""
 
 
 class Plan:
@@ -20,6 +24,8 @@ class Plan:
         self.little_endian = self.written.little_endian or not self.written.explicit_vr
         """Whether little endian is written."""
         self.encapsulated = received.kind is Kind.ENCAPSULATED
+        self.is_video = _VIDEO.match(received.uid) is not None
+        """Whether Pixel Data is one stream, whatever the number of its frames."""
         self.can_encapsulate = self.written.kind is Kind.ENCAPSULATED
         self.explicit_lengths = encoding.sequence_length is SequenceLength.EXPLICIT
         self.new_vr = encoding.new_vr

@@ -28,6 +28,7 @@ cdef int _OX
 cdef int OB
 cdef int OW
 cdef int64_t PIXEL_DATA
+cdef int64_t NUMBER_OF_FRAMES
 cdef int64_t PIXEL_REPRESENTATION
 cdef int SEQUENCE
 cdef int64_t SEQUENCE_DELIMITER

@@ -37,6 +37,7 @@ from storescp.dataset.element import (
     LARGEST_SHORT_LENGTH,
     LO,
     LONG,
+    NUMBER_OF_FRAMES,
     OB,
     OW,
     PATIENT_NAME,
@@ -96,7 +97,7 @@ NOTED_INSIDE = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID})
 """Tags of what storing asks for (`Attributes`) and looks for in sequences, too; they count only as UIDs."""
 NOTED_AT_TOP = NOTED_INSIDE | {SPECIFIC_CHARACTER_SET, PATIENT_NAME, STUDY_INSTANCE_UID}
 """Tags of all that storing asks for."""
-_CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
+_CONTEXT = frozenset({PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED, NUMBER_OF_FRAMES})
 _CURVE_REPRESENTATION = 0x50000103
 """Data Value Representation, in the first of the groups that repeat."""
 _OX = vr_code("OX")
@@ -116,6 +117,14 @@ _SPECIAL = array(
     ),
 )
 """Tags that have rules of their own; so have all below `_FIRST_VALID`, and all from `_LAST_INVALID` on."""
+
+
+def _number_in(text: bytes) -> int:
+    """The first number of an integer string; 1 if it is empty, 0 if it is none or not of this world."""
+    try:
+        return min(int(text.split(b"\\")[0].strip(b" \0") or b"1"), 1 << 30)
+    except ValueError:
+        return 0
 
 
 class Walk:
@@ -514,6 +523,8 @@ class Walk:
         if tag != ITEM:
             raise InvalidDataSet("Sequence Delimitation Item missing")
         if level.content == FRAGMENTS:
+            if level.owes and length and cursor.end - position < 9:
+                return self._wait(position, 9, 0)  # its first byte goes to the fragment before
             return nesting.pixel_data_fragment(position, length)
         return nesting.open_item(position, length)
 
@@ -623,6 +634,9 @@ class Walk:
         """Keep what storing or another VR asks for, of the value that begins here."""
         if tag in NOTED_AT_TOP:
             self._note_attribute(tag, vr, self._value(position, seen))
+        elif tag == NUMBER_OF_FRAMES:
+            if level.frames < 0:
+                level.frames = _number_in(self._value(position, seen))
         elif FLAGS[vr] & KIND in (BINARY, WORDS) and seen >= 2 and self._is_noted(tag):
             number = self._cursor.u16(position, little_endian)
             if tag == PIXEL_REPRESENTATION:
