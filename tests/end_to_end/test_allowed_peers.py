@@ -68,7 +68,7 @@ def test_addresses(tmp_path: Path) -> None:
         assert server.errors().splitlines() == [
             "W: Connection from 127.0.0.3 closed",
             (
-                "W: Why: 127.0.0.3 is not among the addresses that are allowed (127.0.0.2/32 and"
+                "W: Why: 127.0.0.3 is not an allowed address (127.0.0.2/32 and"
                 " 127.1.0.0/16): add it with --allow-address or to the file of --allow-address-file."
             ),
         ]
@@ -190,8 +190,8 @@ def test_events_tell_who_was_refused(tmp_path: Path) -> None:
 
         wait_until(lambda: '"cause":"address"' in events.read_text().replace(" ", ""))
         told = events.read_text()
-        assert "is not on the list of calling AE titles that are allowed" in told
-        assert "127.0.0.3 is not among the addresses that are allowed" in told
+        assert "is not on the list of allowed calling AE titles" in told
+        assert "127.0.0.3 is not an allowed address" in told
 
 
 def test_inetd_has_allow_lists(tmp_path: Path) -> None:

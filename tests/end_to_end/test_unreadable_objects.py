@@ -168,7 +168,7 @@ def test_it_counts_as_refused_everywhere(mode: list[str], tmp_path: Path) -> Non
     [refused] = [event for event in told if event["event"] == "object-refused"]
     assert (refused["status"], refused["sop_instance_uid"]) == ("C000", "1.1")
     assert refused["calling_ae_title"] == "SCANNER"
-    assert "Invalid stream. Have it sent again" in refused["why"]
+    assert "Invalid stream. Send it again" in refused["why"]
     assert "--bit-preserving" not in refused["why"]
     assert refused_total(metrics) == 1
     assert "DIMSE receiveDataSetInMemory: dset->read() Failed (Invalid stream)" in log

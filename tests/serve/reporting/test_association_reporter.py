@@ -137,13 +137,13 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
     "silent": (
         lambda told: told.reporter.timed_out(TimeLimit.ARTIM, 30.0),
         [(E, "Receiving Association failed: 0006:031a DUL network read timeout")],
-        "E: 10.1.2.3 connected, but sent no complete request for an association within 30 s.",
+        "E: 10.1.2.3 connected, but sent no complete A-ASSOCIATE-RQ within 30 s.",
         ConnectionRefused,
     ),
     "a receive too late": (
         lambda told: told.reporter.timed_out(TimeLimit.SOCKET, 5.0),
         [(E, "Receiving Association failed: 0006:031a DUL network read timeout")],
-        "E: 10.1.2.3 connected, but sent no complete request for an association within 5 s.",
+        "E: 10.1.2.3 connected, but sent no complete A-ASSOCIATE-RQ within 5 s.",
         ConnectionRefused,
     ),
     "a probe": (
@@ -182,7 +182,7 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
     "rejected": (
         lambda told: reject(told),
         [],
-        'I: "PEER" at 10.1.2.3 gives no Implementation Class UID',
+        'I: "PEER" at 10.1.2.3 sends no Implementation Class UID',
         AssociationRejected,
     ),
     "accepted": (
@@ -253,7 +253,7 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
     "stalled within a PDU": (
         lambda told: told.established().reporter.timed_out(TimeLimit.SOCKET, 60.0, CLOSED),
         [(E, f"DIMSE failure (aborting association): {CLOSED}")],
-        'E: "PEER" at 10.1.2.3 stopped in the middle of an object or message, and did not go on within 60 s:',
+        'E: "PEER" at 10.1.2.3 stopped in the middle of an object or message, and did not continue within 60 s:',
         AssociationAborted,
     ),
     "stalled within an object": (
@@ -274,7 +274,7 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
     "idle": (
         lambda told: told.established().reporter.timed_out(TimeLimit.IDLE, 60.0),
         [(I, "Association Aborted")],
-        'I: "PEER" at 10.1.2.3 had nothing to say for 60 s on an open association',
+        'I: "PEER" at 10.1.2.3 was idle for 60 s on an open association',
         AssociationAborted,
     ),
     # Messages and objects

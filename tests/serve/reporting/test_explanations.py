@@ -71,13 +71,13 @@ def is_harmless(sentence: str) -> bool:
         (
             {},
             {"refuse": True},
-            '"CT1" at 10.0.0.1 was rejected like everybody: the receiver was started with --refuse, which is for tests.',
+            '"CT1" at 10.0.0.1 was rejected, like every peer: the receiver was started with --refuse, which is for tests.',
         ),
         (
             {"user_information": UserInformation()},
             {"require_implementation_class": True},
             (
-                '"CT1" at 10.0.0.1 gives no Implementation Class UID, on which --reject insists: have the sender corrected, or'
+                '"CT1" at 10.0.0.1 sends no Implementation Class UID, which --reject requires: correct the sender, or'
                 " start without --reject."
             ),
         ),
@@ -85,36 +85,36 @@ def is_harmless(sentence: str) -> bool:
             {"application_context": "1.2.3"},
             {},
             (
-                '"CT1" at 10.0.0.1 asks for the application context "1.2.3"; DICOM has only 1.2.840.10008.3.1.1.1. It is no'
-                " DICOM application, or a broken one: no option lets it in."
+                '"CT1" at 10.0.0.1 asks for the application context "1.2.3"; DICOM has only 1.2.840.10008.3.1.1.1. It is not a'
+                " DICOM application, or a defective one: no option admits it."
             ),
         ),
         (
             {"protocol_version": 2},
             {},
             (
-                '"CT1" at 10.0.0.1 speaks another version of the DICOM upper layer protocol (0002, not 0001): no option lets it'
-                " in."
+                '"CT1" at 10.0.0.1 speaks another version of the DICOM upper layer protocol (0002, not 0001): no option admits'
+                " it."
             ),
         ),
         (
             {"calling_ae_title": ""},
             {},
-            "10.0.0.1 gives no calling AE title: set one in the configuration of the sender. No option lets it in.",
+            "10.0.0.1 sends no calling AE title: set one in the configuration of the sender. No option admits it.",
         ),
         (
             {"called_ae_title": ""},
             {},
             (
-                '"CT1" at 10.0.0.1 does not say which AE title it calls: set one in the configuration of the sender. No option'
-                " lets it in."
+                '"CT1" at 10.0.0.1 sends no called AE title: set one in the configuration of the sender. No option'
+                " admits it."
             ),
         ),
         (
             {},
             {"admission": Admission(frozenset({"MR2", "MR1"}))},
             (
-                '"CT1" at 10.0.0.1 is not on the list of calling AE titles that are allowed ("MR1" and "MR2"): add it with'
+                '"CT1" at 10.0.0.1 is not on the list of allowed calling AE titles ("MR1" and "MR2"): add it with'
                 " --allow-calling or to the file of --allow-calling-file, or correct the title in the configuration of the"
                 " sender."
             ),
@@ -131,8 +131,8 @@ def is_harmless(sentence: str) -> bool:
             {},
             {"admission": Admission(open_associations=3)},
             (
-                '"CT1" at 10.0.0.1 has 3 associations already, as many as one address may have: it may come back when one of'
-                " them has ended, or raise --peer-associations."
+                '"CT1" at 10.0.0.1 has 3 associations already, the maximum for one address: it may retry when one of'
+                " them has ended. --peer-associations allows more."
             ),
         ),
     ],
@@ -275,21 +275,21 @@ def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
         (
             explanations.host("10.0.0.1", "ct1.example.org", "/etc/hosts.allow", "line 3 of /etc/hosts.deny decides"),
             ("The host access rules do not let 10.0.0.1 (ct1.example.org) in: line 3 of /etc/hosts.deny decides. A line"
-            ' "storescp: 10.0.0.1" in /etc/hosts.allow lets it in, and everybody gets in without --access-control.'),
+            ' "storescp: 10.0.0.1" in /etc/hosts.allow admits it, and without --access-control every host is admitted.'),
         ),
         (
             explanations.address_not_allowed("10.0.0.1", ("10.1.0.0/16", "::1/128")),
-            ("10.0.0.1 is not among the addresses that are allowed (10.1.0.0/16 and ::1/128): add it with --allow-address or"
+            ("10.0.0.1 is not an allowed address (10.1.0.0/16 and ::1/128): add it with --allow-address or"
             " to the file of --allow-address-file."),
         ),
         (
             explanations.address_not_allowed("10.0.0.1", ()),
-            ("10.0.0.1 is not among the addresses that are allowed (none): add it with --allow-address or to the file of"
+            ("10.0.0.1 is not an allowed address (none): add it with --allow-address or to the file of"
             " --allow-address-file."),
         ),
         (
             explanations.too_many_connections("10.0.0.1", 7),
-            "10.0.0.1 has 7 connections already, as many as one address may have: --peer-connections allows more.",
+            "10.0.0.1 has 7 connections already, the maximum for one address: --peer-connections allows more.",
         ),
         (
             explanations.busy("10.0.0.1"),
@@ -300,17 +300,17 @@ def _refused(number: int, result: int, syntax: str) -> AnsweredContext:
         ),
         (
             explanations.silent("10.0.0.1", 30),
-            ("10.0.0.1 connected, but sent no complete request for an association within 30 s. It may be a monitor or a port"
+            ("10.0.0.1 connected, but sent no complete A-ASSOCIATE-RQ within 30 s. It may be a monitor or a port"
             " scanner; if it is a sender, see its log, and the network in between. --acse-timeout allows more time."),
         ),
         (
             explanations.stalled("CT1", 7.5, "--dimse-timeout"),
-            ("CT1 stopped in the middle of an object or message, and did not go on within 7.5 s: look at the sender and the network in between."
+            ("CT1 stopped in the middle of an object or message, and did not continue within 7.5 s: look at the sender and the network in between."
             " --dimse-timeout allows more time."),
         ),
         (
             explanations.idle("CT1", 60),
-            ("CT1 had nothing to say for 60 s on an open association: let the sender release associations that it does not"
+            ("CT1 was idle for 60 s on an open association: configure the sender to release associations that it does not"
             " need. --idle-timeout allows more time."),
         ),
     ],
@@ -340,9 +340,9 @@ FIND_RQ = bytes.fromhex(
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (not_dicom(0x16), "CT1 wants to speak TLS, and this receiver does not: start it with --enable-tls, or"),
-        (not_dicom(ord("G")), "CT1 is a web client (HTTP), or looks like one: this port is for DICOM."),
-        (not_dicom(0xFF), "CT1 does not speak DICOM: what it sends begins with the byte 0xff. It may be"),
+        (not_dicom(0x16), "CT1 attempts TLS, which this receiver does not offer: start it with --enable-tls, or"),
+        (not_dicom(ord("G")), "CT1 appears to be a web client (HTTP): this port is for DICOM."),
+        (not_dicom(0xFF), "CT1 does not speak DICOM: its data start with the byte 0xff. It may be"),
         (RequestTooLarge(9999999), "CT1 sent more than is allowed: A-ASSOCIATE PDU too large. --max-request-size allows"),
         (
             InvalidPDU(
@@ -353,13 +353,13 @@ FIND_RQ = bytes.fromhex(
         ),
         (InvalidMessage("b", condition=conditions.RECEIVE_FAILED, within=("a",), limit=Limit.COMMAND_LENGTH), "CT1 sent more than is allowed: b. --max-command-size"),
         (InvalidAssociatePDU("no context", condition=conditions.ILLEGAL_PDU_LENGTH), "The request of CT1 for an association cannot be understood (no context)"),
-        (UnexpectedFirstPDU("Unexpected P-DATA-TF PDU"), "CT1 does not begin with a request for an association (Unexpected P"),
+        (UnexpectedFirstPDU("Unexpected P-DATA-TF PDU"), "CT1 does not start with an A-ASSOCIATE-RQ (Unexpected P"),
         (UnexpectedPDU("Unexpected A-ASSOCIATE-RQ PDU"), "CT1 broke the DICOM upper layer protocol, PS3.8 (Unexpected A-ASS"),
         (InvalidPDU(condition=conditions.NETWORK_CLOSED), "CT1 broke the DICOM upper layer protocol, PS3.8 (DUL network closed)"),
         (InvalidMessage("DIMSE: Odd Fragment Length: 3", condition=conditions.RECEIVE_FAILED), "CT1 sent a message that DICOM does not allow (DIMSE: Odd"),
         (
             refused_by(lambda data: command.decode_request(data, 1), FIND_RQ),
-            "CT1 asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)",
+            "CT1 requests a service other than storage (C-STORE) and verification (C-ECHO)",
         ),
         (InvalidPDU(""), "CT1 broke the DICOM upper layer protocol, PS3.8 ()"),
     ],
@@ -396,11 +396,11 @@ def told(error: StatusError, name: str) -> StatusError:
         (OutOfResources("larger than 1 megabytes", limit=Limit.OBJECT_SIZE), "larger than 1 megabytes. --max-object-size"),
         (OutOfResources("less than 1 megabytes", limit=Limit.FREE_SPACE), "less than 1 megabytes. Make room, or lower --min"),
         (OutOfResources("inflates", limit=Limit.INFLATED_SIZE), "inflates. --inflate-limit allows more."),
-        (CannotUnderstand("no UID", limit=Limit.SORTING), "no UID. Have the sender corrected, or do not sort (--sort-on-study"),
-        (CannotUnderstand("stray bytes"), "stray bytes. Have it sent again, and if that does not help, the sender corrected."),
-        (InvalidDataSet("Invalid tag"), "Invalid tag. Have it sent again, and if that does not help, the sender corrected. If no"),
+        (CannotUnderstand("no UID", limit=Limit.SORTING), "no UID. Correct the sender, or do not sort (--sort-on-study"),
+        (CannotUnderstand("stray bytes"), "stray bytes. Send it again; if that does not help, correct the sender."),
+        (InvalidDataSet("Invalid tag"), "Invalid tag. Send it again; if that does not help, correct the sender. If no"),
         (InvalidDataSet(HOSTILE), "X\\nE: forged"),
-        (WrongTransferSyntax("compressed"), "compressed. Have the sender corrected: what it calls "),
+        (WrongTransferSyntax("compressed"), "compressed. Correct the sender: what it calls "),
         (CannotUnderstand(HOSTILE), "X\\nE: forged"),
         (caused(StateLost("no such file"), errno.ENOENT), "no such file. The state directory (--state-directory) or its data"),
         (caused(CannotRecord("full"), errno.ENOSPC), "full. Make room on the disk."),
@@ -424,17 +424,17 @@ def test_refused_objects(error: StatusError, expected: str) -> None:
     [
         (
             CannotUnderstand("no UID", limit=Limit.SORTING),
-            ": no UID. Have the sender corrected, or",
+            ": no UID. Correct the sender, or",
         ),
-        (CannotUnderstand("stray bytes"), ": stray bytes. Have it sent again, and if"),
-        (CannotUnderstand("/in/DOE: is a link", identifies=True), ". Have it sent again, and if"),
+        (CannotUnderstand("stray bytes"), ": stray bytes. Send it again; if"),
+        (CannotUnderstand("/in/DOE: is a link", identifies=True), ". Send it again; if"),
         (
             caused(OutOfResources("cannot write /in/DOE", identifies=True), errno.ENOSPC),
             ": text. Make room on the disk.",
         ),
         (
             CannotUnderstand('"../DOE" leads out', limit=Limit.SORTING, identifies=True),
-            ". Have the",
+            ". Correct the",
         ),
         (CannotUnderstand(HOSTILE), "X\\nE: forged"),
     ],

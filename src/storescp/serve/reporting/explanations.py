@@ -47,7 +47,7 @@ _LIMITS = {
     Limit.PDU_LENGTH: "--max-pdu allows longer ones, but a sender has to keep to what is announced",
     Limit.REQUEST_LENGTH: "--max-request-size allows longer ones",
     Limit.COMMAND_LENGTH: "--max-command-size allows longer ones",
-    Limit.SORTING: "have the sender corrected, or do not sort (--sort-on-study-uid and the like)",
+    Limit.SORTING: "correct the sender, or do not sort (--sort-on-study-uid and the like)",
 }
 
 _ABORT_REASONS = {
@@ -95,29 +95,29 @@ def rejected(request: AAssociateRQ, answer: AAssociateRJ, policy: Policy, addres
     admission = policy.admission
     match answer.source, answer.reason:
         case _ if policy.refuse and answer.source == _REJECTED_BY_USER:
-            return f"{who} was rejected like everybody: the receiver was started with --refuse, which is for tests."
+            return f"{who} was rejected, like every peer: the receiver was started with --refuse, which is for tests."
         case 1, 1:
             return (
-                f"{who} gives no Implementation Class UID, on which --reject insists: have the sender corrected, or start"
+                f"{who} sends no Implementation Class UID, which --reject requires: correct the sender, or start"
                 " without --reject."
             )
         case 1, 2:
             return (
                 f'{who} asks for the application context "{printable(request.application_context)}"; DICOM has only'
-                f" {APPLICATION_CONTEXT}. It is no DICOM application, or a broken one: no option lets it in."
+                f" {APPLICATION_CONTEXT}. It is not a DICOM application, or a defective one: no option admits it."
             )
         case 1, 3 if not request.calling_ae_title.strip():
-            return f"{who} gives no calling AE title: set one in the configuration of the sender. No option lets it in."
+            return f"{who} sends no calling AE title: set one in the configuration of the sender. No option admits it."
         case 1, 3 if admission is not None:
             return (
-                f"{who} is not on the list of calling AE titles that are allowed"
+                f"{who} is not on the list of allowed calling AE titles"
                 f" ({_titles(admission.calling_ae_titles)}): add it with --allow-calling or to the file of"
                 " --allow-calling-file, or correct the title in the configuration of the sender."
             )
         case 1, 7 if not request.called_ae_title.strip():
             return (
-                f"{who} does not say which AE title it calls: set one in the configuration of the sender. No option lets"
-                " it in."
+                f"{who} sends no called AE title: set one in the configuration of the sender. No option admits"
+                " it."
             )
         case 1, 7 if admission is not None:
             return (
@@ -128,12 +128,12 @@ def rejected(request: AAssociateRQ, answer: AAssociateRJ, policy: Policy, addres
         case 2, 2:
             return (
                 f"{who} speaks another version of the DICOM upper layer protocol ({request.protocol_version:04x}, not"
-                " 0001): no option lets it in."
+                " 0001): no option admits it."
             )
         case 3, 2 if admission is not None:
             return (
-                f"{who} has {admission.open_associations} associations already, as many as one address may have: it may"
-                " come back when one of them has ended, or raise --peer-associations."
+                f"{who} has {admission.open_associations} associations already, the maximum for one address: it may"
+                " retry when one of them has ended. --peer-associations allows more."
             )
         case source, reason:
             return f"{who} was rejected (source {source}, reason {reason}, PS3.8 9.3.4)."
@@ -233,21 +233,21 @@ def host(address: str, name: str, allow: str, decided_by: str) -> str:
     also = f" ({printable(name)})" if name != address else ""
     return (
         f'The host access rules do not let {address}{also} in: {printable(decided_by)}. A line "storescp: {address}" in'
-        f" {printable(allow)} lets it in, and everybody gets in without --access-control."
+        f" {printable(allow)} admits it, and without --access-control every host is admitted."
     )
 
 
 def address_not_allowed(address: str, networks: Collection[object]) -> str:
     """Return why an address may not connect."""
     return (
-        f"{address} is not among the addresses that are allowed ({_some(map(str, networks))}): add it with --allow-address"
+        f"{address} is not an allowed address ({_some(map(str, networks))}): add it with --allow-address"
         " or to the file of --allow-address-file."
     )
 
 
 def too_many_connections(address: str, count: int) -> str:
     """Return why an address may not have another connection."""
-    return f"{address} has {count} connections already, as many as one address may have: --peer-connections allows more."
+    return f"{address} has {count} connections already, the maximum for one address: --peer-connections allows more."
 
 
 def busy(address: str) -> str:
@@ -261,7 +261,7 @@ def busy(address: str) -> str:
 def silent(address: str, seconds: float, option: str = "--acse-timeout") -> str:
     """Return why a connection was closed whose peer never asked for an association, within the time of an option."""
     return (
-        f"{address} connected, but sent no complete request for an association within {seconds:g} s. It may be a monitor or"
+        f"{address} connected, but sent no complete A-ASSOCIATE-RQ within {seconds:g} s. It may be a monitor or"
         f" a port scanner; if it is a sender, see its log, and the network in between. {option} allows more time."
     )
 
@@ -279,24 +279,24 @@ def broken(error: ProtocolError, who: str) -> str:
             return _no_dicom(first, who)
         case InvalidAssociatePDU():
             return (
-                f"The request of {who} for an association cannot be understood ({said}): have the sender corrected. No option"
-                " lets it in."
+                f"The request of {who} for an association cannot be understood ({said}): correct the sender. No option"
+                " admits it."
             )
         case UnexpectedFirstPDU():
             return (
-                f"{who} does not begin with a request for an association ({said}): have the sender corrected. No option lets"
-                " it in."
+                f"{who} does not start with an A-ASSOCIATE-RQ ({said}): correct the sender. No option admits"
+                " it."
             )
         case NotServed():
             return (
-                f"{who} asks for a service other than to store objects (C-STORE) and to verify the connection (C-ECHO)"
-                f" ({said}): this receiver has no other. Send what it asks for to another application."
+                f"{who} requests a service other than storage (C-STORE) and verification (C-ECHO)"
+                f" ({said}): this receiver has no other. Send such requests to another application."
             )
         case InvalidMessage():
-            return f"{who} sent a message that DICOM does not allow ({said}): have the sender corrected. No option changes that."
+            return f"{who} sent a message that DICOM does not allow ({said}): correct the sender. No option changes that."
         case _:
             return (
-                f"{who} broke the DICOM upper layer protocol, PS3.8 ({said}): have the sender corrected, and look at the"
+                f"{who} broke the DICOM upper layer protocol, PS3.8 ({said}): correct the sender, and check the"
                 " network in between. No option changes that."
             )
 
@@ -304,13 +304,13 @@ def broken(error: ProtocolError, who: str) -> str:
 def _no_dicom(first: int, who: str) -> str:
     if first == _TLS_HANDSHAKE:
         return (
-            f"{who} wants to speak TLS, and this receiver does not: start it with --enable-tls, or switch TLS off in the"
+            f"{who} attempts TLS, which this receiver does not offer: start it with --enable-tls, or disable TLS in the"
             " sender."
         )
     if first in _HTTP:
-        return f"{who} is a web client (HTTP), or looks like one: this port is for DICOM."
+        return f"{who} appears to be a web client (HTTP): this port is for DICOM."
     return (
-        f"{who} does not speak DICOM: what it sends begins with the byte {first:#04x}. It may be a monitor or a port"
+        f"{who} does not speak DICOM: its data start with the byte {first:#04x}. It may be a monitor or a port"
         " scanner; if it is a sender, look at its configuration."
     )
 
@@ -319,7 +319,7 @@ def stalled(who: str, seconds: float | None, option: str) -> str:
     """Return why an association was aborted in the middle of an object."""
     limit = "" if seconds is None else f" within {seconds:g} s"
     return (
-        f"{who} stopped in the middle of an object or message, and did not go on{limit}: look at the sender and the network in between. {option}"
+        f"{who} stopped in the middle of an object or message, and did not continue{limit}: look at the sender and the network in between. {option}"
         " allows more time."
     )
 
@@ -327,7 +327,7 @@ def stalled(who: str, seconds: float | None, option: str) -> str:
 def idle(who: str, seconds: float) -> str:
     """Return why an association was aborted on which nothing happened."""
     return (
-        f"{who} had nothing to say for {seconds:g} s on an open association: let the sender release associations that it does"
+        f"{who} was idle for {seconds:g} s on an open association: configure the sender to release associations that it does"
         " not need. --idle-timeout allows more time."
     )
 
@@ -392,17 +392,17 @@ def _advice_about_object(error: StatusError, transfer_syntax: str) -> str:
     match error:
         case WrongTransferSyntax():
             return (
-                f"Have the sender corrected: what it calls {syntax} is something else. Until then do not accept that transfer"
+                f"Correct the sender: what it calls {syntax} is something else. Until then do not accept that transfer"
                 " syntax from it, so that it has to call its objects what they are: a profile (--config-file) can leave it out."
             )
         case InvalidDataSet():
             return (
-                "Have it sent again, and if that does not help, the sender corrected. If no object of this sender can be read"
+                "Send it again; if that does not help, correct the sender. If no object of this sender can be read"
                 f" in {syntax}, do not accept that transfer syntax from it, so that it has to use another: a profile"
                 " (--config-file) can leave it out."
             )
         case _:
-            return "Have it sent again, and if that does not help, the sender corrected."
+            return "Send it again; if that does not help, correct the sender."
 
 
 def doubtful_object(status: int, request: CStoreRQ, attributes: Attributes | None, who: str) -> str:
