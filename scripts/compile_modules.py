@@ -145,6 +145,8 @@ def _work(target: str, modules: list[str]) -> None:
         raise SystemExit(f"{error.name} is not installed") from None
     # Without debug information, unless whoever sets flags wants it: it would be most of the file.
     flags = [] if os.environ.get("CFLAGS") else ["-g0"]
+    # A warning for older compilers, an error for newer ones: what Cython has translated wrongly.
+    flags += ["-Werror=incompatible-pointer-types"]
     extensions = [Extension(each, [_source(each)], extra_compile_args=flags) for each in modules]
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(SOURCE)
