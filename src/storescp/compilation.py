@@ -27,7 +27,7 @@ class Form(enum.Enum):
     """The form that runs; the value is the text of `--version` and the log."""
 
     COMPILED = "compiled code"
-    PURE = "plain Python (slower: it was installed without a C compiler)"
+    PURE = "plain Python (slower: it was not compiled when it was installed)"
     MIXED = "compiled code in part (a faulty installation: install it anew)"
 
 
