@@ -610,7 +610,11 @@ class Walk:
         if trial is None:
             return None
         # Cython makes no proper function of a C method that is taken as a value.
-        return Tried(trial, lambda piece: self._cursor.write(piece), partial(self.sequences_found.append, place))
+        return Tried(
+            trial,
+            lambda piece: self._cursor.write(piece),
+            partial(self.sequences_found.append, place),
+        )
 
     def _begin_in_sequence(self, sequences: int, length: int) -> None:
         """Begin with the items of a sequence of implicit VR that has so many around it."""
