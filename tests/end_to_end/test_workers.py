@@ -329,6 +329,26 @@ def test_reception_waits_for_commands_only_if_asked_to(tmp_path: Path) -> None:
             wait_until(lambda out=out: len(lines(out / "log")) == 3)  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "mode", [["--workers", "2"], ["--parallel-studies"]], ids=["workers", "one"]
+)
+def test_nobody_is_let_in_while_the_command_of_a_study_runs(
+    tmp_path: Path, mode: list[str]
+) -> None:
+    """With `--exec-sync`: an association that is asked for meanwhile begins when the command has ended."""
+    out = tmp_path / "out"
+    command = ["-xs", "-su", "s", "-tos", "1", "-xcs", "touch begun; sleep 1.5; touch ended"]
+    with ours(out, [*mode, *command]) as server:
+        with associated(server) as peer:
+            assert store(peer, "1.1", "1") == "0000"
+            peer.release()
+        wait_until((out / "begun").exists)
+        with associated(server) as peer:
+            assert (out / "ended").exists()
+            assert store(peer, "2.1", "2") == "0000"
+            peer.release()
+
+
 def test_commands_are_few_at_a_time_and_end_in_time(tmp_path: Path) -> None:
     """No more than allowed run at once; one that takes too long is ended with all that it started."""
     out = tmp_path / "out"
