@@ -6,7 +6,7 @@ WORKER = "storescp-worker"
 STUDIES = "storescp-study"
 PAGE = "storescp-page"
 KEEPER = "storescp-keeper"
-DISPLAY = "storescp-display"
+DISPLAY = "storescp-show"
 COMMANDS = "storescp-cmds"
 
 
