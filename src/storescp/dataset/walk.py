@@ -513,6 +513,8 @@ class Walk:
         little_endian = level.little_endian
         tag = cursor.u16(position, little_endian) << 16 | cursor.u16(position + 2, little_endian)
         length = cursor.u32(position + 4, little_endian)
+        if level.owes and tag == ITEM and length and cursor.end - position < 9:
+            return self._wait(position, 9, 0)  # its first byte goes to the fragment before
         if length & 1 and length != UNDEFINED_LENGTH:
             self._warn_of_item(level)
         if cursor.offset + position + 8 > level.end:
@@ -523,8 +525,6 @@ class Walk:
         if tag != ITEM:
             raise InvalidDataSet("Sequence Delimitation Item missing")
         if level.content == FRAGMENTS:
-            if level.owes and length and cursor.end - position < 9:
-                return self._wait(position, 9, 0)  # its first byte goes to the fragment before
             return nesting.pixel_data_fragment(position, length)
         return nesting.open_item(position, length)
 
