@@ -199,7 +199,7 @@ def test_a_rejection_is_explained_by_what_was_asked_of_this_requester(tmp_path: 
 
     [fact] = served.facts
     assert isinstance(fact, AssociationRejected)
-    assert 'not on the list of calling AE titles that are allowed ("CT1")' in (fact.why or "")
+    assert 'not on the list of allowed calling AE titles ("CT1")' in (fact.why or "")
 
 
 def test_names_are_looked_up_only_if_asked_for(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def make_leftover(directory: Path) -> str:
     place, descriptor, name = output.open_hidden()
     os.close(descriptor)
     os.close(place)
-    assert output._claim is not None
-    output._claim.close()
+    assert output._lock is not None
+    output._lock.close()
     return name
 
 

@@ -1,4 +1,4 @@
-"""The entrance: connections come, wait until their peers ask for an association, and wait to be closed after it.
+"""Accepts connections. They wait here until their A-ASSOCIATE-RQ is complete, and again after the association, to be closed.
 
     system's queue → silent, until TLS is agreed on and the whole A-ASSOCIATE-RQ is there → asking: the business of a listener or supervisor
                                                  closed by the peer ← lingering, after the association ←┘

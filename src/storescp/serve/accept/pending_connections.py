@@ -1,4 +1,4 @@
-"""A waiting room for connections that nobody serves, on either side of an association.
+"""Pending connections: before their association, and after it until the peer closes.
 
 A connection is served once its whole A-ASSOCIATE-RQ is there; until then, and after its association while the peer is to
 close, it waits with a deadline. So neither a client that is silent, nor one that sends a byte now and then, nor one

@@ -6,7 +6,7 @@ from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
 
 
 class SequentialServer:
-    """Serves whom the entrance lets in, one after the other."""
+    """Serves the acceptor's peers, one after the other."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class SequentialServer:
         Args:
             acceptor: where connections come from.
             serve: serves one connection.
-            expire: does what has become due, and returns when to come again (clock of the entrance), or None.
+            expire: does what has become due, and returns when to come again (clock of the acceptor), or None.
             is_paused: tells whether no association may begin now.
         """
         self._acceptor = acceptor

@@ -6,7 +6,7 @@ A connection costs a worker only once its peer has begun to speak; before and af
 costs nobody anything, and one that stalls within its association costs one worker. Connections are passed to workers
 as descriptors; the supervisor keeps its own until the worker is done, to wait for the peer's close, or to close it if
 the worker dies. The state of a TLS connection is memory of the supervisor, which has made the handshake: such a connection
-gets a worker that is forked for it, and inherits it. Otherwise there are two kinds of staff:
+gets a worker that is forked for it, and inherits it. Otherwise there are two kinds of workers:
 
 - `--workers`: so many, from the start. One that dies is replaced. Workers exit when the supervisor exits, for any reason.
 - `--fork`: as many as there are associations. One that is free stays for a while, for the next association: its caches
@@ -70,7 +70,7 @@ _GONE = select.POLLHUP | select.POLLERR
 
 
 class Supervisor:
-    """Has workers serve whom the entrance lets in."""
+    """Has workers serve the acceptor's peers."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Supervisor:
             next_step: returns when that is to be called again (clock); None: never.
             inherits: whether a worker is forked for each connection, which it inherits.
             is_paused: tells whether no association may begin now.
-            clock: seconds, monotonic; that of the entrance, too.
+            clock: seconds, monotonic; that of the acceptor, too.
         """
         self._acceptor = acceptor
         self._signals = signals
@@ -215,7 +215,7 @@ class Supervisor:
         try:
             socket.send_fds(worker.control, [passed], [peer.connected.fileno()])
         except OSError:  # it is gone
-            self._bury(worker)
+            self._replace_lost(worker)
         return True
 
     def _fork_for(self, peer: PendingPeer) -> None:
@@ -293,7 +293,7 @@ class Supervisor:
         except ConnectionResetError:  # it has not received the last that we sent
             message = b""
         if not message:
-            self._bury(worker)
+            self._replace_lost(worker)
         elif worker.serves is not None:
             peer, worker.serves = worker.serves, None
             worker.free_since = self._clock()
@@ -305,7 +305,7 @@ class Supervisor:
             else:
                 peer.reader.close()
 
-    def _bury(self, worker: Worker) -> None:
+    def _replace_lost(self, worker: Worker) -> None:
         """A worker is gone: close what it had begun to serve, or give that to another one, and let others know."""
         self._dismiss(worker)
         if worker.serves is not None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 MAXIMUM_SPIN_SECONDS = 100e-6
-"""Seconds that a vigil lasts."""
+"""Maximum duration of a busy poll in seconds."""
 
 _UNCONTENDED_YIELD_SECONDS = 5e-6
 """Seconds within which the processor is given back if nobody else wants it."""
@@ -20,7 +20,7 @@ _CONTENDED_YIELDS = 2
 """Times that others took the processor, after which we are in their way."""
 
 _MAXIMUM_BACKOFF_EXPONENT = 6
-"""Of 2**6 waits, one begins with a vigil even if all have been in vain."""
+"""After failures, at least one of 2**6 waits starts with a busy poll."""
 
 
 class BusyPoll:
@@ -32,7 +32,7 @@ class BusyPoll:
         """Begin without knowing the peer; the clock gives seconds."""
         self._clock = clock
         self._failures = 0
-        self._pass = 0  # waits to come that are no vigils
+        self._pass = 0  # waits to come without a busy poll
 
     def receive(
         self,

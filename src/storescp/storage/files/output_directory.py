@@ -27,7 +27,7 @@ class OutputDirectory:
     """Where instances are stored. One per process; forked children may go on with their parent's."""
 
     __slots__ = (
-        "_claim",
+        "_lock",
         "_number",
         "_open_files",
         "_place",
@@ -61,7 +61,7 @@ class OutputDirectory:
         self.reserve = reserve
         self.is_kept = False
         """Whether the hidden directory stays at the end of an association, because another one is expected at once."""
-        self._claim: DirectoryLock | None = None
+        self._lock: DirectoryLock | None = None
         self._receiver = FileOwner("", "", 0)
         self._place = -1
         self._number = 0
@@ -227,9 +227,9 @@ class OutputDirectory:
         """Tidy, and give up the mark on the directory."""
         self.is_kept = False
         self.tidy()
-        if self._claim is not None:
-            self._claim.close()
-            self._claim = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _hidden_path(self) -> str:
         return os.path.join(self.path, f"{_HIDDEN}{os.geteuid()}")
@@ -240,11 +240,11 @@ class OutputDirectory:
         Everything in there is reached through the descriptor: what other users do to the path
         cannot lead us elsewhere.
         """
-        if self._claim is None or not self._claim.holds():
-            if self._claim is not None:
-                self._claim.close()
-            self._claim = DirectoryLock(self.path)
-            self._receiver = FileOwner.on_this_machine(self._claim.number)
+        if self._lock is None or not self._lock.holds():
+            if self._lock is not None:
+                self._lock.close()
+            self._lock = DirectoryLock(self.path)
+            self._receiver = FileOwner.on_this_machine(self._lock.number)
         path = self._hidden_path()
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
