@@ -50,9 +50,7 @@ def main() -> int:
         starts = []
         if "start" in arguments.groups:
             starts = [start.measure(peer, Path(on_disk)) for peer in _starting(peers)]
-    run = report.Run(
-        _machine(arguments), f"python -m bench {' '.join(sys.argv[1:])}".strip(), results, starts
-    )
+    run = report.Run(_machine(arguments), _command(sys.argv[1:]), results, starts)
     print(report.text(run))
     if arguments.write:
         PAGE.write_text(report.markdown(run, PLOT.name))
@@ -133,6 +131,12 @@ def _make_certificate(directory: Path) -> tuple[str, str] | None:
         [openssl, *request.split(), "-out", certificate], check=True, capture_output=True
     )
     return key, certificate
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Return the command line for the page; where things lie on this machine is nobody's business."""
+    shown = [Path(word).name if "/" in word else word for word in arguments]
+    return " ".join(["python -m bench", *shown])
 
 
 def _commit(checkout: Path) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from bench import report
-from bench.__main__ import _with_headline
+from bench.__main__ import _command, _with_headline
 from bench.peers import BESIDE, DCMTK, FLOOR, OURS
 from bench.runner import Result, Series
 from bench.start import Start
@@ -92,3 +92,12 @@ def test_headline_replaces_the_former_one() -> None:
     assert report.headline(run(90, 30)) == ""
     assert _with_headline(page.format("old\n"), headline) == page.format(headline)
     assert _with_headline(page.format("old\n"), "") == page.format("old\n")
+
+
+def test_command_names_no_places() -> None:
+    """The page shows the options of the run, and of paths their last part."""
+    assert _command([]) == "python -m bench"
+    assert (
+        _command(["--rounds", "9", "--beside", "/somewhere/storescp-1.0"])
+        == "python -m bench --rounds 9 --beside storescp-1.0"
+    )
