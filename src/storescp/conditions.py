@@ -41,6 +41,7 @@ PEER_ABORTED = Condition("0006:0317", "Peer aborted Association (or never connec
 PEER_REQUESTED_RELEASE = Condition("0006:0319", "DUL Peer Requested Release")
 READ_TIMEOUT = Condition("0006:031a", "DUL network read timeout")
 TCP_INITIALIZATION_ERROR = Condition("0006:031c", "TCP Initialization Error")
+TCP_IO_ERROR = Condition("0006:031d", "TCP I/O Error")
 UNRECOGNIZED_PDU_TYPE = Condition("0006:0321", "Unrecognized PDU type")
 UNSUPPORTED_PEER_PROTOCOL = Condition("0006:0322", "DUL Unsupported peer protocol")
 TCP_WRAPPER = Condition("0006:0324", "TCP wrapper")

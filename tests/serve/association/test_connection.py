@@ -118,6 +118,36 @@ def test_a_stored_object_is_processed_though_its_sender_has_gone(
     )
 
 
+@pytest.mark.parametrize("error", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    ("calling", "routine"),
+    [(b"PEER", "sendAssociationACTCP"), (b"", "sendAssociationRJTCP")],
+    ids=["accepted", "rejected"],
+)
+def test_an_answer_that_cannot_be_sent_is_no_probe(
+    calling: bytes,
+    routine: str,
+    error: OSError,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The request is logged as received once, the failure as DCMTK does, and nothing waits for that peer."""
+    caplog.set_level(logging.INFO)
+    request = associate_request(CONTEXTS, calling=calling)
+
+    def send(_: bytes) -> None:
+        raise error
+
+    end = serve(MemoryTransport([request, RELEASE_REQUEST], send=send), tmp_path)
+
+    assert end is End.CLOSED
+    assert caplog.messages.count("Association Received") == 1
+    failure = [record for record in caplog.records if record.levelno == logging.ERROR][-1]
+    assert failure.getMessage().endswith(
+        f"0006:031d TCP I/O Error ({error.strerror or error}) occurred in routine: {routine}"
+    )
+
+
 def test_a_sender_that_can_be_told_nothing_has_its_object_processed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """Each fact about a connection: its log lines, its sentence, its event, in one table."""
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -111,6 +112,9 @@ def at_level_info(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 Say = Callable[[Told], object]
 UNDELIVERED = "object 1.2.3 is stored as /out/CT.1.2.3, but its sender was not told, and may send it again: reset"
+BUSY = AAssociateRJ(2, 3, 1, notes=(application(WARN, "Association Rejected: busy"),))
+RESET = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+UNSENT = "0006:031d TCP I/O Error (Connection reset by peer) occurred in routine:"
 CLOSED = "0006:0310 DUL network closed"
 GONE = "0006:0317 Peer aborted Association (or never connected)"
 
@@ -165,9 +169,7 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
         ConnectionRefused,
     ),
     "too many": (
-        lambda told: told.reporter.rejected(
-            AAssociateRJ(2, 3, 1, notes=(application(WARN, "Association Rejected: busy"),))
-        ),
+        lambda told: told.reporter.rejected(BUSY),
         [(W, "Association Rejected: busy")],
         "W: 10.1.2.3 ",
         AssociationRejected,
@@ -183,6 +185,21 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
         lambda told: reject(told),
         [],
         'I: "PEER" at 10.1.2.3 sends no Implementation Class UID',
+        AssociationRejected,
+    ),
+    "accepted, but gone": (
+        lambda told: told.reporter.undelivered_answer(answer(told.requested()), RESET),
+        [(I, "Association Received"), (E, f"{UNSENT} sendAssociationACTCP")],
+        None,
+        None,
+    ),
+    "rejected, but gone": (
+        lambda told: told.reporter.undelivered_answer(BUSY, RESET),
+        [
+            (W, "Association Rejected: busy"),
+            (E, f"Association Reject Failed: {UNSENT} sendAssociationRJTCP"),
+        ],
+        "W: 10.1.2.3 ",
         AssociationRejected,
     ),
     "accepted": (

@@ -302,7 +302,9 @@ class Connection:
             case AAssociateRQ():
                 self._reporter.requested(pdu)
             case AAssociateAC():
-                self._send()
+                if (failure := self._send_answer()) is not None:
+                    self._reporter.undelivered_answer(pdu, failure)
+                    return True
                 self._deadlines.established(self._clock())
                 self._messages = MessageReader(
                     self._association.contexts, self._maximum_command_length
@@ -310,8 +312,10 @@ class Connection:
                 self._peer = PeerIdentity(pdu.calling_ae_title, pdu.called_ae_title, self._address)
                 self._reporter.accepted(pdu, self._association.max_send_pdv)
             case AAssociateRJ():
-                self._send()
-                self._reporter.rejected(pdu)
+                if (failure := self._send_answer()) is not None:
+                    self._reporter.undelivered_answer(pdu, failure)
+                else:
+                    self._reporter.rejected(pdu)
                 return True
             case AReleaseRQ():
                 self._store.put_away()  # whoever has our answer finds nothing but what is stored
@@ -422,6 +426,15 @@ class Connection:
     def _send(self) -> None:
         if data := self._association.data_to_send():
             self._transport.send_all(data)
+
+    def _send_answer(self) -> OSError | None:
+        """Send the answer to an A-ASSOCIATE-RQ; return what went wrong."""
+        try:
+            self._send()
+        except OSError as error:  # also TimeoutError: the peer does not take it
+            self._association.transport_closed()
+            return error
+        return None
 
     def _abort(self) -> None:
         self._association.abort()

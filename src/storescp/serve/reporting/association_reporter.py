@@ -178,6 +178,19 @@ class AssociationReporter:
         if self._emitter is not None:
             self._emitter.rejected(answer, explanation)
 
+    def undelivered_answer(self, answer: AAssociateAC | AAssociateRJ, error: OSError) -> None:
+        """The answer to the A-ASSOCIATE-RQ could not be sent: the peer has gone meanwhile, or does not read."""
+        condition = conditions.TCP_IO_ERROR
+        reason = error.strerror or str(error)
+        if isinstance(answer, AAssociateRJ):
+            self.rejected(answer)
+            line, routine = "Association Reject Failed: %s", "sendAssociationRJTCP"
+        else:
+            line, routine = "%s", "sendAssociationACTCP"
+        detail = f"{condition.text} ({reason}) occurred in routine: {routine}"
+        _logger.error(line, condition.line(detail))
+        self._ended(_NETWORK, f"the connection is lost: {error}")
+
     def released(self) -> None:
         """The peer has released the association."""
         self._log_interruption(conditions.PEER_REQUESTED_RELEASE)
