@@ -44,7 +44,6 @@ ELSEWHERE = {
     "dataset/trailing.py": "dataset/test_walk.py",
     "dataset/vr_of.py": "dataset/test_walk.py",
     "monitor/progress.py": "end_to_end/test_progress.py",
-    "serve/accept/tls_request_reader.py": "serve/accept/test_request_reader.py",
     "serve/receiver.py": "end_to_end/test_serving.py",
     "serve/reporting/event_emitter.py": "serve/reporting/test_association_reporter.py",
     "serve/studies/job_results.py": "serve/studies/test_end_of_study.py",
