@@ -109,7 +109,8 @@ def _receive(program: str, parsed: Parsed) -> int:
     _configure_logging(command_line)
     if command_line.arguments:
         setup.announce(parsed.arguments_text(program))
-    if _logger.isEnabledFor(logging.INFO):
+    # Not once for each association, as a super server would have it.
+    if connected is None and _logger.isEnabledFor(logging.INFO):
         _logger.info("%s; data sets are read by %s", texts.implementation(), form().value)
     command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
     # Only now: whoever asks for help, or made a mistake, need not wait for these to be loaded.
