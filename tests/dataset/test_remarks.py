@@ -42,14 +42,20 @@ def test_postponed_remarks_come_in_the_order_of_their_ends(
     """What ends first was read first; of what ends at once, the inner one. However many there are, few are kept."""
     remarks, postponed = Remarks(), Postponed()
 
-    postponed.warn(10, 30, "%s", "outer")
-    postponed.warn(20, 30, "%s", "inner")
-    postponed.warn(0, 10, "%s", "first")
+    postponed.warn(10, 30, "outer %s", 1)
+    postponed.warn(20, 30, "inner %s", 2)
+    postponed.warn(0, 10, "first %s", 3)
     for number in range(1000, 100, -1):
-        postponed.warn(number, number + 1, "%s", f"at {number}")
+        postponed.warn(number, number + 1, f"at {number} %s", 4)
     postponed.tell(remarks)
     remarks.close()
 
-    assert caplog.messages[:5] == ["first", "inner", "outer", "at 101", "at 102"]
+    assert caplog.messages[:5] == [
+        "first (0000,0003)",
+        "inner (0000,0002)",
+        "outer (0000,0001)",
+        "at 101 (0000,0004)",
+        "at 102 (0000,0004)",
+    ]
     assert len(caplog.messages) == MOST_REMARKS + 1
     assert caplog.messages[-1].startswith(f"{903 - MOST_REMARKS} more warnings")

@@ -28,6 +28,14 @@ cdef int MOST_NESTED_SEQUENCES
 
 
 @cython.final
+cdef class Rewritten:
+    cdef readonly int64_t start
+    cdef readonly int64_t end
+    cdef readonly int content
+    cdef readonly bint is_looked_at
+
+
+@cython.final
 cdef class Nesting:
     cdef Plan _plan
     cdef Cursor _cursor

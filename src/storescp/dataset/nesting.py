@@ -6,8 +6,6 @@ patched; an undefined length that is to become explicit stays in place until the
 recurses.
 """
 
-from typing import NamedTuple
-
 from storescp.dataset.cursor import Cursor
 from storescp.dataset.element import (
     DATA_SET_TRAILING_PADDING,
@@ -33,15 +31,16 @@ from storescp.dataset.signed_values import SignedValues
 from storescp.errors import CannotUnderstand, InvalidDataSet
 
 
-class Rewritten(NamedTuple):
+class Rewritten:
     """A level of the written data set that has to be written once more, because of itself or of one inside."""
 
-    start: int
-    """Place of its first byte behind its header."""
-    end: int
-    content: int
-    sorted: bool
-    """Whether its elements have to be looked at: they are out of order, or of a group whose length is written."""
+    def __init__(self, start: int, end: int, content: int, looked_at: bool) -> None:
+        self.start = start
+        """Place of its first byte behind its header."""
+        self.end = end
+        self.content = content
+        self.is_looked_at = looked_at
+        """Whether its elements have to be looked at: they are out of order, or of a group whose length is written."""
 
 
 class Nesting:

@@ -3,6 +3,8 @@
 import heapq
 import logging
 
+from storescp.dataset.element import tag_name
+
 logger = logging.getLogger("dcmtk.dcmdata")
 
 MOST_REMARKS = 20
@@ -44,12 +46,12 @@ class Postponed:
 
     def __init__(self) -> None:
         self._count = 0
-        self._first: list[tuple[int, int, str, str]] = []  # a heap with the last of them on top
+        self._first: list[tuple[int, int, str, int]] = []  # a heap with the last of them on top
 
-    def warn(self, begin: int, end: int, message: str, argument: str) -> None:
-        """Note a warning about what lies between two positions: it is due when all of that was read."""
+    def warn(self, begin: int, end: int, message: str, tag: int) -> None:
+        """Note a warning about the element between two positions: it is due when all of that was read."""
         self._count += 1
-        entry = (-end, begin, message, argument)
+        entry = (-end, begin, message, tag)
         if len(self._first) < MOST_REMARKS:
             heapq.heappush(self._first, entry)
         else:
@@ -57,6 +59,6 @@ class Postponed:
 
     def tell(self, remarks: Remarks) -> None:
         """Log them from first to last."""
-        for _, _, message, argument in sorted(self._first, reverse=True):
-            remarks.warn(message, argument)
+        for _, _, message, tag in sorted(self._first, reverse=True):
+            remarks.warn(message, tag_name(tag))
         remarks.count += self._count - len(self._first)

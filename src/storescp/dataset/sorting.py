@@ -7,7 +7,7 @@ levels around them only the lengths change; all else is copied as it is.
 """
 
 from array import array
-from bisect import bisect_left
+from operator import attrgetter
 
 from storescp.dataset.cursor import Cursor
 from storescp.dataset.element import (
@@ -18,7 +18,6 @@ from storescp.dataset.element import (
     LONG,
     SEQUENCE_DELIMITER,
     UNDEFINED_LENGTH,
-    tag_name,
 )
 from storescp.dataset.encoding import Output, Source
 from storescp.dataset.header import HeaderWriter
@@ -68,8 +67,9 @@ class Sorting:
         self._plan = plan
         self._cursor = Cursor(output)
         self._headers = HeaderWriter(plan, self._cursor)
-        self._levels = sorted(rewritten)
-        self._starts = [level.start for level in self._levels]
+        self._levels = sorted(rewritten, key=attrgetter("start"))
+        self._starts = array("q", [level.start for level in self._levels])
+        self._count = len(self._levels)
         self._cuts = cuts
         self._remarks = remarks
         self._remarks_on_order = Postponed()
@@ -99,7 +99,7 @@ class Sorting:
     def _elements(self, index: int, preceding: int, multiple: int) -> None:
         """Write the elements of a level, and padding to a multiple of bytes."""
         level = self._levels[index]
-        if not level.sorted:
+        if not level.is_looked_at:
             self._children(index, level.start, level.end)
             return
         begin = self._place()
@@ -174,20 +174,27 @@ class Sorting:
 
     def _children(self, index: int, position: int, end: int) -> None:
         """Write a level as it is but for the levels inside that are written once more."""
-        child = self._child(position, end, index + 1)
-        while child >= 0:
+        child = index + 1
+        while child < self._count and self._starts[child] < end:
             level = self._levels[child]
             self._copy(position, level.start)
             length = self._u32(level.start - 4)
             position = level.end + (8 if length == UNDEFINED_LENGTH else 0)
             self._container(child, length, position)
-            child = self._child(position, end)
+            while child < self._count and self._starts[child] < position:
+                child += 1  # over the levels inside
         self._copy(position, end)
 
-    def _child(self, position: int, end: int, first: int = 0) -> int:
+    def _child(self, position: int, end: int) -> int:
         """The first level that begins in a part of the source; -1 if there is none."""
-        index = bisect_left(self._starts, position, first)
-        return index if index < len(self._starts) and self._starts[index] < end else -1
+        low, high = 0, self._count
+        while low < high:
+            middle = (low + high) >> 1
+            if self._starts[middle] < position:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < self._count and self._starts[low] < end else -1
 
     def _settle(self, group: "Group") -> None:
         """Give the group that ends here its length."""
@@ -261,7 +268,7 @@ class Sorting:
 
     def _warn_of(self, message: str, tag: int, begin: int, end: int) -> None:
         if tag != DATA_SET_TRAILING_PADDING:
-            self._remarks_on_order.warn(begin, end, message, tag_name(tag))
+            self._remarks_on_order.warn(begin, end, message, tag)
 
     # ------------------------------------------------------------------ reading
 
@@ -284,9 +291,10 @@ class Sorting:
         value, length = position + self._size, self._value_length
         if length != UNDEFINED_LENGTH:
             return value + length
-        child = bisect_left(self._starts, value)
-        if child < len(self._starts) and self._starts[child] == value:
-            return self._levels[child].end + 8
+        child = self._child(value, value + 1)
+        if child >= 0:
+            level: Rewritten = self._levels[child]
+            return level.end + 8
         return self._after(value)
 
     def _after(self, position: int) -> int:
