@@ -86,7 +86,7 @@ def test_ends_of_all_kinds_are_told(tmp_path: Path) -> None:
         7,
     )
     assert "sends no called AE title" in rejected["why"]
-    assert "is a web client (HTTP)" in refused["why"]
+    assert "appears to be a web client (HTTP)" in refused["why"]
     assert (refused["event"], refused["cause"]) == ("connection-refused", "protocol")
     assert [event["by"] for event in aborted] == ["peer", "network", "us"]
 

@@ -174,8 +174,8 @@ def test_a_tls_client_of_a_plain_server(site: Site, tmp_path: Path) -> None:
         failure, why = server.errors().splitlines()
         assert failure == "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 16"
         assert why.endswith(
-            "wants to speak TLS, and this receiver does not: start it with --enable-tls,"
-            " or switch TLS off in the sender."
+            "attempts TLS, which this receiver does not offer: start it with --enable-tls,"
+            " or disable TLS in the sender."
         )
 
 
