@@ -225,6 +225,8 @@ def test_latin_1_under_another_name(
         (b"ISO 2022 IR 149", b"M\xfcller=\x1b$)C\xd1\xce", "Mueller"),
         (b"\\ISO 2022 IR 87", b"M\xfcller=\x1b$B;3ED\x1b(B", "Mueller"),
         (b"GB18030", "张小".encode("gb18030") + b"\xff", "ZhangXiao_"),
+        (b"ISO_IR 192", b"L^Ha\xff", "L_Hay"),
+        (b"ISO_IR 127", b"Ha\xff", "Hay"),
         (b"ISO 2022 IR 100", b"M\x1bQller", "M_Qller"),
     ],
 )
@@ -277,7 +279,7 @@ def test_unknown_set_is_guessed_with_a_warning(
     ("character_set", "name", "text"),
     [
         (b"ISO_IR 192", b"M\xc3\xbcll\xc3", "Muell_"),
-        (b"GB18030", b"A\xff", "A_"),
+        (b"GB18030", b"A\x81", "A_"),
         (b"\\ISO 2022 IR 87", b"A\x1b$(XB", "A_B"),
     ],
 )

@@ -83,7 +83,7 @@ _PAIRS = frozenset({"gb18030", "gbk", "gb2312", "euc_kr", "shift_jis"})
 
 _letter = re.compile(rb"[A-Za-z]")
 _high = re.compile(rb"[\x80-\xff]+")
-_LATIN_1_LETTERS = frozenset(range(0xC0, 0xFF)) - {0xD7, 0xF7}
+_LATIN_1_LETTERS = frozenset(range(0xC0, 0x100)) - {0xD7, 0xF7}
 
 
 def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
