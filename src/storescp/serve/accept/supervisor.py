@@ -24,26 +24,22 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NoReturn
 
-from storescp.process_name import WORKER, name_process
 from storescp.process_tie import end_with_parent
-from storescp.serve.accept.acceptor import Acceptor, Disposition, PendingPeer
+from storescp.serve.accept.acceptor import Acceptor, PendingPeer
 from storescp.serve.accept.capacity import MAXIMUM_PENDING_PEERS
 from storescp.serve.accept.pending_connections import READABLE
 from storescp.serve.accept.settings import WorkerSettings
 from storescp.serve.accept.worker import (
-    DONE,
     LINGER,
     LONGEST_REPLY,
-    MAXIMUM_MESSAGE_BYTES,
     ConnectionHandler,
     Passed,
     Worker,
-    tell,
+    WorkerLoop,
 )
 from storescp.serve.process.children import Children, fork_flushed
-from storescp.serve.process.signals import Signals, Stopped, die_by
+from storescp.serve.process.signals import Signals
 from storescp.upper_layer.admission import Admission
 from storescp.upper_layer.log_notes import WARN, application
 from storescp.upper_layer.pdu import AAssociateRJ
@@ -364,54 +360,22 @@ class Supervisor:
                 raise
             if pid == 0:
                 ours.close()
-                self._become_worker(theirs, parent, peer, admission)
+                loop = WorkerLoop(
+                    theirs, self._handler, self._signals, reports_names=self._inherits
+                )
+                inherited = None if peer is None else (peer, admission)
+                loop.run_and_exit(lambda: self._leave_supervisor(parent), inherited)
         now = self._clock()
         worker = self._workers[ours.fileno()] = Worker(pid, ours, now, now)
         self._children.add(pid, lambda status: self._handler.worker_ended(pid, status))
         return worker
 
-    def _become_worker(
-        self,
-        control: socket.socket,
-        parent: int,
-        inherited: PendingPeer | None,
-        admission: Admission | None,
-    ) -> NoReturn:
-        """Serve the peer that was inherited, or associations until the supervisor is gone, or asks to stop."""
-        code = 0
-
-        try:
-            name_process(WORKER)
-            if not self._worker_settings.on_demand:
-                end_with_parent(parent)
-            self._children.forget()
-            self.let_go()
-            self._handler.begin_work()
-            if inherited is not None:
-                self._work(control, inherited, admission)
-            else:
-                while (passed := self._wait_for_connection(control)) is not None:
-                    self._work(control, *passed)
-        except Stopped as stopped:
-            die_by(stopped.number)
-        except Exception:  # the outermost loop of this process
-            _logger.exception("internal error, association dropped")
-            code = 1
-        finally:
-            logging.shutdown()
-            os._exit(code)
-
-    def _work(self, control: socket.socket, peer: PendingPeer, admission: Admission | None) -> None:
-        """Serve a peer, and tell the supervisor."""
-        lingers = self._handler.work(peer, admission) is Disposition.LINGER
-        word = LINGER if lingers else DONE
-        if self._inherits:
-            word += self._handler.name_of(peer.address).encode("utf-8", "replace")[
-                : LONGEST_REPLY - len(word)
-            ]
-        if not tell(control, word) and lingers:
-            self._handler.see_off(peer.connected)
-        peer.connected.close()
+    def _leave_supervisor(self, parent: int) -> None:
+        """Let go of what a fork has copied; in a worker, before anything else."""
+        if not self._worker_settings.on_demand:
+            end_with_parent(parent)
+        self._children.forget()
+        self.let_go()
 
     def let_go(self) -> None:
         """Close what belongs to the supervisor; for another process."""
@@ -423,29 +387,6 @@ class Supervisor:
             if worker.serves is not None:
                 worker.serves.reader.close()
         self._workers.clear()
-
-    def _wait_for_connection(
-        self, control: socket.socket
-    ) -> tuple[PendingPeer, Admission | None] | None:
-        """Return the next peer and what is asked of it; None if the supervisor is gone."""
-        poll = select.poll()
-        poll.register(control, READABLE)
-        while True:
-            due = self._handler.between_work()
-            left = None if due is None else max(0.0, due - time.monotonic()) * 1000
-            with self._signals.waiting():
-                if not poll.poll(left):
-                    continue
-                try:
-                    message, descriptors, _, _ = socket.recv_fds(control, MAXIMUM_MESSAGE_BYTES, 1)
-                except ConnectionResetError:
-                    return None  # the supervisor was killed before it read our last word
-            if not message or not descriptors:
-                return None
-            connected = socket.socket(fileno=descriptors[0])
-            passed: Passed = pickle.loads(message)  # our supervisor's, and no other's
-            reader = self._handler.reader_of(connected)
-            return PendingPeer(connected, passed.address, reader), passed.admission
 
 
 def _events(connected: socket.socket, events: int) -> bool:
