@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storescp.config.choices import MEGABYTE, CommandLine, Request, SecurityProfile, SortBy, Sorting
+from storescp.config.choices import MEGABYTE, CommandLine, Request, SortBy, Sorting
 from storescp.config.command_line import Evaluation, UsageError, parse, scan, split
 from storescp.config.options.evaluation import Stage
 from storescp.config.options.rows import Feature, Option
@@ -21,7 +21,7 @@ from storescp.config.options.table import BY_NAME, options
 from storescp.dataset.encoding import GroupLength, SequenceLength
 from storescp.log.levels import LogLevel
 from storescp.serve.accept.settings import IPVersion
-from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication, SecurityProfile
 from tests.peers.tools import require_tool
 
 PORT = "21985"

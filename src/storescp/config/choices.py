@@ -12,7 +12,7 @@ from typing import NamedTuple
 from storescp.dataset.encoding import GroupLength, SequenceLength
 from storescp.log.levels import LogLevel, LogMask
 from storescp.serve.accept.settings import IPVersion
-from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication, SecurityProfile
 from storescp.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -53,19 +53,6 @@ class Mode(Enum):
     """State what is received, PS3.2."""
     CHECK = "check"
     """Tell whether receiving would start."""
-
-
-class SecurityProfile(Enum):
-    """Secure transport connection profiles, PS3.15 annex B, with the names that lists of them show."""
-
-    RFC_8996 = "BCP 195 RFC 8996 TLS Profile"
-    RFC_8996_MODIFIED = "Modified BCP 195 RFC 8996 TLS Profile"
-    BCP_195_NON_DOWNGRADING = "Non-downgrading BCP 195 TLS Profile"
-    BCP_195 = "BCP 195 TLS Profile"
-    BCP_195_EXTENDED = "Extended BCP 195 TLS Profile"
-    BASIC = "Basic TLS Secure Transport Connection Profile"
-    AES = "AES TLS Secure Transport Connection Profile"
-    NULL = "Authenticated unencrypted communication"
 
 
 class SortBy(Enum):

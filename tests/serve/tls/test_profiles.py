@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from storescp.serve.tls.choices import SecurityProfile
 from storescp.serve.tls.profiles import (
     AES,
     AUTHENTICATED_UNENCRYPTED,
@@ -183,3 +184,8 @@ def test_suite_that_the_library_does_not_offer() -> None:
     (finding,) = check_addition(MODIFIED_BCP_195_RFC_8996, "TLS_RSA_WITH_NULL_SHA", [])
 
     assert (F, text, True) == finding
+
+
+def test_each_choice_has_its_profile() -> None:
+    """One for each security profile that the command line offers, in the same order."""
+    assert [profile.title for profile in PROFILES] == [choice.value for choice in SecurityProfile]

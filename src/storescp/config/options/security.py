@@ -1,8 +1,8 @@
 """Options of transport layer security."""
 
-from storescp.config.choices import Request, SecurityProfile
+from storescp.config.choices import Request
 from storescp.config.options.rows import TEXT, TLS, Feature, Group, Option, Section
-from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication
+from storescp.serve.tls.choices import CRLChecks, FileFormat, PeerAuthentication, SecurityProfile
 
 SECURITY_OPTIONS = Group(
     "transport layer security (TLS) options:",

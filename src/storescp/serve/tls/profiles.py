@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from storescp.serve.tls.choices import SecurityProfile
 from storescp.serve.tls.findings import Finding, fatal, warning
 
 SUITES = (  # TLS name, name in cipher strings of OpenSSL ("" if no release has it); weakest first
@@ -144,14 +145,14 @@ _DHE_RSA = {
 }
 
 BCP_195_RFC_8996 = TLSProfile(  # PS3.15 B.12
-    title="BCP 195 RFC 8996 TLS Profile",
+    title=SecurityProfile.RFC_8996.value,
     suites=frozenset(_ECDHE_RSA | _ECDHE_ECDSA),
     retired=False,
     additions=Additions.NO_SHA1_MAC,
     own_keys_must_comply=True,
 )
 MODIFIED_BCP_195_RFC_8996 = TLSProfile(  # PS3.15 B.13
-    title="Modified BCP 195 RFC 8996 TLS Profile",
+    title=SecurityProfile.RFC_8996_MODIFIED.value,
     suites=frozenset(
         _ECDHE_RSA
         | _ECDHE_ECDSA
@@ -182,16 +183,16 @@ MODIFIED_BCP_195_RFC_8996 = TLSProfile(  # PS3.15 B.13
     everything_must_comply=True,
 )
 BCP_195_NON_DOWNGRADING = TLSProfile(  # PS3.15 B.10
-    title="Non-downgrading BCP 195 TLS Profile",
+    title=SecurityProfile.BCP_195_NON_DOWNGRADING.value,
     suites=frozenset(_ECDHE_RSA | _DHE_RSA),
     oldest=TLS_1_2,
 )
 BCP_195 = TLSProfile(  # PS3.15 B.9
-    title="BCP 195 TLS Profile",
+    title=SecurityProfile.BCP_195.value,
     suites=frozenset(_ECDHE_RSA | _DHE_RSA | {_AES128_SHA, _3DES}),
 )
 BCP_195_EXTENDED = TLSProfile(  # PS3.15 B.11
-    title="Extended BCP 195 TLS Profile",
+    title=SecurityProfile.BCP_195_EXTENDED.value,
     suites=frozenset(_ECDHE_RSA | _ECDHE_ECDSA | _DHE_RSA),
     oldest=TLS_1_2,
     newest=TLS_1_2,
@@ -199,18 +200,18 @@ BCP_195_EXTENDED = TLSProfile(  # PS3.15 B.11
     short_dh_parameters=False,
 )
 BASIC = TLSProfile(  # PS3.15 B.1
-    title="Basic TLS Secure Transport Connection Profile",
+    title=SecurityProfile.BASIC.value,
     suites=frozenset({_3DES}),
     newest=TLS_1_2,
     requires=_3DES,
 )
 AES = TLSProfile(  # PS3.15 B.3
-    title="AES TLS Secure Transport Connection Profile",
+    title=SecurityProfile.AES.value,
     suites=frozenset({_AES128_SHA, _3DES}),
     newest=TLS_1_2,
 )
 AUTHENTICATED_UNENCRYPTED = TLSProfile(  # IHE's, never one of PS3.15
-    title="Authenticated unencrypted communication",
+    title=SecurityProfile.NULL.value,
     suites=frozenset({_NULL}),
     newest=TLS_1_2,
     requires=_NULL,
