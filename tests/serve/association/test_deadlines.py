@@ -115,7 +115,7 @@ def test_which_limit_has_passed(
 def test_an_answer_starts_the_idle_time_anew() -> None:
     """From the response on, not from the last command."""
     limits = deadlines(ALL, COMMAND)
-    limits.answered(140)
+    limits.idle_since = 140
 
     assert limits.passed(wait(limits, COMMAND, 140), 150) is None
     assert limits.passed(wait(limits, COMMAND, 140), 180) is IDLE

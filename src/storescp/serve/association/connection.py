@@ -146,11 +146,12 @@ class Connection:
             if deadlines.is_awaiting_request and deadlines.request_is_late(self._clock()):
                 self._end_late(TimeLimit.ARTIM)  # a byte now and then does not keep the place
                 return
-            wait = self._set_limit()
+            within_pdu = association.within_pdu
+            wait = self._set_limit(within_pdu=within_pdu)
             try:
                 signals.begin_wait()
                 received = None
-                if self._reception is None and not association.within_pdu:
+                if self._reception is None and not within_pdu:
                     received = busy_poll.receive(transport.receive_ready, room, self._prepare)
                 if received is None:
                     received = transport.receive_into(room)
@@ -240,14 +241,13 @@ class Connection:
 
     # -- time --------------------------------------------------------------------------------------------------------
 
-    def _set_limit(self) -> Wait:
+    def _set_limit(self, *, within_pdu: bool) -> Wait:
         """Tell the transport how long to wait for the next bytes."""
         deadlines = self._deadlines
-        within_pdu = self._association.within_pdu
         within_object = self._reception is not None
         study_end = None if within_object else self._store.deadline()
         if study_end is None and not deadlines.is_awaiting_request:
-            wait = deadlines.steady(within_pdu, within_object)  # the clock is not asked in vain
+            wait = deadlines.steady[within_pdu, within_object]  # the clock is not asked in vain
         else:
             wait = deadlines.wait(
                 self._clock(),
@@ -342,7 +342,7 @@ class Connection:
         self._association.release_views()
         self._association.send(command.context_id, encode_echo_response(command))
         self._send()
-        self._deadlines.answered(self._clock())
+        self._deadlines.idle_since = self._clock()
 
     def _begin_store(self, request: CStoreRQ) -> None:
         self._reporter.store_requested(request)
@@ -389,7 +389,7 @@ class Connection:
         association.release_views()  # all of them are in the file
         undelivered = self._respond(request, outcome)
         self._reporter.object_answered()
-        self._deadlines.answered(self._clock())
+        self._deadlines.idle_since = self._clock()
         self._store.after_response(outcome, self._peer)
         if undelivered is not None:
             raise undelivered

@@ -61,16 +61,27 @@ class Wait(NamedTuple):
 class Deadlines:
     """The time limits of one connection."""
 
-    __slots__ = ("_artim_end", "_last_heard", "_steady", "_timeouts", "minimum_rate")
+    __slots__ = (
+        "_artim_end",
+        "_timeouts",
+        "idle_since",
+        "is_awaiting_request",
+        "minimum_rate",
+        "steady",
+    )
 
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         """Start with a connection that has just been accepted."""
         self._timeouts = timeouts
         self._artim_end: float | None = now + timeouts.acse
-        self._last_heard = now
+        # Attributes instead of properties: a connection asks for each of them with every object.
+        self.is_awaiting_request = True
+        """Whether ARTIM is running."""
+        self.idle_since = now
+        """When the last message was answered: the peer is idle from then on."""
         # Made once, as each receive asks for one of them: within a PDU or between two, and within an object or not.
         socket = Wait(timeouts.socket, TimeLimit.SOCKET)
-        self._steady = {
+        self.steady = {
             (True, True): socket,
             (True, False): socket,
             # As the reference, which looks for the next fragment's PDU first, and then reads it.
@@ -79,6 +90,7 @@ class Deadlines:
             else Wait(timeouts.dimse, TimeLimit.DIMSE),
             (False, False): Wait(timeouts.idle, TimeLimit.IDLE, is_idle=True),
         }
+        """What `wait` returns, by `within_pdu` and `within_object`, for an established association whose study never ends."""
         self.minimum_rate = MinimumRate(timeouts.socket)
         """How slowly the peer may send what it has begun."""
 
@@ -90,16 +102,8 @@ class Deadlines:
     def established(self, now: float) -> None:
         """Note that the association is accepted: ARTIM is stopped, PS3.8 AE-7."""
         self._artim_end = None
-        self._last_heard = now
-
-    def answered(self, now: float) -> None:
-        """Note that a message was answered: the peer is idle from now on."""
-        self._last_heard = now
-
-    @property
-    def is_awaiting_request(self) -> bool:
-        """Whether ARTIM is running."""
-        return self._artim_end is not None
+        self.is_awaiting_request = False
+        self.idle_since = now
 
     def request_is_late(self, now: float) -> bool:
         """Tell whether the A-ASSOCIATE-RQ is not complete though its time is over, however busy the peer seems."""
@@ -122,22 +126,18 @@ class Deadlines:
             if limit is not None and limit < left:
                 return Wait(limit, TimeLimit.SOCKET)
             return Wait(left, TimeLimit.ARTIM)
-        steady = self.steady(within_pdu, within_object)
+        steady = self.steady[within_pdu, within_object]
         if study_end is not None and not within_object:
             left = max(study_end - now, _SHORTEST_WAIT_SECONDS)
             if steady.seconds is None or left < steady.seconds:
                 return Wait(left, TimeLimit.STUDY, steady.is_idle)
         return steady
 
-    def steady(self, within_pdu: bool, within_object: bool) -> Wait:  # noqa: FBT001  (at each receive)
-        """Return what `wait` does for an established association whose study never ends: the time plays no part."""
-        return self._steady[within_pdu, within_object]
-
     def passed(self, wait: Wait, now: float) -> TimeLimit | None:
         """Return the limit that has passed, now that nothing came during a wait; None: the peer has some time left."""
         idle = self._timeouts.idle
         is_idle = wait.is_idle and idle is not None
-        if is_idle and now - self._last_heard >= (idle or 0.0) - _CLOCK_TOLERANCE_SECONDS:
+        if is_idle and now - self.idle_since >= (idle or 0.0) - _CLOCK_TOLERANCE_SECONDS:
             return TimeLimit.IDLE
         return None if wait.limit is TimeLimit.IDLE else wait.limit
 
