@@ -308,6 +308,12 @@ TABLE: dict[str, tuple[Say, Lines, str | None, type[Fact] | None]] = {
         None,
     ),
     "store": (
+        lambda told: told.established().reporter.object_begun(STORE),
+        [(I, "Received Store Request (MsgID 7, CT)")],
+        None,
+        None,
+    ),
+    "store that is not served": (
         lambda told: told.established().reporter.store_requested(STORE),
         [(I, "Received Store Request (MsgID 7, CT)")],
         None,

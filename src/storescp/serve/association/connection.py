@@ -345,10 +345,10 @@ class Connection:
         self._deadlines.idle_since = self._clock()
 
     def _begin_store(self, request: CStoreRQ) -> None:
-        self._reporter.store_requested(request)
         context = self._association.contexts[request.context_id]
         syntax = TRANSFER_SYNTAXES.get(context.transfer_syntax)
         if syntax is None:
+            self._reporter.store_requested(request)
             raise InvalidMessage(
                 f"unknown transfer syntax {context.transfer_syntax}",
                 condition=conditions.UNEXPECTED_PDV_TYPE,
@@ -388,7 +388,8 @@ class Connection:
         self._reporter.object_finished(request, syntax, outcome)
         association.release_views()  # all of them are in the file
         undelivered = self._respond(request, outcome)
-        self._reporter.object_answered()
+        if self._reporter.emits_events:
+            self._reporter.object_answered()
         self._deadlines.idle_since = self._clock()
         self._store.after_response(outcome, self._peer)
         if undelivered is not None:

@@ -84,6 +84,8 @@ class AssociationReporter:
         self._verbose_contexts = verbose_contexts
         self._child_pid = child_pid
         self._emitter = _emitter(hub, address, tls=tls)
+        self.emits_events = self._emitter is not None
+        """Whether anybody wants events: `object_answered` does something then."""
         self._request: AAssociateRQ | None = None
         self._is_established = False
         self._titles = ","
@@ -296,14 +298,14 @@ class AssociationReporter:
         _log_command(command, "Received Echo Request", f"(MsgID {command.message_id})")
 
     def store_requested(self, command: CStoreRQ) -> None:
-        """A C-STORE-RQ has come."""
+        """A C-STORE-RQ has come whose data set is not awaited."""
         if _logger.isEnabledFor(logging.INFO):
-            kind = modality_prefix(command.affected_sop_class_uid) or "OT"
-            details = f"(MsgID {command.message_id}, {kind})"
-            _log_command(command, "Received Store Request", details)
+            _log_store_request(command)
 
     def object_begun(self, command: CStoreRQ) -> None:
-        """The data set of an object is awaited."""
+        """A C-STORE-RQ has come; the data set of its object is awaited."""
+        if _logger.isEnabledFor(logging.INFO):
+            _log_store_request(command)
         self._object = command
         if self._emitter is not None:
             self._emitter.begins(command)
@@ -411,6 +413,11 @@ def _explain(level: int, explanation: str) -> None:
 def _log_notes(notes: Iterable[LogNote]) -> None:
     for note in notes:
         logging.getLogger(note.logger).log(note.level, "%s", note.text)
+
+
+def _log_store_request(command: CStoreRQ) -> None:
+    kind = modality_prefix(command.affected_sop_class_uid) or "OT"
+    _log_command(command, "Received Store Request", f"(MsgID {command.message_id}, {kind})")
 
 
 def _log_command(command: CEchoRQ | CStoreRQ, text: str, details: str) -> None:
