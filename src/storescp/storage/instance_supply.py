@@ -13,6 +13,7 @@ from storescp.storage.files.output_directory import OutputDirectory
 from storescp.storage.reception import (
     NOWHERE,
     BitPreservingReception,
+    Destination,
     NormalReception,
     Reception,
     Studies,
@@ -54,6 +55,7 @@ class InstanceSupply:
             maximum_size=storage.maximum_size,
             reserve=storage.reserve,
         )
+        self.unsorted = Destination(storage.rules.directory)
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary

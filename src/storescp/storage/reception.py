@@ -115,6 +115,11 @@ class Supply(Protocol):
         ...
 
     @property
+    def unsorted(self) -> Destination:
+        """Where objects go that are not sorted by study."""
+        ...
+
+    @property
     def wall_clock(self) -> Callable[[], float]:
         """Seconds since 1970, for names."""
         ...
@@ -224,6 +229,12 @@ class _InstanceReception(ABC):
         outcome = self._finish() if self._failure is None else self._refused(self._failure)
         if outcome.received is None:
             return outcome
+        if not self._studies.may_fail:
+            return self._studies.record(outcome, self._destination, self._name.prefix, self._peer)
+        return self._record_or_withdraw(outcome)
+
+    def _record_or_withdraw(self, outcome: Outcome) -> Outcome:
+        """Note what was stored; take it back if that fails."""
         placement, self._placement = self._placement, None
         try:
             outcome = self._studies.record(
@@ -334,8 +345,8 @@ class BitPreservingReception(_InstanceReception):
     def _finish(self) -> Outcome:
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
-        directory = self._storage.rules.directory
-        self._destination = Destination(directory)
+        destination = self._destination = self._supply.unsorted
+        directory = destination.directory
         try:
             stored = self._file.commit(
                 directory, self._name, look=False, keep=self._studies.may_fail

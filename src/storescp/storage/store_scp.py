@@ -121,7 +121,7 @@ class StoreSCP:
         """
         rules = self._storage.rules
         if isinstance(rules.layout, Flat):
-            return Destination(rules.directory)
+            return self._supply.unsorted
         uid = study_uid(attributes.study_instance_uid)
         directory = self._studies.directory_of(uid)
         if directory is not None:

@@ -123,7 +123,7 @@ class TrackingStoreSCP:
         """
         layout = self._storage.rules.layout
         if isinstance(layout, Flat):
-            return Destination(self._storage.rules.directory)
+            return self._supply.unsorted
         uid = study_uid(attributes.study_instance_uid)
         entered = self._entered.get(uid)
         if entered is None:
