@@ -108,7 +108,9 @@ class InstanceSupply:
             file, self._spare = self._spare, None
             is_fresh = self.clock() - self._spare_since < _FRESH_SECONDS
             try:
-                usable = (is_fresh or file.is_there) and self.output.has_reserve()
+                usable = (is_fresh or file.is_there) and (
+                    not self.storage.reserve or self.output.has_reserve()
+                )
             except OSError:  # a network file system may say so if it is gone
                 usable = False
             if usable:

@@ -14,10 +14,10 @@ HOUR, DAY = 3600, 86400
 
 
 def test_names_tell_their_maker() -> None:
-    """What `hidden_name` writes, `made_by` reads."""
+    """What `hidden_names` writes, `made_by` reads."""
     receiver = FileOwner.on_this_machine(0x1234)
 
-    assert receiver == made_by(receiver.hidden_name(77, 5))
+    assert receiver == made_by(receiver.hidden_names % (77, 5))
 
 
 @pytest.mark.parametrize(

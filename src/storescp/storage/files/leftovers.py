@@ -37,8 +37,10 @@ class FileOwner:
         """Whether the system said which start it is; a sandbox may hide it."""
         return self.boot != _digest(b"")
 
-    def hidden_name(self, process: int, number: int) -> str:
-        return f"{self.boot}-{self.host}-{self.claim:x}-{process}-{number}.part"
+    @property
+    def hidden_names(self) -> str:
+        """Template of the names of its files, to be filled with the process id and a number by `%`."""
+        return f"{self.boot}-{self.host}-{self.claim:x}-%d-%d.part"
 
     def is_gone(self, directory: str, modified: float, now: float) -> bool:
         """Tell whether nobody will go on with a file of this receiver.

@@ -27,11 +27,11 @@ class OutputDirectory:
     """Where instances are stored. One per process; forked children may go on with their parent's."""
 
     __slots__ = (
+        "_hidden_names",
         "_lock",
         "_number",
         "_open_files",
         "_place",
-        "_receiver",
         "durable",
         "is_kept",
         "maximum_size",
@@ -62,7 +62,7 @@ class OutputDirectory:
         self.is_kept = False
         """Whether the hidden directory stays at the end of an association, because another one is expected at once."""
         self._lock: DirectoryLock | None = None
-        self._receiver = FileOwner("", "", 0)
+        self._hidden_names = ""
         self._place = -1
         self._number = 0
         self._open_files = 0
@@ -82,7 +82,7 @@ class OutputDirectory:
             try:
                 if self._place < 0:
                     self._place = self._open_place()
-                if not self.has_reserve():
+                if self.reserve and not self.has_reserve():
                     reason = (
                         f"less than {self.reserve >> 20} megabytes are free, which are to stay free"
                     )
@@ -103,7 +103,7 @@ class OutputDirectory:
     def hidden_name(self) -> str:
         """Return a name in the hidden directory that no other file has."""
         self._number += 1
-        return self._receiver.hidden_name(os.getpid(), self._number)
+        return self._hidden_names % (os.getpid(), self._number)
 
     def retain(self) -> None:
         """Note another file in the hidden directory, which stays until as many are released."""
@@ -244,7 +244,7 @@ class OutputDirectory:
             if self._lock is not None:
                 self._lock.close()
             self._lock = DirectoryLock(self.path)
-            self._receiver = FileOwner.on_this_machine(self._lock.number)
+            self._hidden_names = FileOwner.on_this_machine(self._lock.number).hidden_names
         path = self._hidden_path()
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
