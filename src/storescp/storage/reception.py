@@ -199,7 +199,6 @@ class _InstanceReception(ABC):
         supply: Supply,
         studies: Studies,
         request: CStoreRQ,
-        syntax: TransferSyntax,
         peer: PeerIdentity,
         header: bytes,
     ) -> None:
@@ -207,7 +206,6 @@ class _InstanceReception(ABC):
         self._studies = studies
         self._storage = supply.storage
         self._request = request
-        self._syntax = syntax
         self._peer = peer
         self._name = file_name(
             supply.storage.rules,
@@ -326,7 +324,7 @@ class BitPreservingReception(_InstanceReception):
                 peer.calling_ae_title,
                 version_name=BIT_PRESERVING_VERSION_NAME,
             )
-        super().__init__(supply, studies, request, syntax, peer, header)
+        super().__init__(supply, studies, request, peer, header)
 
     def feed(self, fragment: memoryview) -> None:
         if self._file is not None:
@@ -375,7 +373,7 @@ class NormalReception(_InstanceReception):
         header = self._encode_header(
             supply.storage, request.affected_sop_class_uid, request.affected_sop_instance_uid
         )
-        super().__init__(supply, studies, request, syntax, peer, header)
+        super().__init__(supply, studies, request, peer, header)
         self._header = header
         self._made_uid = b""
         try:

@@ -54,6 +54,10 @@ class StoreSCP:
         """
         self._storage = storage
         self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
+        self.prepare = self._supply.prepare
+        """Makes what the next object will need; see `InstanceSupply.prepare`."""
+        self.put_away = self._supply.put_away
+        """Removes that; see `InstanceSupply.put_away`."""
         self._wall_clock = wall_clock
         self._clock = clock
         self._run = run
@@ -61,6 +65,8 @@ class StoreSCP:
         self._studies = CurrentStudyTracker(
             timeout=storage.eostudy_timeout, keep_names=storage.rename_on_eostudy
         )
+        self.deadline = self._studies.deadline
+        """Returns when the study under way ends if no object of it comes (clock); None: never."""
         self._peer = PeerIdentity("", "", "")
 
     @property
@@ -73,14 +79,6 @@ class StoreSCP:
         self._peer = peer
         return self._supply.begin(self, request, syntax, peer)
 
-    def prepare(self) -> None:
-        """Make what the next object will need, if it is like the last one. Never raises."""
-        self._supply.prepare()
-
-    def put_away(self) -> None:
-        """Remove what was made for the next object: there will be none. Never raises."""
-        self._supply.put_away()
-
     def after_response(self, outcome: Outcome, peer: PeerIdentity) -> None:
         """Do what follows an object, once its response was sent."""
         template = self._storage.exec_on_reception
@@ -88,10 +86,6 @@ class StoreSCP:
             self._run(on_reception(template, outcome.received, peer))
         if outcome.ended is not None:
             self._follow(outcome.ended, "next-study")
-
-    def deadline(self) -> float | None:
-        """Return when the study under way ends if no object of it comes (clock); None: never."""
-        return self._studies.deadline
 
     def expire(self) -> None:
         """End the study under way if its time has come."""

@@ -79,6 +79,10 @@ class TrackingStoreSCP:
         """
         self._storage = storage
         self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
+        self.prepare = self._supply.prepare
+        """Makes what the next object will need; see `InstanceSupply.prepare`."""
+        self.put_away = self._supply.put_away
+        """Removes that; see `InstanceSupply.put_away`."""
         self._wall_clock = wall_clock
         self._clock = clock
         self._tracker = tracker
@@ -105,14 +109,6 @@ class TrackingStoreSCP:
             self._sender = Sender(secrets.token_hex(8), str(os.getpid()), peer)
         self._patience = _PATIENCE_SECONDS
         return self._supply.begin(self, request, syntax, peer)
-
-    def prepare(self) -> None:
-        """Make what the next object will need, if it is like the last one. Never raises."""
-        self._supply.prepare()
-
-    def put_away(self) -> None:
-        """Remove what was made for the next object: there will be none. Never raises."""
-        self._supply.put_away()
 
     def place(self, attributes: Attributes) -> Destination:
         """Return where an object goes: into the open round of its study.

@@ -13,7 +13,7 @@ def test_without_objects_there_is_no_study() -> None:
 
     assert tracker.current is None
     assert tracker.directory_of("1.2") is None
-    assert tracker.deadline is None
+    assert tracker.deadline() is None
     assert tracker.expire(1e9) is None
     assert tracker.finish() is None
 
@@ -76,7 +76,7 @@ def test_study_ends_by_time_once() -> None:
     tracker.begin("A", "out/a", 100)
     tracker.stored("CT.1", "CT", 105)
 
-    assert tracker.deadline == 115
+    assert tracker.deadline() == 115
     assert tracker.expire(114.9) is None
     study = tracker.expire(115)
     assert study is not None
@@ -111,7 +111,7 @@ def test_without_time_out_only_the_end_of_the_program_ends_the_last_study() -> N
     tracker = CurrentStudyTracker()
     tracker.begin("A", "out/a", 0)
 
-    assert tracker.deadline is None
+    assert tracker.deadline() is None
     assert tracker.expire(1e9) is None
     study = tracker.finish()
     assert study is not None

@@ -80,9 +80,8 @@ class CurrentStudyTracker:
         if self._keep_names:
             self.current.files.append(StudyFile(name, prefix[:2]))
 
-    @property
     def deadline(self) -> float | None:
-        """When the current study ends if no object of it comes; None for never."""
+        """Return when the current study ends if no object of it comes; None for never."""
         if self.current is None or self._timeout is None:
             return None
         return self.current.last_object + self._timeout
@@ -92,7 +91,7 @@ class CurrentStudyTracker:
 
         To be asked between objects, not while one is received: it may belong to this study.
         """
-        deadline = self.deadline
+        deadline = self.deadline()
         return self.finish() if deadline is not None and now >= deadline else None
 
     def finish(self) -> CurrentStudy | None:
