@@ -33,10 +33,12 @@ from storescp.upper_layer.negotiation import (
     reported_longest_value,
 )
 from storescp.upper_layer.pdata import (
+    WHOLE_COMMAND_SET,
     BufferPool,
     Fragment,
     ReceiveBuffer,
     continued,
+    encode,
     encode_command_set,
     fragments,
     split,
@@ -200,7 +202,10 @@ class Association:
             )
             self._give_up(error)
             raise error
-        self._outgoing.append(encode_command_set(context_id, command_set, self._longest_value))
+        if len(command_set) <= self._longest_value:  # as nearly always
+            self._outgoing.append(encode(context_id, WHOLE_COMMAND_SET, command_set))
+        else:
+            self._outgoing.append(encode_command_set(context_id, command_set, self._longest_value))
 
     def abort(self, source: int = 0, reason: int = 0) -> None:
         """Queue an A-ABORT, PS3.8 9.3.8 (AA-1), unless the association is over anyhow."""

@@ -29,6 +29,9 @@ COMMAND = 1
 LAST = 2
 """Bits of the message control header, PS3.8 E.2; the others are not tested."""
 
+WHOLE_COMMAND_SET = COMMAND | LAST
+"""Message control header of a command set that is not cut."""
+
 _P_DATA_TF = int(PDUType.P_DATA_TF)
 # PS3.8 9.3.5: PDU type, length; 9.3.5.1: item length, presentation context ID; E.2: message control header
 _FIRST_ITEM = struct.Struct(">BxIIBB")
@@ -256,13 +259,11 @@ def encode(context_id: int, control_header: int, value: bytes) -> bytes:
 
 def encode_command_set(context_id: int, command_set: bytes, longest: int) -> bytes:
     """Return the P-DATA-TFs of a command set, cut into values of at most `longest` bytes."""
-    if len(command_set) <= longest:
-        return encode(context_id, COMMAND | LAST, command_set)
     last = max(len(command_set) - 1, 0) // longest * longest
     return b"".join(
         encode(
             context_id,
-            COMMAND | LAST if position == last else COMMAND,
+            WHOLE_COMMAND_SET if position == last else COMMAND,
             command_set[position : position + longest],
         )
         for position in range(0, last + 1, longest)
