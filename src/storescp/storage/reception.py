@@ -146,7 +146,10 @@ class Studies(Protocol):
 
     @property
     def may_fail(self) -> bool:
-        """Whether `record` may raise, so that an object has to be taken back that has its file."""
+        """Whether `record` may raise, so that an object has to be taken back that has its file.
+
+        If it may not, `record` need not be called for an object that belongs to no study.
+        """
         ...
 
     def place(self, attributes: Attributes) -> Destination:
@@ -227,9 +230,12 @@ class _InstanceReception(ABC):
         outcome = self._finish() if self._failure is None else self._refused(self._failure)
         if outcome.received is None:
             return outcome
-        if not self._studies.may_fail:
-            return self._studies.record(outcome, self._destination, self._name.prefix, self._peer)
-        return self._record_or_withdraw(outcome)
+        studies, destination = self._studies, self._destination
+        if studies.may_fail:
+            return self._record_or_withdraw(outcome)
+        if destination is None or destination.study is None:
+            return outcome
+        return studies.record(outcome, destination, self._name.prefix, self._peer)
 
     def _record_or_withdraw(self, outcome: Outcome) -> Outcome:
         """Note what was stored; take it back if that fails."""
