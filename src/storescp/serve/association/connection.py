@@ -19,7 +19,13 @@ from storescp.dimse.command import (
     encode_store_response,
 )
 from storescp.dimse.message import MAXIMUM_COMMAND_LENGTH, MessageReader
-from storescp.errors import CannotUnderstand, InvalidMessage, InvalidPDU, ProtocolError
+from storescp.errors import (
+    CannotUnderstand,
+    InvalidMessage,
+    InvalidPDU,
+    ProtocolError,
+    StatusError,
+)
 from storescp.serve.association.busy_poll import BusyPoll
 from storescp.serve.association.deadlines import Deadlines, Timeouts, Wait
 from storescp.serve.association.minimum_rate import MINIMUM_BYTES
@@ -400,14 +406,14 @@ class Connection:
 
     def _respond(self, request: CStoreRQ, outcome: Outcome) -> OSError | CannotSend | None:
         """Send the C-STORE-RSP; return what went wrong. What has its final name is there all the same."""
-        error = outcome.error
-        about_data = isinstance(error, CannotUnderstand) and not error.identifies
-        comment = str(error) if about_data else ""
+        association = self._association
+        comment = "" if outcome.error is None else _error_comment(outcome.error)
         try:
-            self._association.send(
+            association.send(
                 request.context_id, encode_store_response(request, outcome.status, comment)
             )
-            self._send()
+            if data := association.data_to_send():
+                self._transport.send_all(data)
         except (OSError, CannotSend) as problem:
             if outcome.received is not None:
                 self._reporter.undelivered(outcome.received, problem)
@@ -453,3 +459,9 @@ class Connection:
         if self._reception is not None:
             self._reception.discard()
             self._reception = None
+
+
+def _error_comment(error: StatusError) -> str:
+    """Return the Error Comment of a C-STORE-RSP: none unless it is about the data set and names nobody."""
+    about_data = isinstance(error, CannotUnderstand) and not error.identifies
+    return str(error) if about_data else ""
