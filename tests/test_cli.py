@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> list[tuple[CommandLine, int | None
     made: list[tuple[CommandLine, int | None]] = []
 
     class Receiver:
-        def run(self) -> int:
+        def run(self, introduce: Callable[[], None]) -> int:  # noqa: ARG002
             return 0
 
     def receiver(command_line: CommandLine, _: Policy, connected: int | None) -> Receiver:

@@ -109,9 +109,6 @@ def _receive(program: str, parsed: Parsed) -> int:
     _configure_logging(command_line)
     if command_line.arguments:
         setup.announce(parsed.arguments_text(program))
-    # Not once for each association, as a super server would have it.
-    if connected is None and _logger.isEnabledFor(logging.INFO):
-        _logger.info("%s; data sets are read by %s", texts.implementation(), form().value)
     command_line = evaluation.run(Stage.NETWORK, verbose=_logger.isEnabledFor(logging.INFO))
     # Only now: whoever asks for help, or made a mistake, need not wait for these to be loaded.
     from storescp.config import settings
@@ -120,7 +117,13 @@ def _receive(program: str, parsed: Parsed) -> int:
     command_line = evaluation.run(Stage.STORAGE)
     _logger.debug("%s\n", texts.IDENTIFICATION)
     command_line = evaluation.run(Stage.SECURITY)
-    return settings.receiver(command_line, policy, connected).run()
+    return settings.receiver(command_line, policy, connected).run(_introduce)
+
+
+def _introduce() -> None:
+    """Say which implementation this is."""
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("%s; data sets are read by %s", texts.implementation(), form().value)
 
 
 def _tell(evaluation: Evaluation, mode: Mode) -> int:

@@ -65,6 +65,38 @@ def test_nothing_is_said_where_dcmtk_is_silent(options: Sequence[str], tmp_path:
         assert ready(server) == []
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ["-od", "no such directory"],
+        ["--max-pdu", "5"],
+        ["--rename-on-eostudy"],
+        ["+tls", "no such key", "no such certificate"],
+        ["-xf", "no such file", "Default"],
+    ],
+    ids=" ".join,
+)
+def test_an_implementation_is_not_named_before_an_error_in_the_options(
+    mistake: Sequence[str], tmp_path: Path
+) -> None:
+    """Options and what they name, files of keys among them: the error is all that there is to read."""
+    options = ["-v", "-od", str(tmp_path), *mistake]
+
+    result = run(*options, "104")
+
+    assert result.returncode == 1
+    assert "Implementation" not in result.stderr
+
+
+def test_an_implementation_is_named_once_at_the_start(tmp_path: Path) -> None:
+    """With options that are right, it is said before the first peer is served."""
+    with ours(tmp_path, ["-v", "--fsync"]) as server:
+        assert len(ready(server)) == 1
+
+        assert server.errors().count("I: Implementation: storescp ") == 1
+        assert server.errors().index("Implementation") < server.errors().index("Ready on port")
+
+
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_a_port_that_is_taken(family: socket.AddressFamily, tmp_path: Path) -> None:
     """The line of the reference does not say which port: a second one does."""

@@ -110,8 +110,11 @@ class Receiver:
             tls=lambda: None if self._tls is None else self._tls.context,
         )
 
-    def run(self) -> int:
+    def run(self, introduce: Callable[[], None] = lambda: None) -> int:
         """Receive; return the exit code. Ends by the signal that asked for it.
+
+        Args:
+            introduce: says what program this is; called where a port is opened, when nothing can keep it from that.
 
         Raises:
             ConfigurationError: the port or what TLS needs cannot be had.
@@ -120,7 +123,7 @@ class Receiver:
             return self._serve_inetd(self._settings.connected)
         has_starter = self._settings.starts_commands_apart
         if not self._observers.has_viewers and not has_starter:
-            return self._receive()
+            return self._receive(introduce)
         if os.getpid() == 1:
             run_as_init()
         # Before there are a port and keys that they could hold.
@@ -129,12 +132,12 @@ class Receiver:
         if has_starter:
             self._commands.use_starter(self._leave_receiver)
         try:
-            return self._receive()
+            return self._receive(introduce)
         finally:
             self._commands.close()
             self._observers.close_viewers()
 
-    def _receive(self) -> int:
+    def _receive(self, introduce: Callable[[], None]) -> int:
         """Open the port, and serve whoever comes.
 
         Raises:
@@ -154,6 +157,7 @@ class Receiver:
         self._open_studies()
         if not self._settings.storage.ignore:
             self._store.output.remove_leftovers(time.time())
+        introduce()
         if self._listening is None:
             listen(listening, wanted)
         acceptor = self._acceptor(listening)
