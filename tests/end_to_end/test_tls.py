@@ -153,9 +153,13 @@ def test_a_client_without_tls(site: Site, tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", server.port), 10) as web:
             web.sendall(b"GET / HTTP/1.0\r\n\r\n")
             drain(web)
+        with socket.create_connection(("127.0.0.1", server.port), 10) as balancer:
+            balancer.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 2762\r\n")
+            drain(balancer)
         exchange(site, server)
 
         said = server.errors().splitlines()
+    assert "PROXY protocol" in said[5]
     assert said[0] == "E: Receiving Association failed: 000b:090b TLS error: wrong version number"
     assert "127.0.0.1" in said[1]
     assert said[2] == "E: Receiving Association failed: 000b:089c TLS error: http request"

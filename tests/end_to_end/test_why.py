@@ -35,6 +35,12 @@ def connect(server: Server) -> None:
         peer.exchange(associate_request(CONTEXTS))
 
 
+def behind_a_balancer(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 10) as balancer:
+        balancer.sendall(bytes.fromhex("0d0a0d0a000d0a515549540a") + b"\x21\x11\0\x0c" + bytes(12))
+        balancer.recv(1)
+
+
 def object_without_study(server: Server) -> None:
     syntax = Syntax()
     with Requestor(server.port) as peer:
@@ -74,6 +80,7 @@ def silence(server: Server) -> None:
         (["-su", "s"], object_without_study, "object-refused", "do not sort (--sort-on-study-uid"),
         (["-ts", "1"], stall, "association-aborted", "did not continue within 1 s"),
         (["--idle-timeout", "1"], idle, "association-aborted", "was idle for 1 s"),
+        ([], behind_a_balancer, "connection-refused", "a balancer that speaks the PROXY protocol"),
         (["-ta", "1"], silence, "connection-refused", "--acse-timeout allows more time"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -241,6 +241,20 @@ def test_other_protocols(first: int) -> None:
     assert peer.association.data_to_send() == b""
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(b"PROXY", b"PROXY"), (b"PROXY TCP4 192.0.2.1 192.0.2.2", b"PROXY TCP4 192.0")],
+)
+def test_the_beginning_of_other_protocols(data: bytes, expected: bytes) -> None:
+    """The first bytes that have come are kept, 16 at most, so that it can be said which protocol that is."""
+    peer = Requestor()
+
+    with pytest.raises(NotDICOM) as caught:
+        peer.send(data)
+
+    assert caught.value.beginning == expected
+
+
 @pytest.mark.parametrize("length", [1_048_577, 0xFFFFFFFF])
 def test_too_large_request(length: int) -> None:
     """An A-ASSOCIATE-RQ that announces more than the limit is refused at its header, without a PDU."""

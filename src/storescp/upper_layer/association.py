@@ -61,6 +61,9 @@ from storescp.upper_layer.request_cache import AcceptedContext, RequestCache
 RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024
 """Of an association that carries data: at most, as only large objects use all of it. One receive fills it with dozens of PDUs."""
 
+_TOLD_BYTES = 16
+"""Of what begins no PDU."""
+
 _PDU_TYPES = frozenset(int(pdu_type) for pdu_type in PDUType)
 
 
@@ -83,8 +86,8 @@ class UnexpectedFirstPDU(UnexpectedPDU):
 class NotDICOM(InvalidPDU):
     """The connection does not begin as an association does. It is closed without a word."""
 
-    first_byte: int | None = None
-    """What it begins with, where that is no type of a PDU."""
+    beginning: bytes = b""
+    """First bytes that came, where they do not begin a PDU; so many as tell other protocols apart, or fewer."""
 
 
 class RequestTooLarge(NotDICOM):
@@ -320,7 +323,10 @@ class Association:
             if not first:
                 return InvalidPDU(text, condition=condition)
             error = NotDICOM(text, condition=condition)
-            error.first_byte = pdu_type
+            start = self._buffer.start
+            error.beginning = bytes(
+                self._buffer.view[start : min(start + _TOLD_BYTES, self._buffer.end)]
+            )
             return error
         text = f"Unexpected {PDUType(pdu_type).name.replace('_', '-')} PDU"
         return UnexpectedFirstPDU(text) if first else UnexpectedPDU(text)

@@ -326,9 +326,9 @@ def refused_by(decode: Callable[[bytes], object], data: bytes) -> ProtocolError:
     return caught.value
 
 
-def not_dicom(first: int) -> NotDICOM:
+def not_dicom(*beginning: int) -> NotDICOM:
     error = NotDICOM("Unrecognized PDU type: 00", condition=conditions.UNRECOGNIZED_PDU_TYPE)
-    error.first_byte = first
+    error.beginning = bytes(beginning)
     return error
 
 
@@ -342,6 +342,10 @@ FIND_RQ = bytes.fromhex(
     [
         (not_dicom(0x16), "CT1 attempts TLS, which this receiver does not offer: start it with --enable-tls, or"),
         (not_dicom(ord("G")), "CT1 appears to be a web client (HTTP): this port is for DICOM."),
+        (not_dicom(*b"PROXY TCP4 10.0.0"), "CT1 is a balancer that speaks the PROXY protocol, which this receiver does not know: turn that off in the balancer for this port."),
+        (not_dicom(*b"\r\n\r\n\0\r\nQUIT\n\x21\x11"), "CT1 is a balancer that speaks the PROXY protocol"),
+        (not_dicom(*b"PROPFIND / HTTP"), "CT1 appears to be a web client (HTTP)"),
+        (not_dicom(*b"\r\n\r\n"), "CT1 does not speak DICOM: its data start with the byte 0x0d."),
         (not_dicom(0xFF), "CT1 does not speak DICOM: its data start with the byte 0xff. It may be"),
         (RequestTooLarge(9999999), "CT1 sent more than is allowed: A-ASSOCIATE PDU too large. --max-request-size allows"),
         (

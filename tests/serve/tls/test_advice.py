@@ -33,6 +33,20 @@ def test_every_failure_has_advice(kind: int, reason: int | None, words: str) -> 
     assert words in advise(kind, reason, None, SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("beginning", "words"),
+    [
+        (b"PROXY TCP6 ::1 ::", "a balancer that speaks the PROXY protocol"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11", "a balancer that speaks the PROXY protocol"),
+        (b"PROX", "does not speak TLS"),
+        (b"\r\n\r\n", "does not speak TLS"),
+    ],
+)
+def test_the_proxy_protocol_is_told_apart(beginning: bytes, words: str) -> None:
+    """A balancer in front of the port is something else than a client without TLS."""
+    assert words in advise(ERROR_SSL, 267, None, SETTINGS, beginning)
+
+
 def test_refused_certificate_is_named() -> None:
     """What is wrong with a certificate is said before what to do about it."""
     advice = advise(ERROR_SSL, 134, "certificate has expired (/CN=modality)", SETTINGS)

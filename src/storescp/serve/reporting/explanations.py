@@ -21,6 +21,7 @@ from storescp.errors import (
     WrongTransferSyntax,
 )
 from storescp.printable import printable
+from storescp.proxy_protocol import begins_proxy_protocol
 from storescp.uids import ACCEPT_ALL, APPLICATION_CONTEXT, TRANSFER_SYNTAXES, VERIFICATION
 from storescp.upper_layer.association import NotDICOM, UnexpectedFirstPDU
 from storescp.upper_layer.negotiation import Policy
@@ -275,8 +276,8 @@ def broken(error: ProtocolError, who: str) -> str:
     if error.limit is not None:
         return f"{who} sent more than is allowed: {said}. {_sentence(_LIMITS[error.limit])}"
     match error:
-        case NotDICOM(first_byte=first) if first is not None:
-            return _no_dicom(first, who)
+        case NotDICOM(beginning=beginning) if beginning:
+            return _no_dicom(beginning, who)
         case InvalidAssociatePDU():
             return (
                 f"The request of {who} for an association cannot be understood ({said}): correct the sender. No option"
@@ -301,11 +302,17 @@ def broken(error: ProtocolError, who: str) -> str:
             )
 
 
-def _no_dicom(first: int, who: str) -> str:
+def _no_dicom(beginning: bytes, who: str) -> str:
+    first = beginning[0]
     if first == _TLS_HANDSHAKE:
         return (
             f"{who} attempts TLS, which this receiver does not offer: start it with --enable-tls, or disable TLS in the"
             " sender."
+        )
+    if begins_proxy_protocol(beginning):
+        return (
+            f"{who} is a balancer that speaks the PROXY protocol, which this receiver does not know: turn that off in the"
+            " balancer for this port."
         )
     if first in _HTTP:
         return f"{who} appears to be a web client (HTTP): this port is for DICOM."

@@ -1,5 +1,6 @@
 """Plain words for failed handshakes: what happened, and what to do about it."""
 
+from storescp.proxy_protocol import begins_proxy_protocol
 from storescp.serve.tls.openssl import (
     ERROR_WANT_READ,
     ERROR_WANT_WRITE,
@@ -54,12 +55,24 @@ _BY_REASON = {
 }
 
 
-def advise(kind: int, reason: int | None, refusal: str | None, settings: TLSSettings) -> str:
+def advise(
+    kind: int,
+    reason: int | None,
+    refusal: str | None,
+    settings: TLSSettings,
+    beginning: bytes = b"",
+) -> str:
     """Explain a failure.
 
     `kind` is the result of SSL_get_error; `reason` that of the first error in the queue, if it is
-    one of the TLS protocol; `refusal` why the client's certificate was not accepted.
+    one of the TLS protocol; `refusal` why the client's certificate was not accepted; `beginning` the
+    first bytes that the client sent.
     """
+    if begins_proxy_protocol(beginning):
+        return (
+            "this is a balancer that speaks the PROXY protocol, which this receiver does not know. Turn that"
+            " off in the balancer for this port"
+        )
     if reason == REASON_CERTIFICATE_REFUSED or refusal is not None:
         return (
             f"the client's certificate is not accepted: {refusal or 'it cannot be verified'}."

@@ -45,6 +45,8 @@ logger = logging.getLogger("dcmtk.dcmtls")
 Waiting = Callable[[], AbstractContextManager[None]]
 
 _MAXIMUM_CALL_BYTES = 1 << 30  # OpenSSL counts in C's int
+_TOLD_BYTES = 16
+"""Of what a client sends first, to tell other protocols apart."""
 _MAXIMUM_DISCARDED_BYTES = 1 << 20
 _RECORD_BATCH_BYTES = 1 << 18
 _MAXIMUM_RECORD_BYTES = (1 << 14) + 512
@@ -271,6 +273,7 @@ class TLSHandshake:
         self._poll = select.poll()
         self._awaited: int | None = None
         self._kind = ERROR_WANT_READ
+        self._beginning = b""
 
     def step(self) -> int:
         """Go on with the handshake; return what to wait for, poll(2), or 0 if it is over. Never waits.
@@ -279,6 +282,10 @@ class TLSHandshake:
             HandshakeFailed: there is no connection.
         """
         openssl, connection = self.openssl, self.pointer
+        if not self._beginning:
+            # OpenSSL does not tell what it has read of something else than TLS.
+            with suppress(OSError):
+                self._beginning = self._transport.recv(_TOLD_BYTES, socket.MSG_PEEK)
         openssl.ERR_clear_error()
         result = openssl.SSL_accept(connection)
         if result == 1:
@@ -346,10 +353,9 @@ class TLSHandshake:
             text = f"000b:{0x800 + reason:04x} TLS error: unexpected eof while reading"
         else:
             text = _describe(kind, errors)
+        advice = advise(kind, reason, refusal, self._context.settings, self._beginning)
         failure = HandshakeFailed(text)
-        failure.add_note(
-            f"TLS handshake with {self._peer}: {advise(kind, reason, refusal, self._context.settings)}"
-        )
+        failure.add_note(f"TLS handshake with {self._peer}: {advice}")
         self._discard_input()
         return failure
 
