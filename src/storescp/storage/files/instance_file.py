@@ -127,7 +127,8 @@ class InstanceFile:
         Raises:
             OutOfResources: that failed, or the file would be larger than is allowed.
         """
-        if not self._pending:
+        pending = self._pending
+        if not pending:
             return
         if self._end + len(self._header) > self._output.maximum_size:
             raise OutOfResources(
@@ -135,15 +136,17 @@ class InstanceFile:
                 limit=Limit.OBJECT_SIZE,
             )
         try:
-            if len(self._pending) <= _IOV_MAX:
-                _write(self._descriptor, self._pending, self._end - self._written)
+            if len(pending) <= _IOV_MAX:
+                written = os.writev(self._descriptor, pending)
+                if written != self._end - self._written:
+                    _write_rest(self._descriptor, pending, written)
             else:
-                for first in range(0, len(self._pending), _IOV_MAX):
-                    batch = self._pending[first : first + _IOV_MAX]
-                    _write(self._descriptor, batch, sum(map(len, batch)))
+                for first in range(0, len(pending), _IOV_MAX):
+                    batch = pending[first : first + _IOV_MAX]
+                    _write_rest(self._descriptor, batch, os.writev(self._descriptor, batch))
         except OSError as error:
             raise _out_of_resources(error) from error
-        self._pending.clear()
+        pending.clear()
         self._starts.clear()
         self._written = self._end
         self._begun = True
@@ -402,11 +405,10 @@ def _out_of_resources(error: OSError) -> OutOfResources:
     return OutOfResources(error.strerror or str(error))
 
 
-def _write(descriptor: int, chunks: list[bytes | bytearray | memoryview], length: int) -> None:
-    """Write up to IOV_MAX chunks of a total length."""
-    written = os.writev(descriptor, chunks)
-    if written == length:
-        return
+def _write_rest(
+    descriptor: int, chunks: list[bytes | bytearray | memoryview], written: int
+) -> None:
+    """Write what is left of chunks, so many bytes of which were written at once."""
     for chunk in chunks:
         if written >= len(chunk):
             written -= len(chunk)
