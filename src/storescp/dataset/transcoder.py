@@ -29,7 +29,7 @@ from storescp.dataset.encoding import (
     SequenceLength,
     Source,
 )
-from storescp.dataset.plan import plan_for
+from storescp.dataset.plan import Plan, plan_for
 from storescp.dataset.remarks import Remarks
 from storescp.dataset.walk import Walk
 from storescp.errors import OutOfResources
@@ -70,6 +70,7 @@ class Transcoder:
         output: Output,
         *,
         dictionary: Callable[[], Dictionary] = standard,
+        plan: Plan | None = None,
     ) -> None:
         """Prepare to write to `output`.
 
@@ -78,8 +79,11 @@ class Transcoder:
             encoding: how it is written, where there is a choice.
             output: where it is written.
             dictionary: called when a VR must be looked up.
+            plan: what `plan_for` returns for both, from whoever has it at hand; None: it is looked up.
         """
-        self._plan = plan = plan_for(received, encoding)
+        if plan is None:
+            plan = plan_for(received, encoding)
+        self._plan = plan
         self.written = plan.written
         self._encoding = encoding
         self._dictionary = dictionary

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from storescp.dataset.dictionary import Dictionary, standard
 from storescp.dataset.encoding import Output
+from storescp.dataset.plan import Plan, plan_for
 from storescp.dataset.transcoder import Transcoder
 from storescp.dimse.command import CStoreRQ
 from storescp.errors import OutOfResources
@@ -59,6 +60,7 @@ class InstanceSupply:
         self.wall_clock = wall_clock
         self.clock = clock
         self.dictionary = dictionary
+        self._plans: dict[str, Plan] = {}  # by UID, as settings take long to look up
         self._syntax: TransferSyntax | None = None
         self._prepared: tuple[TransferSyntax, Transcoder] | None = None
         self._spare: InstanceFile | None = None
@@ -129,12 +131,11 @@ class InstanceSupply:
         if prepared is not None and prepared[0] is syntax:
             prepared[1].redirect(output)
             return prepared[1]
-        return Transcoder(
-            syntax,
-            self.storage.encoding,
-            output,
-            dictionary=self.dictionary,
-        )
+        encoding = self.storage.encoding
+        plan = self._plans.get(syntax.uid)
+        if plan is None:
+            plan = self._plans[syntax.uid] = plan_for(syntax, encoding)
+        return Transcoder(syntax, encoding, output, dictionary=self.dictionary, plan=plan)
 
     def end_association(self) -> None:
         """Leave no trace but the stored objects until the next association."""
