@@ -341,29 +341,29 @@ class Connection:
         """Start what the command asks for."""
         if command.notes:
             self._reporter.noted(command.notes)
-        if isinstance(command, CStoreRQ):
-            self._begin_store(command)
+        if not isinstance(command, CStoreRQ):
+            self._answer_echo(command)
             return
-        self._reporter.echo_requested(command)
-        self._association.release_views()
-        self._association.send(command.context_id, encode_echo_response(command))
-        self._send()
-        self._deadlines.idle_since = self._clock()
-
-    def _begin_store(self, request: CStoreRQ) -> None:
-        context = self._association.contexts[request.context_id]
+        context = self._association.contexts[command.context_id]
         syntax = TRANSFER_SYNTAXES.get(context.transfer_syntax)
         if syntax is None:
-            self._reporter.store_requested(request)
+            self._reporter.store_requested(command)
             raise InvalidMessage(
                 f"unknown transfer syntax {context.transfer_syntax}",
                 condition=conditions.UNEXPECTED_PDV_TYPE,
             )
-        self._request = request
-        self._reporter.object_begun(request)
-        self._reception = self._store.begin(request, syntax, self._peer)
+        self._request = command
+        self._reporter.object_begun(command)
+        self._reception = self._store.begin(command, syntax, self._peer)
         if self._disturbing:
             self._sleep_during()
+
+    def _answer_echo(self, request: CEchoRQ) -> None:
+        self._reporter.echo_requested(request)
+        self._association.release_views()
+        self._association.send(request.context_id, encode_echo_response(request))
+        self._send()
+        self._deadlines.idle_since = self._clock()
 
     def _observe_fragment(self) -> bool:
         """Show it, and do what `--sleep-during` and `--abort-during` ask for; True when the association has ended."""
