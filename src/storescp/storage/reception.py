@@ -430,7 +430,7 @@ class NormalReception(_InstanceReception):
         destination = self._destination = self._studies.place(attributes)
         directory = destination.directory
         path = f"{directory}/{self._name.text}"
-        if not self._name.stem:
+        if not self._name.stem and _logger.isEnabledFor(logging.INFO):
             _logger.info("storing DICOM file: %s", path)
         try:
             stored = file.commit(
