@@ -146,9 +146,13 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                     Entrant(
                         f"{OURS} -su -rns --events", OURS, ("--workers", "2", *_EVENTS, *_STUDIES)
                     ),
+                    Entrant(BESIDE, BESIDE, ("--workers", "2")),
+                    Entrant(f"{BESIDE} -su -rns", BESIDE, ("--workers", "2", *_STUDIES)),
                     Entrant(DCMTK, DCMTK, ("--fork",)),
                 ),
                 (
+                    Goal(OURS, BESIDE, 1.0),
+                    Goal(f"{OURS} -su -rns", f"{BESIDE} -su -rns", 1.0),
                     Goal(OURS, DCMTK, 1.5),
                     Goal(f"{OURS} --events", OURS, 0.8),
                     Goal(f"{OURS} -su -rns --events", f"{OURS} -su -rns", 0.8),
@@ -159,6 +163,25 @@ def workloads(key_and_certificate: tuple[str, str] | None) -> list[Workload]:
                 group="parallel",
             )
             for title, sample, count in (("CT", _CT, 70), ("36 kB", _MEDIUM, 500))
+        ),
+        Workload(
+            "36 kB, --parallel-studies, one association, 10 objects a study",
+            _MEDIUM,
+            1000,
+            tuple(
+                Entrant(f"{peer}{title}", peer, ("--parallel-studies", "-su", "study", *options))
+                for peer in (OURS, BESIDE)
+                for title, options in (
+                    ("", ()),
+                    (" --state-directory", ("--state-directory", "state")),
+                )
+            ),
+            (
+                Goal(OURS, BESIDE, 1.0),
+                Goal(f"{OURS} --state-directory", f"{BESIDE} --state-directory", 1.0),
+            ),
+            objects_per_study=10,
+            group="parallel",
         ),
         Workload(
             "CT, -su study, 10 objects a study",
