@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.docs import ROOT, broken_links, documents, made
+from storescp import process_name
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -46,6 +47,33 @@ def test_the_tests_that_pages_name_exist() -> None:
     ]
     assert named
     assert missing == []
+
+
+def test_the_index_lists_all_decisions() -> None:
+    """Each page once, in the order of the numbers, which are unique."""
+    pages = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("*.md"))
+
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(decisions/(.*?)\)", _text(ROOT / "docs/index.md"), re.MULTILINE
+    )
+    numbers = [number for number, _ in listed]
+
+    assert pages
+    assert [name for _, name in listed] == pages
+    assert numbers == [name[:4] for name in pages]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_the_table_of_processes_has_all() -> None:
+    """Every name that a process gives itself is in the table of how-it-is-built."""
+    names = {name for key, name in vars(process_name).items() if key.isupper()}
+
+    table = re.findall(
+        r"^\| `(storescp-\w+)` \|", _text(ROOT / "docs/how-it-is-built.md"), re.MULTILINE
+    )
+
+    assert names
+    assert sorted(table) == sorted(names)
 
 
 def _text(path: Path) -> str:
