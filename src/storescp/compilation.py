@@ -1,4 +1,4 @@
-"""Which modules are compiled when the package is built where there is a C compiler, and whether they are here.
+"""The modules that are compiled where there is a C compiler at build time, and whether this installation has them.
 
 Their source is plain Python that runs as it is; types for Cython stand beside it in a `.pxd` file of the same name.
 scripts/compile_modules.py makes extension modules of them, scripts/hatch_build.py puts those into a wheel.

@@ -2,7 +2,7 @@
 
 
 class Condition:
-    """What went wrong, for DCMTK: module and number in hexadecimal, and the text that goes with them by default.
+    """A condition of DCMTK: module and number in hexadecimal, and their default text.
 
     Not an enumeration, which would take as long to load as all other modules of errors together.
     """

@@ -40,7 +40,7 @@ class StorescpError(Exception):
     limit: Limit | None = None
     """The choice that makes it an error, if there is one."""
     identifies: bool = False
-    """Whether the text may tell who a patient is: it holds a path, or values of the data set."""
+    """True if the text may tell who a patient is: it holds a path, or values of the data set."""
 
     def __init__(
         self, *arguments: object, limit: Limit | None = None, identifies: bool = False

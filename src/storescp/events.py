@@ -66,7 +66,7 @@ class AssociationAccepted(NamedTuple):
     """Maximum length of PDUs that the peer takes, in bytes; 0: no limit."""
     tls: bool
     why: str | None = None
-    """Why presentation contexts were refused, if some were."""
+    """Reasons for refused presentation contexts, if some were refused."""
 
 
 class AssociationRejected(NamedTuple):
@@ -112,19 +112,19 @@ class ObjectStored(NamedTuple):
     modality: str | None
     """Modality prefix of the SOP class."""
     transfer_syntax_uid: str
-    """As it was received."""
+    """Transfer syntax in which the object was received."""
     study_instance_uid: str | None
     patient_name: str | None
     file: str | None
     """Path; None if objects are ignored."""
     bytes: int | None
-    """Of the file."""
+    """Transfer syntax of the file."""
     duration: float
     """Seconds since the C-STORE-RQ."""
     why: str | None = None
-    """Why the status is none of success."""
+    """Reason for a status other than success."""
     round: int | None = None
-    """How often its study has begun, where studies are received side by side."""
+    """Number of times that its study has begun, where studies are received side by side."""
     reason: str | None = None
     """Same as `why`, without values that identify a patient."""
 

@@ -12,11 +12,11 @@ VERIFICATION = "1.2.840.10008.1.1"
 IMPLEMENTATION_CLASS_UID = "1.2.276.0.7230010.3.0.3.7.0"
 IMPLEMENTATION_VERSION_NAME = "OFFIS_DCMTK_370"
 BIT_PRESERVING_VERSION_NAME = "OFFIS_DCMBP_370"
-"""What peers and archives of a drop-in replacement expect to see; see docs/differences.md."""
+"""Implementation class UID and version names that peers and archives of a drop-in replacement expect; see docs/differences.md."""
 
 
 class Kind(Enum):
-    """How a data set and its pixel data are carried."""
+    """Encoding of a data set and its pixel data."""
 
     NATIVE = "native"
     DEFLATED = "deflated"
@@ -281,7 +281,7 @@ ACCEPT_ALL = (
     "1.2.840.10008.1.2.2",
     "1.2.840.10008.1.2",
 )
-"""What `--accept-all` accepts, in order of preference."""
+"""Transfer syntaxes that `--accept-all` accepts, in order of preference."""
 
 STORAGE_PREFIXES = {
     "1.2.840.10008.5.1.1.27": "SP",  # StoredPrintStorage

@@ -71,7 +71,7 @@ class Sorting(NamedTuple):
 
 
 class HTTPAddress(NamedTuple):
-    """Where the status page is served."""
+    """Address of the status page."""
 
     address: str
     port: int
@@ -142,7 +142,7 @@ class CommandLine(NamedTuple):
     output_directory: str = "."
     bit_preserving: bool = False
     write_dataset: bool = False
-    """Without File Meta Information."""
+    """True if files have no File Meta Information."""
     output_transfer_syntax: str | None = None
     """UID; `None`: as received."""
     new_vr: bool = True
@@ -164,7 +164,7 @@ class CommandLine(NamedTuple):
     exec_sync: bool = False
     # extensions of this implementation
     extended: bool = False
-    """Whether an option is given that DCMTK's storescp does not have: only then is more said than DCMTK says."""
+    """True if an option is given that DCMTK's storescp does not have. Only then does the log say more than DCMTK's."""
     mode: Mode = Mode.RECEIVE
     log_json: bool = False
     log_masks: tuple[LogMask, ...] = ()
@@ -216,5 +216,5 @@ class CommandLine(NamedTuple):
 
     @property
     def studies_in_parallel(self) -> bool:
-        """Whether each study ends for itself."""
+        """True if each study ends for itself."""
         return self.workers is not None or self.state_directory is not None or self.parallel_studies

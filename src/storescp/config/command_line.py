@@ -1,4 +1,4 @@
-"""From arguments to a checked `CommandLine`, with the reference's errors in the reference's order.
+"""The parser of arguments: it makes a checked `CommandLine`, with the reference's errors in the reference's order.
 
 Two steps. `parse` looks at spelling only: command files are expanded, options and their values told from parameters. Then an
 `Evaluation` takes the blocks of options in their fixed order, checks conflicts, dependencies and values of what it finds,
@@ -32,7 +32,7 @@ INETD_PORT = 1024
 """Port number that is assumed when the connection is standard input."""
 
 LOOPBACK = "127.0.0.1"
-"""Where the status page is served unless told otherwise: on this machine alone."""
+"""Default address of the status page: this machine alone."""
 
 _BLANKS = " \t\n\v\f\r"  # C's isspace()
 _SEPARATORS = b" \t\n\r"
@@ -127,7 +127,7 @@ def _requested(given: list[Given]) -> Request | None:
 
 
 _MAXIMUM_COMMAND_FILE_BYTES = 1 << 17
-"""As long as Linux lets one argument be: what is longer is no command file, but something else."""
+"""Longest command file, in bytes: Linux's limit of one argument."""
 
 
 def _expanded(arguments: Sequence[str]) -> Iterator[str]:

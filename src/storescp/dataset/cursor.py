@@ -31,7 +31,7 @@ class Cursor:
         self.start = 0  # of the present run
         self.offset = 0  # of the fragment
         self.muted = output is None
-        """Whether what comes is not written."""
+        """True if the following bytes are not written."""
         self._output = output
         self._sent = 0
         self._buffer = bytearray()
@@ -81,7 +81,7 @@ class Cursor:
     # ------------------------------------------------------------------ the output
 
     def place(self, position: int) -> int:
-        """Where the byte at `position`, which is not before the run, lies or would lie in the output."""
+        """Return the place in the output of the byte at `position`, which is not before the run."""
         return self._sent + self._used - self._first + position - self.start
 
     def written(self) -> int:

@@ -36,7 +36,7 @@ class Inflater:
         self._crc = 0
         self._adler = 1
         self.received = False
-        """Whether any of the stream has come."""
+        """True if any of the stream has come."""
 
     def finish(self) -> None:
         """The data set has come: check that all of it could be inflated.

@@ -1,4 +1,4 @@
-"""From tag to VR: the standard's dictionary (PS3.6, from pydicom) or dictionaries given by the user.
+"""The dictionary from tags to VRs: the standard's (PS3.6, from pydicom) or dictionaries given by the user.
 
 Besides the VRs of the standard there are five that only dictionaries know; what they become is
 decided where a data set is read, because it depends on other elements:
@@ -26,14 +26,14 @@ LARGEST_CACHE = 0x10000  # tags; a peer can name four milliards
 
 
 class Parity(Enum):
-    """Which numbers of a range are meant."""
+    """Parity of the numbers of a range."""
 
     ANY = "any"
     EVEN = "even"
     ODD = "odd"
 
     def admits(self, number: int) -> bool:
-        """Whether `number` is of this parity."""
+        """Tell whether `number` is of this parity."""
         return self is Parity.ANY or (number & 1) == (self is Parity.ODD)
 
 
@@ -86,7 +86,7 @@ class Dictionary:
         self._keywords = keywords or {}
         self._cache: dict[int, str | None] = {}
         self.vr_codes: dict[int, int] = {}
-        """VRs as numbers, of tags whose VR depends on nothing else; who finds them notes them here."""
+        """VRs as numbers, of tags whose VR depends on nothing else; lookups add to it."""
         self.knows_private_elements = bool(self._private or self._private_ranges)
 
     def vr(self, tag: int) -> str | None:
@@ -125,7 +125,7 @@ class Dictionary:
 
         Args:
             tag: of the element.
-            creator: who reserved the block of a private element, if that is known.
+            creator: the private creator of the block of a private element, if it is known.
         """
         return self._known_keyword(tag, creator) or UNKNOWN_KEYWORD
 

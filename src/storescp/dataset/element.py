@@ -39,7 +39,7 @@ UID = 2
 BINARY = 3
 """One NUL to even length."""
 WORDS = 4
-"""As it is: OW, whose odd lengths stay odd."""
+"""OW as received, whose odd lengths stay odd."""
 SEQUENCE = 5
 
 LONG = 0x08

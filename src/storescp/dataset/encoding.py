@@ -15,7 +15,7 @@ class GroupLength(Enum):
 
 
 class SequenceLength(Enum):
-    """How sequences and items end, PS3.5 7.5.1 and 7.5.2."""
+    """Encoding of the end of sequences and items, PS3.5 7.5.1 and 7.5.2."""
 
     EXPLICIT = "explicit"  # by their length
     UNDEFINED = "undefined"  # by a delimiter
@@ -32,7 +32,7 @@ overlay compresses as well as a bomb does.
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a data set is written, where there is a choice. Defaults are the reference's."""
+    """Choices in the encoding of a written data set. Defaults are the reference's."""
 
     transfer_syntax: str | None = None
     """UID of the transfer syntax to write; None: as received."""
@@ -47,7 +47,7 @@ class Encoding:
     new_vr: bool = True
     """False: UN UT OF OD OL UR UC OV SV UV are written as OB."""
     convert_un: bool = False
-    """Whether elements of VR UN and defined length get the VR that the dictionary knows."""
+    """True if elements of VR UN and defined length get the VR that the dictionary knows."""
     compression_level: int = 6
     """Compression level of a deflated transfer syntax, 0 to 9."""
     maximum_inflated: int | None = LARGEST_INFLATED
@@ -55,7 +55,7 @@ class Encoding:
 
 
 class Output(Protocol):
-    """Where a data set is written. Positions count from its first byte."""
+    """Destination of a data set's bytes. Positions count from its first byte."""
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append `chunk`, which may be a view into the receive buffer."""

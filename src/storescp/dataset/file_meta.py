@@ -40,7 +40,7 @@ def _around_instance_uid(
     calling_ae_title: bytes | str,
     version_name: str,
 ) -> tuple[bytes, bytes]:
-    """What stands in front of the instance UID, and what behind it: the same for most objects of an association."""
+    """Return the bytes before and behind the instance UID: they are the same for most objects of an association."""
     before = (
         b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"
         + _element(b"\x02\x00\x02\x00UI", _uid_value(sop_class_uid))

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""Where a walk is: in the data set, in a sequence, in an item, among the fragments of Pixel Data."""
+"""The levels of a walk: data set, sequence, item, fragments of Pixel Data."""
 
 from array import array
 

@@ -22,4 +22,4 @@ NO_GROUP = -1
 """Instead of a group whose length waits for its value."""
 
 ELEMENTS, ITEMS, FRAGMENTS = range(3)
-"""What a level consists of."""
+"""Kinds of the parts of a level."""

@@ -40,7 +40,7 @@ class Rewritten:
         self.end = end
         self.content = content
         self.is_looked_at = looked_at
-        """Whether its elements have to be looked at: they are out of order, or of a group whose length is written."""
+        """True if its elements have to be read: they are out of order, or of a group whose length is written."""
 
 
 class Nesting:
@@ -73,15 +73,15 @@ class Nesting:
         self.depth = 0
         """Levels around the present one."""
         self.sequences = 0
-        """How many of the levels are sequences."""
+        """Number of levels that are sequences."""
         self.opened_offset = -1
-        """Where the content of the last sequence began in the received data set."""
+        """Start of the last sequence's content in the received data set."""
         self.damage = ""
         """The first loss that the reference would not mention."""
         self.unwritable = ""
-        """Why the data set cannot be written in this transfer syntax."""
+        """Reason why the data set cannot be written in this transfer syntax."""
         self.rewritten: list[Rewritten] = []
-        """In the order in which they end."""
+        """Levels in the order of their ends."""
 
     def note_damage(self, what: str) -> None:
         """Note a loss: the data set is refused at its end, unless something worse is found."""
@@ -99,7 +99,7 @@ class Nesting:
         little_endian: bool,
         clean: bool,
     ) -> int:
-        """Take the header of a sequence, whose items have this layout. Returns where it ends.
+        """Take the header of a sequence; its items have this layout. Returns its end.
 
         Raises:
             InvalidDataSet: there are too many around it.

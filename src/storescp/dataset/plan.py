@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""What can be decided about a transcoding before its first byte. Plans are made once and shared."""
+"""Decisions about a transcoding that need none of its bytes. Plans are made once and shared."""
 
 import re
 from functools import lru_cache
@@ -12,7 +12,7 @@ _VIDEO = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10[0-8]\b")
 
 
 class Plan:
-    """How data sets of one transfer syntax are read and written."""
+    """Rules for reading and writing data sets of one transfer syntax."""
 
     def __init__(self, received: TransferSyntax, encoding: Encoding) -> None:
         """Decide all that follows from the transfer syntax and the options."""
@@ -20,12 +20,12 @@ class Plan:
         self.reads_implicit = not received.explicit_vr
         self.reads_little_endian = received.little_endian or not received.explicit_vr
         self.implicit = not self.written.explicit_vr
-        """Whether implicit VR is written."""
+        """True if implicit VR is written."""
         self.little_endian = self.written.little_endian or not self.written.explicit_vr
-        """Whether little endian is written."""
+        """True if little endian is written."""
         self.encapsulated = received.kind is Kind.ENCAPSULATED
         self.is_video = _VIDEO.match(received.uid) is not None
-        """Whether Pixel Data is one stream, whatever the number of its frames."""
+        """True if Pixel Data is one stream, whatever the number of its frames."""
         self.can_encapsulate = self.written.kind is Kind.ENCAPSULATED
         self.explicit_lengths = encoding.sequence_length is SequenceLength.EXPLICIT
         self.new_vr = encoding.new_vr

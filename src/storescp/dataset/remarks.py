@@ -1,4 +1,4 @@
-"""Warnings about a data set: few, whatever a peer sends."""
+"""Warnings about a data set, in limited number."""
 
 import heapq
 import logging
@@ -17,7 +17,7 @@ class Remarks:
 
     def __init__(self, *, muted: bool = False) -> None:
         self.count = 0
-        """How many there were."""
+        """Number of warnings that there were."""
         self._muted = muted
 
     def warn(self, message: str, *arguments: object) -> None:
@@ -40,7 +40,7 @@ class Remarks:
 
 
 class Postponed:
-    """Warnings that come to light in another order than that in which one who reads on would give them."""
+    """Warnings that are found in another order than that of a parser that reads on."""
 
     __slots__ = ("_count", "_first")
 

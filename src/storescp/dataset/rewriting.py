@@ -49,9 +49,9 @@ class Rewriting:
         self.left = 0
         """Bytes of the value at hand that are still to come."""
         self.value_offset = 0
-        """Where that value began in the received data set."""
+        """Start of that value in the received data set."""
         self.sink: Sink | None = None
-        """What changes it."""
+        """Converter of that value, if it is converted."""
         self._pad = False
 
     # ------------------------------------------------------------------ elements
@@ -66,7 +66,7 @@ class Rewriting:
         clean: bool,
         data: memoryview,
     ) -> int:
-        """Take an element with characters. Returns where it ends, or the fragment.
+        """Take an element with characters. Returns its end, or the fragment.
 
         A value of up to `LONGEST_SEEN_WHOLE` bytes is there as a whole. `clean`: whether the header may stay.
         `data`: the fragment at hand.
@@ -108,7 +108,7 @@ class Rewriting:
         clean: bool,
         little_endian: bool,
     ) -> int:
-        """Take any other element. Returns where it ends, or the fragment.
+        """Take any other element. Returns its end, or the fragment.
 
         `little_endian`: how its value came. `clean`: whether the header may stay.
         """
@@ -128,13 +128,13 @@ class Rewriting:
     def through(
         self, position: int, size: int, tag: int, vr: int, length: int, clean: bool, sink: Sink
     ) -> int:
-        """Take an element whose value passes through `sink`. Returns where it ends, or the fragment."""
+        """Take an element whose value passes through `sink`. Returns its end, or the fragment."""
         odd = length & 1
         self._header(position, size, tag, vr, length, length + odd, clean)
         return self.begin_value(position + size, length, sink, bool(odd))
 
     def discard(self, position: int, size: int, length: int) -> int:
-        """Leave an element out. Returns where it ends, or the fragment."""
+        """Leave an element out. Returns its end, or the fragment."""
         self._cursor.flush(position)
         self._cursor.start = position + size
         return self.begin_value(position + size, length, DISCARDED, False)
@@ -142,7 +142,7 @@ class Rewriting:
     # ------------------------------------------------------------------ values
 
     def begin_value(self, position: int, length: int, sink: Sink | None, pad: bool) -> int:
-        """A value begins here. Returns where it ends, or the fragment.
+        """A value begins here. Returns its end, or the fragment.
 
         `pad`: whether a NUL follows it.
         """
@@ -156,7 +156,7 @@ class Rewriting:
         return self.take_value(position)
 
     def take_value(self, position: int) -> int:
-        """Take what is there of the value at hand. Returns where it ends, or the fragment."""
+        """Take what is there of the value at hand. Returns its end, or the fragment."""
         cursor = self._cursor
         taken = min(self.left, cursor.end - position)
         stop = position + taken

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=True, wraparound=False, overflowcheck=True, annotation_typing=False
-"""What one pass cannot do: elements in order, duplicates dropped. PS3.5 7.1.
+"""A second pass that sorts elements and drops duplicates, PS3.5 7.1.
 
 The walk writes elements as they come, which is right but for their order. The second pass reads that file, whose
 encoding is known and sound, and writes another one. Of the levels that are out of order it reads the headers, of the
@@ -208,7 +208,7 @@ class Sorting:
     # ------------------------------------------------------------------ order
 
     def _ordered(self, level: Rewritten) -> "array[int]":
-        """Where the elements of a level lie, sorted, the first of each tag."""
+        """Return the places of a level's elements, sorted, the first of each tag."""
         places, keys = array("Q"), array("Q")
         largest, is_ordered = -1, True
         position, end = level.start, level.end
@@ -286,7 +286,7 @@ class Sorting:
         return tag
 
     def _end_of(self, position: int) -> int:
-        """Where the element there ends."""
+        """Return the end of the element there."""
         self._tag_at(position)
         value, length = position + self._size, self._value_length
         if length != UNDEFINED_LENGTH:
@@ -298,7 +298,7 @@ class Sorting:
         return self._after(value)
 
     def _after(self, position: int) -> int:
-        """Where a sequence or item of undefined length ends, whose content begins here."""
+        """Return the end of a sequence or item of undefined length, given the start of its content."""
         depth = 1
         while depth:
             tag = self._tag_at(position)
@@ -341,7 +341,7 @@ class Sorting:
     # ------------------------------------------------------------------ copying
 
     def _place(self) -> int:
-        """Where the next byte lies in the output."""
+        """Return the place of the next byte in the output."""
         return self._cursor.place(0) + self._pending_end - self._pending
 
     def _copy(self, begin: int, end: int) -> None:

@@ -10,13 +10,13 @@ class Trailing:
 
     def __init__(self) -> None:
         self.is_over = False
-        """Whether they were elements after all."""
+        """True if they were elements after all."""
         self._zeros = 0
         self._delimiters: set[int] = set()
 
     @property
     def has_only_zeros(self) -> bool:
-        """Whether there was no delimiter so far."""
+        """True if there was no delimiter so far."""
         return not self._delimiters
 
     def note_zeros(self, count: int) -> None:

@@ -1,6 +1,6 @@
 """Fragments of a data set in, the data set to store out; wanted attributes noted in passing.
 
-Memory stays flat whatever the size of the data set: values pass in pieces, lengths that are known only at the end are
+Memory does not grow with the data set: values pass in pieces, lengths that are known only at the end are
 patched. The few things that one pass cannot do are done in passes over the written file:
 
 - elements out of order and duplicates (`sorting`),
@@ -134,7 +134,7 @@ class Transcoder:
 
     @property
     def needs_second_pass(self) -> bool:
-        """Whether what was written is not yet the data set to store; known after `finish`."""
+        """True if the output is not yet the data set to store; known after `finish`."""
         return self._to_convert or self._to_sort or self._to_deflate
 
     def rewrite(self, source: Source, output: Output) -> None:
@@ -177,7 +177,7 @@ class Transcoder:
         deflater.finish()
 
     def _pieces(self, source: Source) -> Iterator[bytes]:
-        """What the last pass wrote."""
+        """Return the output of the last pass, in pieces."""
         position = 0
         while position < self._length:
             piece = source.read(position, min(_PIECE, self._length - position))

@@ -1,4 +1,4 @@
-"""Which VR an element has that does not say so, or says what is none: PS3.5 6.2.2, 7.1.3 and A.1.
+"""The VR of an element that states none, or an invalid one: PS3.5 6.2.2, 7.1.3 and A.1.
 
 Decisions are made while the data set is read: what precedes an element in its item, or in the levels around, counts.
 """
@@ -41,7 +41,7 @@ def implicit_vr(dictionary: Dictionary, level: Level, tag: int) -> int:
 
 
 def depends_on_others(tag: int, name: str | None) -> bool:
-    """Whether the VR of an element of implicit VR can be another one in another item."""
+    """Tell whether the VR of an element of implicit VR can differ from item to item."""
     return name == "xs" or (name == "ox" and tag in _WAVEFORM_TAGS)
 
 
@@ -56,7 +56,7 @@ def known_vr(dictionary: Dictionary, level: Level, tag: int) -> int:
 
 
 def _has_bytes(level: Level, tag: int) -> bool:
-    """Whether values of a waveform or curve that came as UN are no 16-bit words, PS3.5 8.3 and A.2."""
+    """Tell whether values of a waveform or curve that came as UN are no 16-bit words, PS3.5 8.3 and A.2."""
     if tag in _WAVEFORM_TAGS:
         return level.waveform_bits == 8
     representation = level.curve_representation - (tag & 0xFFFF0000)

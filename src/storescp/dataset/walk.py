@@ -281,7 +281,7 @@ class Walk:
     # ------------------------------------------------------------------ elements
 
     def _element(self, level: Level, position: int, data: memoryview) -> int:
-        """Take one element, whatever it is. Returns where it ends, or the fragment."""
+        """Take one element of any kind. Returns its end, or the fragment."""
         cursor, plan = self._cursor, self._plan
         available = cursor.end - position
         if available < 8:
@@ -443,7 +443,7 @@ class Walk:
             )
 
     def _is_special(self, level: Level, tag: int) -> bool:
-        """Whether a tag has a rule of its own, or may have one; the level looks out for the next that does."""
+        """Tell whether a tag has, or may have, a rule of its own; the level looks out for the next such tag."""
         if tag <= level.last or tag < _FIRST_VALID or tag >= _LAST_INVALID:
             return True
         index = level.watch_index
@@ -588,7 +588,7 @@ class Walk:
         return trial
 
     def _is_parsable(self, value: memoryview) -> bool:
-        """Whether the value of a UN element can be read as items of implicit VR."""
+        """Tell whether the value of a UN element can be read as items of implicit VR."""
         trial = self._trial(len(value))
         if trial is None:
             return False
@@ -600,7 +600,7 @@ class Walk:
         return True
 
     def _try(self, level: Level, position: int, tag: int, length: int) -> Tried | None:
-        """What tries, while it passes, whether the value of a long UN element is a sequence; None if nobody asks."""
+        """Return a trial that finds out whether the long value of a UN element is a sequence; None if nobody asks."""
         if not self._plan.converts_un or self._plan.implicit:
             return None
         if known_vr(self._dictionary or self._look_up_creators(), level, tag) != SQ:
@@ -624,7 +624,7 @@ class Walk:
     # ------------------------------------------------------------------ notes
 
     def _is_noted(self, tag: int) -> bool:
-        """Whether a value is asked for, whatever its VR."""
+        """Tell whether a value is asked for, of any VR."""
         return tag in NOTED_AT_TOP or tag in _CONTEXT or tag & 0xFF01FFFF == _CURVE_REPRESENTATION
 
     def _note(
@@ -655,7 +655,7 @@ class Walk:
             level.creators.setdefault(tag, self._value(position, seen).rstrip(b" \0"))
 
     def _is_creator(self, level: Level, tag: int) -> bool:
-        """Whether a tag is that of a private creator that VRs depend on."""
+        """Tell whether a tag is that of a private creator that VRs depend on."""
         is_creator = bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
         return is_creator and (level.implicit or self._plan.converts_un)
 
@@ -785,7 +785,7 @@ class Walk:
     # ------------------------------------------------------------------ behind the last element
 
     def _is_trailing_zero(self, position: int) -> bool:
-        """Whether the next 8 bytes are zero, behind the last element of the data set perhaps."""
+        """Tell whether the next 8 bytes are zero: they may lie behind the last element of the data set."""
         if self._nesting.depth or self._trailing.is_over:
             return False
         return not (self._cursor.u32(position, True) or self._cursor.u32(position + 4, True))
@@ -843,7 +843,7 @@ class Walk:
         self._write_empty_last_element()
 
     def _is_pad(self) -> bool:
-        """Whether a NUL is left, which pads the last fragment of an odd data set, PS3.8 annex E."""
+        """Tell whether a NUL is left, which pads the last fragment of an odd data set, PS3.8 annex E."""
         return not self._nesting.depth and self._carry == b"\0"
 
     def _write_empty_last_element(self) -> None:

@@ -57,7 +57,7 @@ DATA_SET_FOLLOWS = 0x0001
 _MAXIMUM_UID_LENGTH = 64
 _LONGEST_COMMENT = 64  # characters: VR LO
 _MAXIMUM_NOTES = 16
-"""On one command set; one that is all disorder must not flood the log."""
+"""Maximum number of notes on one command set: a disordered one must not flood the log."""
 
 _unpack_element = struct.Struct("<II").unpack_from  # PS3.7 6.3.1: tag, length
 _pack_element = struct.Struct("<II").pack

@@ -12,7 +12,7 @@ from storescp.upper_layer.pdata import COMMAND, LAST
 
 MAXIMUM_COMMAND_LENGTH = 64 * 1024
 _MAXIMUM_EMPTY_FRAGMENTS = 1000
-"""Of a command set: they bring it neither to its end nor to its limit."""
+"""Maximum number of empty fragments of a command set: they bring it neither to its end nor to its size limit."""
 
 _FAILED = (conditions.RECEIVE_FAILED.line(),)
 _READ_FAILED = (conditions.READ_PDV_FAILED.line(),)
@@ -44,12 +44,12 @@ class MessageReader:
 
     @property
     def expects_data(self) -> bool:
-        """Whether a data set is awaited, or the rest of one; else it is a command set."""
+        """True if a data set, or the rest of one, comes next; else a command set."""
         return self._data_context != _NONE
 
     @property
     def within_command(self) -> bool:
-        """Whether a command set has begun and not ended."""
+        """True if a command set has begun and not ended."""
         return self._command_context != _NONE
 
     def command_fragment(

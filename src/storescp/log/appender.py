@@ -31,7 +31,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 class Appender(logging.Handler):
-    """Where events go: the root of all handlers of this package."""
+    """Destination of log events: the base class of all handlers of this package."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one event. What cannot be written is lost, because receiving matters more."""

@@ -17,7 +17,7 @@ class LogContext:
 
     def __init__(self) -> None:
         self.wanted = False
-        """Whether there is a log that needs it."""
+        """True if there is a log that needs it."""
         self.party: Party | None = None
         self.aliases: tuple[str, ...] = ()
         """Other names of the peer: its address, its full host name."""

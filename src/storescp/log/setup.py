@@ -27,9 +27,9 @@ class LogSettings:
     configuration_file: str | None = None
     """Decides about everything; `level` does not count then."""
     json: bool = False
-    """Whether lines are JSON."""
+    """True if lines are JSON."""
     tells_processes: bool = False
-    """Whether lines of other processes than this one begin with their process IDs."""
+    """True if lines of other processes than this one begin with their process IDs."""
     masks: "tuple[LogMask, ...]" = ()
     """Identifiers that are masked where lines are JSON."""
 

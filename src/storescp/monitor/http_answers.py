@@ -60,7 +60,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the facts come from."""
+    """Sources of the facts."""
 
     facts: Callable[[], Facts]
     """All parts of the report."""

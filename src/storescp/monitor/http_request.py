@@ -40,7 +40,7 @@ class HTTPRequest:
 
     @property
     def is_head(self) -> bool:
-        """Whether the body of the answer is not wanted."""
+        """True if the body of the answer is not wanted."""
         return self.method == "HEAD"
 
 

@@ -56,7 +56,7 @@ DURATIONS = (
 """Upper bounds of the classes in which the times that objects took are counted, in seconds."""
 
 _VARYING = re.compile(r'"[^"]*"|[0-9]+(?:[.:,][0-9]+)*')
-"""What says of which object, file or moment something is, not what it is."""
+"""Parts of a text that name an object, a file or a moment: without them, texts about one problem are equal."""
 
 _MAXIMUM_TEXT_CHARACTERS = 300
 _MAXIMUM_REASON_CHARACTERS = 1024
@@ -64,13 +64,13 @@ _MAXIMUM_REASON_CHARACTERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many of each are kept."""
+    """Maximum number of each that is kept."""
 
     associations: int = 500
     studies: int = 200
     problems: int = 100
     examples: int = 3
-    """Of each problem."""
+    """Maximum number of examples of each problem."""
     calling_ae_titles: int = 100
     commands: int = 1000
     openings_of_a_study: int = 50
@@ -90,12 +90,12 @@ class OpenAssociation:
     since: float
     rate: Rate
     last: float
-    """When it last brought something."""
+    """Time at which it last brought something."""
     objects: int = 0
     bytes: int = 0
     refused: int = 0
     study: "MonitoredStudy | None" = None
-    """What it brings at the moment."""
+    """Study of the object that is being received."""
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class CommandCounts:
     repeated: int = 0
     """Failed attempts after which they are started again."""
     failing: bool = False
-    """Whether the last that ended has failed."""
+    """True if the last that ended has failed."""
 
 
 @dataclass(slots=True)
@@ -123,13 +123,13 @@ class MonitoredStudy:
     calling_ae_title: str
     first: float
     last: float
-    """When the first and the last object were received."""
+    """Times at which the first and the last object were received."""
     objects: int = 0
     bytes: int = 0
     round: int = 1
     """Grows when objects come after the study was complete."""
     completed: float | None = None
-    """When its end was announced; None: it is open."""
+    """Time at which its end was announced; None: it is open."""
     cause: str = ""
     modalities: Counter[str] = field(default_factory=Counter)
     """Objects by modality."""
@@ -158,21 +158,21 @@ class Problem:
     detail: str
     """Status, cause, who aborted, how many presentation contexts were accepted."""
     reason: str
-    """Why, without what tells whose object it is, if that is known."""
+    """Reason without identifiers of patients, if it is known."""
     first: float
     last: float
     count: int = 0
     examples: deque[Example] = field(default_factory=deque)
-    """What was said of the last times, where that differs; the newest is the last."""
+    """Texts of the last occurrences, where they differ; the newest is the last."""
 
     @property
     def why(self) -> str:
-        """What was said of the last time."""
+        """Text of the last occurrence."""
         return self.examples[-1].why
 
 
 class ProblemKey(NamedTuple):
-    """What happened, and to whom."""
+    """Key of a problem: the kind of event, and the peer."""
 
     kind: str
     peer: str
@@ -185,7 +185,7 @@ class ProblemKey(NamedTuple):
 
 @dataclass(slots=True)
 class Totals:
-    """What was counted since the start: for one calling AE title."""
+    """Counts since the start, for one calling AE title."""
 
     associations: int = 0
     objects: int = 0
@@ -205,7 +205,7 @@ class Model:
         self.listening: Listening | None = None
         self.stopping = False
         self.restarted: float | None = None
-        """When this began in place of a model whose process was killed, in seconds since 1970: what was before is lost."""
+        """Start of this model in place of one whose process was killed, in seconds since 1970: earlier counts are lost."""
         self.associations: dict[str, OpenAssociation] = {}
         self.studies: OrderedDict[str, MonitoredStudy] = OrderedDict()
         """Studies by Study Instance UID; the study with the newest object is the last."""

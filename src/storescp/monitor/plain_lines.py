@@ -37,7 +37,7 @@ class PlainLines:
         self._model = model
         self._identifiers = identifiers
         self._reported: dict[str, tuple[float, int]] = {}
-        """When each open association was last told of, and how many objects it had brought."""
+        """Time of the last line about each open association, and its number of objects then."""
 
     def lines(self, event: Event) -> Iterator[str]:
         """Yield what is to be said about an event."""

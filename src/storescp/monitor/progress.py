@@ -37,7 +37,7 @@ class Progress:
     """Settings of the display."""
 
     identifiers: bool = False
-    """Whether what identifies patients is shown."""
+    """True if identifiers of patients are shown."""
 
 
 def progress(settings: Progress) -> Viewer:

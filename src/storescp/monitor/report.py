@@ -27,7 +27,7 @@ _ABORTED = {
     "us": "aborted by the receiver",
     "network": "connection lost",
 }
-"""By who ended the association."""
+"""Texts by the side that ended the association."""
 
 _STATUSES = {
     "A7": "Out of resources: the object could not be written.",

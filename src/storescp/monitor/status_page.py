@@ -38,7 +38,7 @@ class StatusPage:
     names: tuple[str, ...] = ()
     """Names in the Host field that are ours, besides the machine's."""
     identifiers: bool = False
-    """Whether what identifies patients is shown."""
+    """True if identifiers of patients are shown."""
 
 
 def status_page(settings: StatusPage, expiry: Callable[[str, bool], float | None]) -> Viewer:

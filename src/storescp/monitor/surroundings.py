@@ -21,7 +21,7 @@ class HostStatusSettings:
     """Directory, certificate and database to look at."""
 
     directory: str
-    """Where objects are stored."""
+    """Directory in which objects are stored."""
     writes: bool = True
     """False: objects are ignored, the disk does not matter."""
     least_free: int = 0
@@ -40,11 +40,11 @@ class HostStatus:
     """Bytes that the receiver may use; None: the directory cannot be looked at."""
     disk_size: int | None
     disk_problem: str
-    """Why nothing can be stored, in words; empty: nothing is in the way."""
+    """Reason why nothing can be stored, in words; empty: nothing is in the way."""
     certificate_expiry: float | None
     """Seconds since 1970; None: there is no certificate, or it cannot be read."""
     database_problem: str
-    """Why the database cannot be used, in words; empty: nothing is in the way, or there is none."""
+    """Reason why the database cannot be used, in words; empty: it can, or there is none."""
 
 
 class HostProbe:

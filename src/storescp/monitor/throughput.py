@@ -1,4 +1,4 @@
-"""How much came when: slots of time over the last hour, and the rate of the moment. Pure; times are seconds."""
+"""Throughput: counts for each slot of time over the last hour, and the current rate. Pure; times are seconds."""
 
 import math
 from typing import NamedTuple

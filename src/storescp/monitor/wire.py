@@ -53,7 +53,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._rest = b""
         self.ended = False
-        """Whether the receiver has said that it ends."""
+        """True if the receiver has announced its end."""
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Yield the events that are complete now; records may be cut anywhere."""

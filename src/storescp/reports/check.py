@@ -1,4 +1,4 @@
-"""Whether the program would start with these options, in sentences, without starting it: `--check`.
+"""The report of `--check`: it says in sentences whether the program would start with these options.
 
 What can be tried is tried with the code that the start runs, as the user that it becomes: files are loaded, the port is
 taken and given back, the state directory and the files that are written to are opened. Nothing is listened on, run, or

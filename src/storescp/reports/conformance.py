@@ -516,7 +516,7 @@ _WHEN: dict[type[StatusError], str] = {
     " context, or lacks what names its directory: nothing is stored, and Error Comment (0000,0902) says why; or it lacks SOP"
     " Class or Instance UID: the file is kept",
 }
-"""When each status is answered. Tests hold it against the classes there are."""
+"""Meaning of each status. Tests compare it with the classes of errors."""
 
 
 def _failures(storage: StorageSettings) -> Iterator[tuple[type[StatusError], str]]:

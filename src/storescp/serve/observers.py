@@ -1,4 +1,4 @@
-"""Who hears of what happens in the receiver: the hub of events, the stream of `--events`, and the processes that show it."""
+"""Observers of the receiver: the hub of events, the stream of `--events`, and the processes that show events."""
 
 import logging
 from collections.abc import Callable
@@ -28,11 +28,11 @@ class Observers:
         self._settings = settings
         self._viewers = _viewers(settings.monitoring)
         self.hub = _hub(settings.events, self._viewers)
-        """Where events go; None: nobody wants any."""
+        """Hub that takes the events; None: there are no observers."""
 
     @property
     def has_viewers(self) -> bool:
-        """Whether there are processes that show what happens."""
+        """True if there are processes that show events."""
         return self._viewers is not None
 
     def start_viewers(self, prepare: Callable[[], None]) -> None:

@@ -102,7 +102,7 @@ class Receiver:
         self._server: SequentialServer | Supervisor | None = None
         self._connected: socket.socket | None = None  # which is served in this process
         self._burst_ends = 0.0
-        """When the next association begins too late to be one of those that follow each other (`time.monotonic`)."""
+        """Time from which the next association no longer counts as following the last (`time.monotonic`)."""
         self._associations = AssociationServer(
             receiver_settings,
             self._signals,
@@ -138,7 +138,7 @@ class Receiver:
             self._observers.close_viewers()
 
     def _receive(self, introduce: Callable[[], None]) -> int:
-        """Open the port, and serve whoever comes.
+        """Open the port, and serve all peers.
 
         Raises:
             ConfigurationError: the port, what TLS needs, or the state directory cannot be had.
@@ -184,7 +184,7 @@ class Receiver:
         return 0
 
     def _announce_ready(self, port: int) -> None:
-        """Tell whoever waits for it that peers can connect."""
+        """Tell the service manager and the log that peers can connect."""
         self._notify(f"READY=1\nSTATUS=Receiving on port {port}")
         if self._settings.announces:
             storage = self._settings.storage
@@ -306,12 +306,12 @@ class Receiver:
         self._associations.see_off(connected)
 
     def worker_lost(self, pid: int) -> None:
-        """A worker is gone: nobody goes on with the studies that it had."""
+        """A worker is gone: it no longer holds its studies open."""
         if self._studies is not None:
             self._studies.lost(pid)
 
     def worker_ended(self, pid: int, status: int) -> None:
-        """If a worker did not end by itself, somebody should know and tidy up."""
+        """Log the end of a worker that crashed or was killed, and remove its unfinished files."""
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
             return
@@ -326,7 +326,7 @@ class Receiver:
     # -- privileges, signals, children --------------------------------------------------------------------------------
 
     def _give_privileges_up(self) -> None:
-        """Become whom the user wants; root was needed for the port and the keys.
+        """Become the user of `--user`; root was needed for the port and the keys.
 
         Raises:
             ConfigurationError: that failed, or that user can do nothing here.
@@ -363,7 +363,7 @@ class Receiver:
             renewals.append(self._settings.peer_admission.expire)
         # A service manager may ask to reload what has nothing to reload: that must not end it.
         if renewals or self._is_managed:
-            # First: whom a worker serves after we have renewed is then served with what is new.
+            # First: a worker then serves each peer that comes after our renewal with the new settings.
             renewals.insert(0, self._pass_on_renewal)
             self._signals.on(signal.SIGHUP, lambda: _call(renewals))
 

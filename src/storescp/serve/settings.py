@@ -42,10 +42,10 @@ class ReceiverSettings:
     """User to change to once the port is open; None: no change."""
     verbose_contexts: bool = False
     announces: bool = False
-    """Whether to log what DCMTK's storescp does not: that the port is open, and what is resumed."""
+    """True if the log says more than DCMTK's: that the port is open, and which work is resumed."""
     exec_sync: bool = False
     events: str | None = None
-    """Where events are written, `-` for standard output; None: nowhere."""
+    """File for events, `-` for standard output; None: no file."""
     monitoring: "MonitorSettings | None" = None
     """Settings of status page and display; None: neither."""
     worker_settings: "WorkerSettings | None" = None
@@ -55,12 +55,12 @@ class ReceiverSettings:
 
     @property
     def forks(self) -> bool:
-        """Whether each association is a world of its own, as with `--fork`."""
+        """True if each association has a process of its own, as with `--fork`."""
         return self.worker_settings is not None and self.worker_settings.on_demand
 
     @property
     def starts_commands_apart(self) -> bool:
-        """Whether a process of its own starts the user's commands: where nobody waits for them, and none has its own means."""
+        """True if a process of its own starts the user's commands: nobody waits for them, and no other process starts them."""
         has_commands = self.storage.exec_on_reception or self.storage.exec_on_eostudy
         return (
             has_commands is not None

@@ -80,7 +80,7 @@ class InstanceSupply:
         """Make what the next object will need, if it is like the last one: the peer is busy with it. Never raises."""
         if self._syntax is None:
             return
-        try:  # no `suppress` here: on the hot path a context manager is too dear
+        try:  # no `suppress` here: on the hot path a context manager is too expensive
             if self._prepared is None and not self.storage.bit_preserving:
                 self._prepared = self._syntax, self.transcoder(self._syntax, NOWHERE)
             if (
@@ -91,7 +91,7 @@ class InstanceSupply:
                 self._spare = InstanceFile(self.output)
                 self._spare_since = self.clock()
         except (OutOfResources, OSError, ImportError):
-            return  # whoever needs it meets the error again, and has somebody to tell
+            return  # the next reception meets the error again, and can report it
 
     def put_away(self) -> None:
         """Remove the file that was made for the next object: there will be none. Never raises."""

@@ -55,13 +55,13 @@ class Outcome(NamedTuple):
     error: StatusError | None = None
     """Reason, if nothing was stored."""
     study_round: int | None = None
-    """How often its study has begun, where that is known."""
+    """Number of times that its study has begun, where that is known."""
     job: Job | None = None
     """The command that follows it, where commands are jobs."""
 
 
 class Destination(NamedTuple):
-    """Where an object goes."""
+    """Destination of an object."""
 
     directory: str
     study: str | None = None
@@ -111,12 +111,12 @@ class Supply(Protocol):
 
     @property
     def output(self) -> OutputDirectory:
-        """Where files are made."""
+        """Output directory of the files."""
         ...
 
     @property
     def unsorted(self) -> Destination:
-        """Where objects go that are not sorted by study."""
+        """Destination of objects that are not sorted by study."""
         ...
 
     @property
@@ -146,7 +146,7 @@ class Studies(Protocol):
 
     @property
     def may_fail(self) -> bool:
-        """Whether `record` may raise, so that an object has to be taken back that has its file.
+        """True if `record` may raise: an object that has its file must then be withdrawn.
 
         If it may not, `record` need not be called for an object that belongs to no study.
         """
@@ -157,7 +157,7 @@ class Studies(Protocol):
 
         Raises:
             CannotUnderstand: the object names no study, or its directory cannot be had.
-            OutOfResources: nobody can know of the object.
+            OutOfResources: the object cannot be recorded.
         """
         ...
 
@@ -170,7 +170,7 @@ class Studies(Protocol):
             outcome: of an object that counts as received.
             destination: where it is; None: it was received and forgotten.
             prefix: what its file name says of its modality.
-            peer: who sent it.
+            peer: its sender.
 
         Raises:
             OutOfResources: it cannot be noted, and counts as not stored.

@@ -13,13 +13,13 @@ class StorageSettings:
     rules: Rules
     encoding: Encoding
     bit_preserving: bool = False
-    """Whether bytes are written as they come."""
+    """True if bytes are written as they come."""
     with_meta: bool = True
-    """Whether preamble and File Meta Information precede the data set, PS3.10 7.1."""
+    """True if preamble and File Meta Information precede the data set, PS3.10 7.1."""
     ignore: bool = False
-    """Whether objects are received and forgotten."""
+    """True if objects are received and forgotten."""
     durable: bool = False
-    """Whether success means that file and directory are on disk."""
+    """True if success means that file and directory are on disk."""
     maximum_size: int | None = None
     """Maximum file size in bytes; larger objects are refused."""
     reserve: int = 0

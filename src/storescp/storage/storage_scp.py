@@ -1,4 +1,4 @@
-"""What an association and the receiver need of the part that stores objects."""
+"""The interface of a storage SCP, as an association and the receiver use it."""
 
 from typing import Protocol
 
@@ -14,7 +14,7 @@ class StorageSCP(Protocol):
 
     @property
     def output(self) -> OutputDirectory:
-        """Where files are made."""
+        """Output directory of the files."""
         ...
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:

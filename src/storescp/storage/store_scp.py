@@ -1,7 +1,7 @@
 """One C-STORE after another: data set → transcoder → hidden file → final name → status → what follows.
 
 PS3.4 annex B. A `Reception` lives as long as one data set; `StoreSCP` as long as the process, because the study under
-way outlives associations. Nothing here knows of sockets, and whoever wants to know the time passes a clock.
+way outlives associations. Nothing here knows of sockets, and the clock is an argument.
 """
 
 import time
@@ -30,7 +30,7 @@ class StoreSCP:
     """Stores objects, and follows the study that is under way."""
 
     may_fail = False
-    """What is known of the study is in memory."""
+    """Nothing can fail: the state of the study is in memory."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class StoreSCP:
 
     @property
     def output(self) -> OutputDirectory:
-        """Where files are made."""
+        """Output directory of the files."""
         return self._supply.output
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:

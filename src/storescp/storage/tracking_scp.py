@@ -100,7 +100,7 @@ class TrackingStoreSCP:
 
     @property
     def output(self) -> OutputDirectory:
-        """Where files are made."""
+        """Output directory of the files."""
         return self._supply.output
 
     def begin(self, request: CStoreRQ, syntax: TransferSyntax, peer: PeerIdentity) -> Reception:

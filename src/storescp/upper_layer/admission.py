@@ -1,4 +1,4 @@
-"""Which requesters may associate, beyond what the reference asks of them, PS3.8 9.3.4: a pure decision."""
+"""Admission of requesters, beyond the reference's conditions, PS3.8 9.3.4. Pure."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ _LOCAL_LIMIT_EXCEEDED = 2
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who is let in; made anew for each connection."""
+    """Terms of admission; made anew for each connection."""
 
     calling_ae_titles: frozenset[str] | None = None
     """Titles of the requesters that are allowed; None: all."""
     called_ae_titles: frozenset[str] | None = None
     """Titles under which this side may be called; None: any."""
     open_associations: int | None = None
-    """How many the peer has already, if that is as many as it may have."""
+    """Number of associations that the peer has, if that is as many as it may have."""
     address: str = ""
     """Address of the peer, for the log."""
 

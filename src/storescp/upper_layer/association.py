@@ -59,7 +59,7 @@ from storescp.upper_layer.pdu import (
 from storescp.upper_layer.request_cache import AcceptedContext, RequestCache
 
 RECEIVE_BUFFER_SIZE = 4 * 1024 * 1024
-"""Of an association that carries data: at most, as only large objects use all of it. One receive fills it with dozens of PDUs."""
+"""Maximum size in bytes of the buffer of an association that carries data; only large objects use all of it."""
 
 _TOLD_BYTES = 16
 """Of what begins no PDU."""
@@ -108,7 +108,7 @@ class CannotSend(ProtocolError):
 
 
 class AssociationCaches:
-    """What an association leaves to the next one of its process: its memory, and the answer to its request."""
+    """Memory and answered requests that an association leaves to the next one of its process."""
 
     __slots__ = ("buffers", "requests")
 
@@ -152,7 +152,7 @@ class Association:
 
     @property
     def views_expire(self) -> bool:
-        """Whether the next `buffer` call may overwrite what the fragments seen so far show."""
+        """True if the next `buffer` call may overwrite the fragments returned so far."""
         return self._buffer.views_expire
 
     def buffer(self) -> memoryview:
@@ -236,17 +236,17 @@ class Association:
 
     @property
     def was_established(self) -> bool:
-        """Whether the association was accepted; after that, errors are those of DIMSE."""
+        """True if the association was accepted; after that, errors are those of DIMSE."""
         return isinstance(self.answer, AAssociateAC)
 
     @property
     def within_pdu(self) -> bool:
-        """Whether the last bytes received are the beginning of a PDU whose rest has not come."""
+        """True if the last bytes received are the beginning of a PDU whose rest has not come."""
         return self._buffer.end > self._buffer.start
 
     @property
     def header_received(self) -> bool:
-        """Whether a whole PDU header is among the bytes that were not understood yet."""
+        """True if the bytes that were not decoded yet hold a whole PDU header."""
         return self._buffer.end - self._buffer.start >= HEADER_LENGTH
 
     @property
@@ -282,7 +282,7 @@ class Association:
         """Return what to do with the PDU at the front of the buffer, None if there is no complete one.
 
         Raises:
-            ProtocolError: this state allows no such PDU, whatever its length is and whether the rest has come;
+            ProtocolError: this state allows no such PDU; neither its length nor its rest matters;
                 or it is too long to be awaited.
         """
         buffer = self._buffer
@@ -367,7 +367,7 @@ class Association:
         yield from split(self._take())
 
     def _answer_release(self) -> Iterator[PDU]:
-        """AR-2, AR-4: the release is confirmed at once, whatever is under way."""
+        """AR-2, AR-4: the release is confirmed at once, even during a message."""
         self._take()
         self._outgoing.append(AReleaseRP().encode())
         self.state = State.AWAITING_TRANSPORT_CLOSE
@@ -402,4 +402,4 @@ class Association:
         (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_RELEASE_RP): _ignore,  # AA-6
         (State.AWAITING_TRANSPORT_CLOSE, PDUType.A_ABORT): _close,  # AA-2
     }
-    """What is done about a PDU, PS3.8 table 9-10. Everything else is unexpected: AA-1, AA-7, AA-8."""
+    """Actions for PDUs, PS3.8 table 9-10. All other PDUs are unexpected: AA-1, AA-7, AA-8."""

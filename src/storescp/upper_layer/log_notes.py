@@ -1,4 +1,4 @@
-"""What a decision leaves to be logged, as data: the protocol packages decide, others write logs."""
+"""Log lines as data: the protocol packages decide, other packages write the log."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class LogNote(NamedTuple):
 
 
 class DimseWarning(LogNote):
-    """A warning about a message: whoever logs it puts the AE titles of both sides in front of the text, as DCMTK does."""
+    """A warning about a message: the log line has the AE titles of both sides in front of the text, as DCMTK's."""
 
     __slots__ = ()
 

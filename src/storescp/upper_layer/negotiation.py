@@ -1,4 +1,4 @@
-"""What is answered to an A-ASSOCIATE-RQ, PS3.8 7.1, 9.3.3, 9.3.4 and annex D, PS3.7 annex D.3.3: pure decisions."""
+"""The answer to an A-ASSOCIATE-RQ, PS3.8 7.1, 9.3.3, 9.3.4 and annex D, PS3.7 annex D.3.3. Pure."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ SMALLEST_MAXIMUM_LENGTH = 4096
 DEFAULT_MAXIMUM_REQUEST_LENGTH = 1048576
 
 _PDV_OVERHEAD = 12
-"""What the reference subtracts from a maximum length: also the 6 bytes of the PDU header, which do not count."""
+"""Bytes that the reference subtracts from a maximum length: also the 6 of the PDU header, which do not count."""
 _SHORT_VALUE = 12
 """Values shorter than this are cut by a lower layer of the reference, which then speaks of its default."""
 _LONGEST_ITEM = 4 + 0xFFFF
@@ -66,7 +66,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What this side accepts, and what it says of itself."""
+    """Policy of this side: what it accepts, and what it states about itself."""
 
     transfer_syntaxes: Mapping[str, tuple[str, ...]]
     """Abstract syntax → transfer syntaxes, the preferred ones first."""
@@ -84,13 +84,13 @@ class Policy:
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
     refuse: bool = False
-    """Whether every association is refused."""
+    """True if every association is refused."""
     require_implementation_class: bool = False
-    """Whether an association without implementation class UID is refused."""
+    """True if an association without implementation class UID is refused."""
     profile: str = ""
     """Name and file of the profile that this comes from, for explanations."""
     admission: "Admission | None" = None
-    """Who may associate; None: everybody."""
+    """Terms of admission; None: everybody is admitted."""
 
 
 def storage_policy(

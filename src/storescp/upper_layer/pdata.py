@@ -3,7 +3,7 @@
 How the buffer works. Bytes arrive at its tail (`room`), PDUs are taken from its front (`start` to `end`), and
 what is in a fragment stays where it arrived: a fragment's value is a view. As long as there is room nothing
 moves. When room gets short, the incomplete PDU at the end moves to the front, over bytes that views may still
-show; that is announced by `views_expire`, so that whoever holds views can write them out before. A move is of
+show; that is announced by `views_expire`, so that a holder of views can write them out before. A move is of
 at most half of the buffer, and the next one comes when at least a quarter of it has been received; so moving
 costs a small constant per byte, however small the pieces are in which the peer sends. When all was taken and nobody holds views, the buffer starts
 again at its front, so that a stream of small objects stays within the same few kilobytes of memory.
@@ -46,7 +46,7 @@ _MINIMUM_RECEIVE_BYTES = 128 * 1024
 """Minimum room for a receive in bytes; with less, a system call costs more than it brings."""
 
 _MINIMUM_VIEW_BYTES = 256
-"""Of shorter PDVs, a buffer holds so many that a list of views of them would be larger than itself."""
+"""Minimum length in bytes of PDVs that are listed at once: the list of views of shorter ones could outgrow the buffer."""
 
 
 class BufferPool:
@@ -80,19 +80,19 @@ class ReceiveBuffer:
         self._pool = pool if pool is not None else BufferPool()
         self._provide(_SMALL_PDU_BYTES)
         self.start = 0
-        """Where the first PDU begins that was not taken yet."""
+        """Start of the first PDU that was not taken yet."""
         self.end = 0
-        """Where the received bytes end."""
+        """End of the received bytes."""
         self.ample = _SMALL_PDU_BYTES
-        """How large the buffer may become without need."""
+        """Maximum size of the buffer, in bytes, unless a PDU needs more."""
         self.viewed = False
-        """Whether somebody may hold views of what was taken."""
+        """True if somebody may hold views of the bytes that were taken."""
         self.parted = False
-        """Whether a PDU was taken of whose PDVs some are still to be given away."""
+        """True if a PDU was taken and some of its PDVs are still to be returned."""
 
     @property
     def views_expire(self) -> bool:
-        """Whether the next `room` may overwrite what views show."""
+        """True if the next `room` may overwrite bytes that views show."""
         return (
             self.viewed
             and self.end > self._comfortable_end
@@ -156,7 +156,7 @@ def fragments(buffer: ReceiveBuffer, maximum_length: int) -> Iterator[Fragment]:
         stop = start + HEADER_LENGTH + length
         if pdu_type != _P_DATA_TF or stop > end or length > maximum_length:
             return
-        # Taken before it is given away: whoever loses interest in the rest leaves no PDU half taken.
+        # Taken before it is returned: a caller that stops early leaves no PDU half taken.
         buffer.start = stop
         buffer.viewed = True
         if 2 <= item_length == length - 4:

@@ -18,7 +18,7 @@ from storescp.errors import InvalidPDU
 from storescp.upper_layer.log_notes import WARN, LogNote, network
 
 MAXIMUM_TRANSFER_SYNTAXES = 128
-"""In one presentation context, as the reference counts."""
+"""Maximum number in one presentation context, as the reference counts."""
 MAXIMUM_UID_LENGTH = 64
 
 pack_header = struct.Struct(">BxI").pack  # PS3.8 9.3.1: PDU type, PDU length
@@ -78,14 +78,14 @@ class InvalidAssociatePDU(InvalidPDU):
 
 
 class AbortSource(IntEnum):
-    """Who aborts, PS3.8 9.3.8."""
+    """Source of an abort, PS3.8 9.3.8."""
 
     SERVICE_USER = 0
     SERVICE_PROVIDER = 2
 
 
 class ContextResult(IntEnum):
-    """What becomes of a proposed presentation context, PS3.8 9.3.3.2."""
+    """Result for a proposed presentation context, PS3.8 9.3.3.2."""
 
     ACCEPTANCE = 0
     USER_REJECTION = 1
@@ -116,7 +116,7 @@ class ProposedContext(NamedTuple):
 class AnsweredContext:
     """A presentation context of an A-ASSOCIATE-AC, PS3.8 9.3.3.2.
 
-    The abstract syntax is not sent; it is kept for those who log and store.
+    The abstract syntax is not sent; it is kept for the log and the storage.
     """
 
     context_id: int
@@ -242,7 +242,7 @@ class AAssociateRQ:
     user_information: UserInformation = UserInformation()
     protocol_version: int = 1
     notes: tuple[LogNote, ...] = field(default=(), compare=False)
-    """What was odd about it."""
+    """Log notes about oddities of the PDU."""
 
     def encode(self) -> bytes:
         """Return the PDU."""
@@ -260,7 +260,7 @@ class AAssociateAC:
     user_information: UserInformation = UserInformation()
     protocol_version: int = 1
     notes: tuple[LogNote, ...] = field(default=(), compare=False)
-    """What is to be said about the decision."""
+    """Log notes about the decision."""
 
     def encode(self) -> bytes:
         """Return the PDU."""
@@ -275,7 +275,7 @@ class AAssociateRJ:
     source: int
     reason: int
     notes: tuple[LogNote, ...] = field(default=(), compare=False)
-    """What is to be said about the decision."""
+    """Log notes about the decision."""
 
     def encode(self) -> bytes:
         """Return the PDU."""

@@ -27,7 +27,7 @@ _MAXIMUM_REQUEST_BYTES = 32 * 1024
 
 
 class AcceptedContext(NamedTuple):
-    """What was agreed for a presentation context ID."""
+    """Abstract and transfer syntax that were agreed for a presentation context ID."""
 
     abstract_syntax: str
     transfer_syntax: str

@@ -1,4 +1,4 @@
-"""In which order options are evaluated, which decides which of several errors is reported."""
+"""Order in which options are evaluated: it decides which of several errors is reported."""
 
 from enum import IntEnum
 

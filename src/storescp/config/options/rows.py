@@ -64,7 +64,7 @@ class Option(NamedTuple):
     description: str
     """Description in the usage text, with its line breaks."""
     field: str
-    """Which field of `CommandLine` it fills; for a request to print something, the request's name."""
+    """Field of `CommandLine` that the option fills; for a request to print something, the request's name."""
     sets: object = True
     """Value of the field if the option takes no values."""
     values: str = ""
@@ -76,7 +76,7 @@ class Option(NamedTuple):
     block: str = ""
     """Name of the block of which only one option can be in force; by default the options for one field form a block."""
     default: bool = False
-    """Whether the option is in force if no option of its block is given."""
+    """True if the option is in force if no option of its block is given."""
     cumulative: bool = False
     """Every occurrence counts; the field is a tuple."""
     request: Request | None = None

@@ -181,7 +181,7 @@ class SizeRollingAppender(RollingAppender):
 
 
 class Schedule(Enum):
-    """How long a period lasts; the value is the pattern that names it, for strftime."""
+    """Length of a period; the value is the pattern that names it, for strftime."""
 
     MONTHLY = "%Y-%m"
     WEEKLY = "%Y-%W"

@@ -1,4 +1,4 @@
-"""Which events an appender takes: the filters of logging configuration files."""
+"""Filters of logging configuration files: they choose the events that an appender takes."""
 
 import logging
 from collections.abc import Callable

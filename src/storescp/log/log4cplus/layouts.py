@@ -1,4 +1,4 @@
-"""How an event looks: the layouts of logging configuration files."""
+"""Layouts of logging configuration files: they give an event its form."""
 
 import logging
 import os

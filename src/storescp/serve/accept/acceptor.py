@@ -3,7 +3,7 @@
     system's queue → silent, until TLS is agreed on and the whole A-ASSOCIATE-RQ is there → asking: the business of a listener or supervisor
                                                  closed by the peer ← lingering, after the association ←┘
 
-Nobody waits here without a limit, in time or in number: where too many wait, who waits longest gives way to who comes.
+Waiting has limits in time and in number: where too many wait, a new peer displaces the one that has waited longest.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class PendingPeer(NamedTuple):
     connected: socket.socket
     address: str
     reader: RequestReader
-    """Has its request, and gives its transport to whoever serves it."""
+    """Holds the request, and makes the transport for the association."""
 
 
 class Disposition(Enum):
@@ -121,7 +121,7 @@ class Acceptor:
 
         Args:
             until: when to return anyhow (clock); None: never.
-            accepting: whether to let somebody in.
+            accepting: whether to accept connections.
             others: descriptors besides those known here, and what to wait for, poll(2).
 
         Raises:
@@ -144,7 +144,7 @@ class Acceptor:
         limit = None if first is None else int(max(0.0, first - self._clock()) * 1000) + 1
         found = self._signals.until_action(lambda: poll.poll(limit))
         ready = {descriptor for descriptor, _ in found or ()}
-        # Before anybody is served: that may take long, and who speaks meanwhile is not late.
+        # Before a peer is served: that may take long, and peers that send meanwhile are not late.
         self._give_up_late(ready)
         return ready
 
@@ -303,6 +303,6 @@ def _has_sent(connected: socket.socket) -> bool:
         connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
-    except OSError:  # whoever reads it meets the error again
+    except OSError:  # its reader meets the error again
         return True
     return True

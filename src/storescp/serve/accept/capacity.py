@@ -1,4 +1,4 @@
-"""How many connections may wait: as many as a burst brings, and as there are descriptors and memory for."""
+"""Limits of waiting connections: enough for a burst, within the descriptors and memory that there are."""
 
 import resource
 from contextlib import suppress
@@ -11,9 +11,9 @@ _WANTED_DESCRIPTORS = 8192
 _MAXIMUM_WAITING = 2048
 """Connections that wait for their request, or for their end, at most."""
 _MAXIMUM_WAITING_TLS = 512
-"""Where each of them has the state of a TLS handshake, which is some 50 kB."""
+"""Maximum number with TLS, where each has some 50 kB of handshake state."""
 _RESERVED_DESCRIPTORS = 128
-"""For workers, files, and all that is open besides."""
+"""Descriptors for workers, files, and all that is open besides."""
 
 
 class Capacity(NamedTuple):

@@ -27,14 +27,14 @@ class Waiting:
 
     connected: socket.socket
     end: float
-    """When it has waited long enough (clock)."""
+    """Time until which it may wait (clock)."""
     address: str
-    """Where it comes from; the system forgets that when the peer closes."""
+    """Address of the peer; the system forgets it when the peer closes."""
     reader: RequestReader | None
     """Waits for the request; None: there will be none."""
     is_handshaking: bool = False
     since: float = 0.0
-    """When it came (clock)."""
+    """Time of its arrival (clock)."""
 
 
 class PendingConnections:

@@ -39,7 +39,7 @@ class RequestReader(Protocol):
     """Events to poll for, poll(2)."""
 
     is_private: bool
-    """Whether only this process and those that it forks can serve the connection."""
+    """True if only this process and those that it forks can serve the connection."""
 
     def advance(self) -> Progress:
         """Look at what has come.
@@ -54,7 +54,7 @@ class RequestReader(Protocol):
         ...
 
     def transport(self) -> Transport:
-        """Return the transport of the connection, for whoever serves it; after that, the reader can only be closed.
+        """Return the transport of the connection, for its association; after that, the reader can only be closed.
 
         Raises:
             HandshakeFailed: there is no TLS connection; an alert was sent if possible.

@@ -1,4 +1,4 @@
-"""One association at a time, in this process: whoever asks is served to the end before the next one is."""
+"""One association at a time, in this process: each peer is served to the end before the next one is."""
 
 from collections.abc import Callable
 

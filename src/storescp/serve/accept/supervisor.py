@@ -3,7 +3,7 @@
     peers → supervisor: silent | asking, in a queue → a worker that is free → lingering, until the peer closes
 
 A connection costs a worker only once its peer has begun to speak; before and after, it waits here. So a silent peer
-costs nobody anything, and one that stalls within its association costs one worker. Connections are passed to workers
+costs no worker, and one that stalls within its association costs one worker. Connections are passed to workers
 as descriptors; the supervisor keeps its own until the worker is done, to wait for the peer's close, or to close it if
 the worker dies. The state of a TLS connection is memory of the supervisor, which has made the handshake: such a connection
 gets a worker that is forked for it, and inherits it. Otherwise there are two kinds of workers:
@@ -230,7 +230,7 @@ class Supervisor:
         peer.reader.close()
 
     def _free_worker(self) -> Worker | None:
-        """Return who serves next: the one that was at work last, as its caches are warm; or a new one, on demand.
+        """Return the next worker: the one that was at work last, as its caches are warm; or a new one, on demand.
 
         Raises:
             OSError: the system has no room for a new one.
@@ -266,7 +266,7 @@ class Supervisor:
             self._acceptor.linger(peer)
 
     def _take_surplus(self, number: int) -> list[PendingPeer]:
-        """Take so many who are to be rejected: those that have finished sending, and so may have gone, then the last that came."""
+        """Take so many peers for rejection: first those that have finished sending, and so may have gone, then the last that came."""
         if number <= 0:
             return []
         poll = select.poll()
@@ -321,7 +321,7 @@ class Supervisor:
         worker.control.close()
 
     def _dismiss_idle(self) -> None:
-        """Dismiss workers on demand that nobody has demanded for a while, or of which there are many."""
+        """Dismiss workers on demand that have been idle for a while, or that are too many."""
         free = sorted(self._free_workers(), key=lambda worker: worker.free_since)
         enough = self._clock() - _IDLE_SECONDS
         surplus = len(free) - _MAXIMUM_IDLE_WORKERS

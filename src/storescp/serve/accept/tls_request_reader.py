@@ -19,7 +19,7 @@ from storescp.serve.tls.connection import TLSHandshake, TLSSocket, TLSTransport,
 from storescp.serve.tls.context import ServerContext
 
 _HELD_AT_MOST = 128 * 1024
-"""Bytes of a request; whoever serves the connection reads the rest."""
+"""Bytes of a request; the connection's transport reads the rest."""
 
 
 class TLSRequestReader:

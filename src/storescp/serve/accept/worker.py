@@ -67,7 +67,7 @@ class ConnectionHandler(Protocol):
         ...
 
     def learn_name(self, address: str, name: str) -> None:
-        """A worker has looked up the name of an address: whoever is forked next need not."""
+        """A worker has looked up the name of an address: workers that are forked later need not."""
         ...
 
     def see_off(self, connected: socket.socket) -> None:
@@ -75,7 +75,7 @@ class ConnectionHandler(Protocol):
         ...
 
     def worker_lost(self, pid: int) -> None:
-        """A worker is gone, or going: nobody goes on with what it had."""
+        """A worker is gone, or going: it no longer holds its studies open."""
         ...
 
     def worker_ended(self, pid: int, status: int) -> None:
@@ -96,7 +96,7 @@ class Worker:
 
     @property
     def is_new(self) -> bool:
-        """Whether it has not served anybody."""
+        """True if the worker has not served anybody."""
         return self.free_since == self.begun
 
 

@@ -1,1 +1,1 @@
-"""Which hosts and AE titles are let in."""
+"""Admission of hosts and AE titles."""

@@ -32,7 +32,7 @@ MAXIMUM_FILE_SIZE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Where the rules are, and how many seconds a command of a rule may take."""
+    """Files of the rules, and the time limit of a rule's command in seconds."""
 
     allow: str = "/etc/hosts.allow"
     deny: str = "/etc/hosts.deny"

@@ -11,14 +11,14 @@ from storescp.upper_layer.admission import Admission
 
 @dataclass(frozen=True, slots=True)
 class PeerLimits:
-    """How much one address may have at a time; None: as much as it likes."""
+    """Limits of one address at a time; None: no limit."""
 
     associations: int | None = None
     connections: int | None = None
 
 
 class Refusal(NamedTuple):
-    """Why a connection is not let in."""
+    """Reason for closing a connection at once."""
 
     cause: str
     """Cause, as named in events."""

@@ -25,7 +25,7 @@ class BrokenRule(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RuleOption:
-    """Whether the option takes a value (True), none (False) or either (None)."""
+    """Need of a value: the option takes one (True), none (False) or either (None)."""
 
     value: bool | None
     is_last: bool = False

@@ -52,7 +52,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
-    """Whether a client gets in, and what is wrong with the rule files."""
+    """Decision about a client, and mistakes found in the rule files."""
 
     granted: bool
     complaints: tuple[str, ...] = ()
@@ -108,9 +108,9 @@ class _Evaluation:
     _line: int = 0
     _host: "Host" = field(init=False)
     _files: dict[bytes, tuple[bool, set[bytes]]] = field(default_factory=dict)
-    """Of files of patterns: whether an own word matches the client, and the files that they name."""
+    """Result for each file of patterns alone: whether one of its words matches the client, and the files that it names."""
     _results: dict[bytes, bool] = field(default_factory=dict)
-    """Whether they match, with all the files that they name."""
+    """Result for each file of patterns, with all the files that it names."""
 
     def __post_init__(self) -> None:
         self._host = Host(to_bytes(self.client.name) or UNKNOWN, to_bytes(self.client.address))

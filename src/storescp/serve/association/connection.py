@@ -56,7 +56,7 @@ _COMMAND = 1  # PS3.8 E.2, bit 0 of the message control header
 
 @dataclass(frozen=True, slots=True)
 class Disturbances:
-    """What `--sleep-…` and `--abort-…` do to a peer, for testing it. Seconds."""
+    """Disturbances of a peer under test: `--sleep-…` (seconds) and `--abort-…`."""
 
     sleep_after: float = 0
     sleep_during: float = 0
@@ -65,7 +65,7 @@ class Disturbances:
 
 
 class End(Enum):
-    """How an association came to its end."""
+    """End of an association."""
 
     LINGER = "it is the peer's turn to close"
     CLOSED = "nothing more is to be said to this peer"
@@ -324,7 +324,7 @@ class Connection:
                     self._reporter.rejected(pdu)
                 return True
             case AReleaseRQ():
-                self._store.put_away()  # whoever has our answer finds nothing but what is stored
+                self._store.put_away()  # a peer that has our answer finds only stored files
                 self._send()
                 self._reporter.released()
                 return True

@@ -1,4 +1,4 @@
-"""How long a connection waits for what comes next, and which limit has passed when nothing came. Pure.
+"""Time limits of a connection: the one that applies next, and the one that has passed. Pure.
 
 The time is an argument, in seconds of a monotonic clock.
 """
@@ -10,7 +10,7 @@ from storescp.serve.association.minimum_rate import MinimumRate
 from storescp.serve.reporting.time_limit import TimeLimit
 
 _CLOCK_TOLERANCE_SECONDS = 0.01
-"""By how much the kernel's time limit and our clock may disagree."""
+"""Tolerance between the kernel's time limit and our clock."""
 
 _SHORTEST_WAIT_SECONDS = 0.001
 """Zero would mean no limit."""
@@ -53,9 +53,9 @@ class Wait(NamedTuple):
     seconds: float | None
     """None: for ever."""
     limit: TimeLimit
-    """What has passed when nothing comes in this time."""
+    """Limit that has passed when nothing comes in this time."""
     is_idle: bool = False
-    """Whether the peer owes nothing, so that it may have been idle for too long as well."""
+    """True if the peer owes nothing, so that it may have been idle for too long as well."""
 
 
 class Deadlines:
@@ -76,9 +76,9 @@ class Deadlines:
         self._artim_end: float | None = now + timeouts.acse
         # Attributes instead of properties: a connection asks for each of them with every object.
         self.is_awaiting_request = True
-        """Whether ARTIM is running."""
+        """True if ARTIM is running."""
         self.idle_since = now
-        """When the last message was answered: the peer is idle from then on."""
+        """Time of the last answer: the peer is idle from then on."""
         # Made once, as each receive asks for one of them: within a PDU or between two, and within an object or not.
         socket = Wait(timeouts.socket, TimeLimit.SOCKET)
         self.steady = {
@@ -90,9 +90,9 @@ class Deadlines:
             else Wait(timeouts.dimse, TimeLimit.DIMSE),
             (False, False): Wait(timeouts.idle, TimeLimit.IDLE, is_idle=True),
         }
-        """What `wait` returns, by `within_pdu` and `within_object`, for an established association whose study never ends."""
+        """Results of `wait`, by `within_pdu` and `within_object`, for an established association without an end of study."""
         self.minimum_rate = MinimumRate(timeouts.socket)
-        """How slowly the peer may send what it has begun."""
+        """Minimum rate at which the peer must send what it has begun."""
 
     @property
     def timeouts(self) -> Timeouts:

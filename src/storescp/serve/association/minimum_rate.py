@@ -1,4 +1,4 @@
-"""How slowly a peer may send what it has begun.
+"""Minimum rate at which a peer must send a PDU or message that it has begun.
 
 A time limit for each receive is no limit for a peer that sends a byte now and then: it would keep its place, and
 in a receiver that serves one association at a time the only one, for ever. So while a PDU, a command set or a data
@@ -26,7 +26,7 @@ class MinimumRate:
         self._since = 0.0
         self._bytes = 0
         self.watching = False
-        """Whether a period has begun."""
+        """True if a period has begun."""
 
     def forget(self) -> None:
         """Note that the peer sends well, or owes nothing."""

@@ -41,21 +41,21 @@ _network_logger = logging.getLogger("dcmtk.dcmnet")
 
 
 class ServerSettings(Protocol):
-    """What steers how peers are served."""
+    """Settings for serving peers."""
 
     @property
     def policy(self) -> Policy:
-        """What is accepted."""
+        """Policy of the negotiation."""
         ...
 
     @property
     def timeouts(self) -> Timeouts:
-        """When to give up."""
+        """Time limits."""
         ...
 
     @property
     def disturbances(self) -> Disturbances:
-        """What to do to peers, for testing them."""
+        """Disturbances of peers under test."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class ServerSettings(Protocol):
 
     @property
     def host_lookup(self) -> bool:
-        """Whether names of peers are looked up."""
+        """True if names of peers are looked up."""
         ...
 
     @property
@@ -80,7 +80,7 @@ class ServerSettings(Protocol):
 
     @property
     def verbose_contexts(self) -> bool:
-        """Whether presentation contexts are logged at level INFO."""
+        """True if presentation contexts are logged at level INFO."""
         ...
 
 
@@ -100,7 +100,7 @@ class AssociationServer:
         Args:
             settings: what steers it.
             signals: the signals of the process.
-            hub: where events go; None: nobody wants any.
+            hub: takes the events; None: there are no observers.
             tls: returns what decides about TLS handshakes at the moment; None: plain TCP.
         """
         self._settings = settings
@@ -198,7 +198,7 @@ class AssociationServer:
         return self.policy_with(None if admission is None else admission.admission(address))
 
     def policy_with(self, admission: "Admission | None") -> Policy:
-        """Return what is accepted of a requester of whom that is asked; None: nothing in particular."""
+        """Return the policy for a requester on these terms; None: the general one."""
         policy = self._settings.policy
         return policy if admission is None else replace(policy, admission=admission)
 

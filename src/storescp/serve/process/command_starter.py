@@ -75,7 +75,7 @@ class CommandStarter:
         """Prepare.
 
         Args:
-            follow: returns what hears of a line that did not go well and that nobody follows.
+            follow: returns the observer of a line that failed and has none of its own.
         """
         self._follow = follow
         self._channel: socket.socket | None = None
@@ -240,7 +240,7 @@ class _Server:
         self._poll = select.poll()
 
     def run(self) -> None:
-        """Start what is requested, until there is nobody to request anything."""
+        """Start the requested commands, until no requester is left."""
         ended, wake = os.pipe()
         for descriptor in (ended, wake):
             os.set_blocking(descriptor, False)

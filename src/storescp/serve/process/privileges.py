@@ -65,7 +65,7 @@ def become(user: User) -> None:
     """Give up what this process may do beyond what `user` may; nothing brings it back.
 
     Raises:
-        ConfigurationError: that failed. The process must end: nobody knows who it is now.
+        ConfigurationError: that failed. The process must end: its user is not known.
     """
     if not _is(user):
         try:

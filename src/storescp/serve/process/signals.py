@@ -56,7 +56,7 @@ class Signals:
         self._waiting = False
         self._wakes = False
         self._attention = False
-        """Whether a signal has come that was not, or must be again, attended to."""
+        """True if a signal has come that was not attended to, or must be again."""
         self._actions: dict[int, Callable[[], None]] = {}
         self._due: list[int] = []
 
@@ -114,7 +114,7 @@ class Signals:
             self._wakes = False
 
     def begin_wait(self) -> None:
-        """Enter what `waiting` does, for the hot path, where a context manager is too dear.
+        """Enter what `waiting` does, for the hot path, where a context manager is too expensive.
 
         Raises:
             Stopped: the program was asked to end.
@@ -137,7 +137,7 @@ class Signals:
                 self._actions[self._due.pop(0)]()
                 acted = True
             if self.stop_requested is not None:
-                self._attention = True  # whoever waits next is to know of it, too
+                self._attention = True  # the next wait must know of it, too
                 raise Stopped(self.stop_requested)
             self._waiting = True
         if acted and self._wakes:
@@ -145,7 +145,7 @@ class Signals:
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         if self.stop_requested is not None:
-            # Asked twice: whoever asks does not want to wait for an orderly end.
+            # Asked twice: the user does not want to wait for an orderly end.
             die_by(number)
         self.stop_requested = number
         self.stop_deadline = self._clock() + STOP_SECONDS
@@ -163,12 +163,12 @@ class Signals:
 
 
 def _unblock(number: int) -> None:
-    """Have a signal come that whoever started us may have blocked: a program inherits that."""
+    """Unblock a signal that the parent may have blocked: a program inherits that."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
 
 
 def die_by(number: int) -> NoReturn:
-    """End the process as the signal `number` by itself would, so that whoever waits for us sees why."""
+    """End the process as the signal `number` by itself would, so that the parent sees why."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # nobody is left to read it

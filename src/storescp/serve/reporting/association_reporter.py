@@ -1,4 +1,4 @@
-"""What is told of one connection: each fact once, to DCMTK's log lines, the sentence `Why:` and the events.
+"""The reporter of one connection: it takes each fact once, and writes DCMTK's log line, the sentence `Why:` and the event.
 
 Whoever serves or refuses a connection calls a method for what has happened, in the order in which it happens; how that is
 worded, and who hears of it, is known here alone. Events, and the fields of a log for machines, are made only if somebody
@@ -46,11 +46,11 @@ _MESSAGE_FAILED = "DIMSE failure (aborting association): %s"
 _ABORTED = "Association Aborted"
 
 _PEER, _US, _NETWORK = "peer", "us", "network"
-"""Who ended an association, as events name it."""
+"""Side that ended an association, as events name it."""
 
 
 class AbortCause(Enum):
-    """Why we abort an association although the peer did nothing wrong; the value is what events say."""
+    """Reason for aborting an association although the peer did nothing wrong; events contain the value."""
 
     OPTION = "forced via command line"
     STOP = "the program was asked to end"
@@ -85,14 +85,14 @@ class AssociationReporter:
         self._child_pid = child_pid
         self._emitter = _emitter(hub, address, tls=tls)
         self.emits_events = self._emitter is not None
-        """Whether anybody wants events: `object_answered` does something then."""
+        """True if anybody wants events: `object_answered` does something then."""
         self._request: AAssociateRQ | None = None
         self._is_established = False
         self._titles = ","
         self._object: CStoreRQ | None = None
         self._unanswered: Callable[[], None] = _nothing
         self.shows_progress = _progress_logger.getEffectiveLevel() == logging.INFO
-        """Whether `fragment_received` and `data_set_received` have something to show."""
+        """True if `fragment_received` and `data_set_received` have something to show."""
         self._print = StandardStream("stdout").write if self.shows_progress else _discard
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Tells the hub what associations and commands do: turns what those who do it know into events.
+"""Makes events of the facts about associations and commands, for the hub.
 
-One object per connection or command, and only if somebody listens.
+There is one object per connection or command, and only if the hub has observers.
 """
 
 import logging
@@ -75,7 +75,7 @@ class EventEmitter:
 
     @property
     def keeps_records(self) -> bool:
-        """Whether what is told is written down somewhere, and not only shown."""
+        """True if events are written down, and not only shown."""
         return CURRENT.wanted or (self._hub is not None and self._hub.keeps_records)
 
     def _enter(self) -> None:
@@ -87,7 +87,7 @@ class EventEmitter:
             self._hub.tell(fact, self._party)
 
     def requested(self, request: AAssociateRQ) -> None:
-        """Note who asks for an association."""
+        """Note the peer that requests an association."""
         self._party = self._party._replace(
             calling_ae_title=request.calling_ae_title, called_ae_title=request.called_ae_title
         )

@@ -24,7 +24,7 @@ _REOPEN_CHECK_SECONDS = 1.0
 
 
 class EventFile:
-    """Where lines go; one per process, forked children go on with their parent's."""
+    """File for events, one line each. There is one per process; forked children continue with their parent's."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Where events come together: what happens in this process, and what other processes of this receiver report.
+"""The hub of events: those of this process, and those that other processes of this receiver report.
 
 Three kinds of listeners, each for its purpose:
 
@@ -69,7 +69,7 @@ class EventHub:
 
     @property
     def keeps_records(self) -> bool:
-        """Whether somebody writes down what happens."""
+        """True if some observer writes events down."""
         return bool(self._writers)
 
     def tell(self, fact: Fact, party: Party | None = None) -> None:

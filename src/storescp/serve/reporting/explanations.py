@@ -1,4 +1,4 @@
-"""Why somebody was refused, in a sentence for the people who run the receiver.
+"""Explanations of refusals, in a sentence for the people who run the receiver.
 
 Each says what came, what would have been accepted, and which option changes it. Pure functions from what was decided to
 text; whatever a peer chose is made harmless. Options are named, though only `config` defines how they are spelled: a hint
@@ -87,7 +87,7 @@ _STATE_DATABASE = {
     "SQLITE_FULL": "make room on the disk of the state directory (--state-directory)",
     "SQLITE_BUSY": "another program has the database in the state directory (--state-directory) locked: end it",
 }
-"""By the name of SQLite's result code."""
+"""Sentences by the name of SQLite's result code."""
 
 
 def rejected(request: AAssociateRQ, answer: AAssociateRJ, policy: Policy, address: str) -> str:

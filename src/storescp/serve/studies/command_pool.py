@@ -23,7 +23,7 @@ _TERMINATION_GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CommandSettings:
-    """How commands are run."""
+    """Settings for running commands."""
 
     at_once: int = 4
     """Commands that run at a time."""
@@ -32,7 +32,7 @@ class CommandSettings:
 
 
 class Ended(NamedTuple):
-    """How a command came to its end."""
+    """End of a command."""
 
     job: Job
     pid: int | None
@@ -81,12 +81,12 @@ class CommandPool:
 
     @property
     def has_room(self) -> bool:
-        """Whether another command may run."""
+        """True if another command may run."""
         return len(self._running) < self._rules.at_once
 
     @property
     def free_places(self) -> int:
-        """How many more commands may run."""
+        """Number of further commands that may run now."""
         return max(0, self._rules.at_once - len(self._running))
 
     @property

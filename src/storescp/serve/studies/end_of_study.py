@@ -47,7 +47,7 @@ _PASS_SECONDS = 0.1
 """Time after which a pass leaves the rest to the next one."""
 
 _ATTEMPTS = 6
-"""How often renaming the files of a study may fail as a whole; then those that are left keep their names."""
+"""Maximum number of failed attempts to rename a study's files; then the remaining files keep their names."""
 _LONGEST_STUDY_PAUSE_SECONDS = 60.0
 
 
@@ -145,7 +145,7 @@ class StudyFinisher:
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when a command has ended."""
+        """Descriptor that becomes readable when a command has ended."""
         return self._pool.descriptor
 
     def lost(self, pid: int) -> None:

@@ -16,7 +16,7 @@ _logger = logging.getLogger("dcmtk.apps.storescp")
 
 
 class JobResults:
-    """What a process that runs commands notes of them."""
+    """Results of commands, as the process that runs them records them."""
 
     def __init__(self, tracker: Tracker, now: Callable[[], float], hub: "EventHub | None") -> None:
         """Prepare.
@@ -24,7 +24,7 @@ class JobResults:
         Args:
             tracker: follows commands.
             now: its time.
-            hub: is told; None: nobody wants to know.
+            hub: takes the events; None: there are no observers.
         """
         self._tracker = tracker
         self._now = now
@@ -89,7 +89,7 @@ class JobResults:
 
 
 def _line(job: Job) -> str:
-    """Return the command line of a job for people, also of one that nobody can make sense of."""
+    """Return the command line of a job for people, also of one that cannot be parsed."""
     try:
         return jobs.command(job).line
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""ParallelStudies received side by side: puts together who remembers them, who ends them, and who stores their objects.
+"""Studies received side by side: connects their store, the process that ends them, and the storage of their objects.
 
 They are remembered in the state directory if there is one, else in a directory that lasts as long as the program. Each
 process that stores objects makes the record of them itself; one process of its own ends studies and runs commands
@@ -50,10 +50,10 @@ _LEAST_END_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ParallelStudySettings:
-    """How studies are received side by side."""
+    """Settings for receiving studies side by side."""
 
     state_directory: str | None = None
-    """Where it is remembered; None: nowhere beyond the end of the program."""
+    """State directory; None: the state ends with the program."""
     end_of_study: EndOfStudy = field(default_factory=EndOfStudy)
     retries: Retries = field(default_factory=Retries)
     running: CommandSettings = field(default_factory=CommandSettings)
@@ -119,7 +119,7 @@ class ParallelStudies:
             leave=self._leave_receiver,
         )
         self.descriptor = self._process.descriptor
-        """What becomes readable when `tend` has something to do."""
+        """Descriptor that becomes readable when `tend` has something to do."""
 
     def start(self) -> None:
         """Start the process that ends studies.
@@ -144,12 +144,12 @@ class ParallelStudies:
 
     @property
     def pauses_reception(self) -> bool:
-        """Whether no association may be accepted now, because of `--exec-sync`."""
+        """True if no association may be accepted now, because of `--exec-sync`."""
         return self._process.is_pausing
 
     @property
     def failure(self) -> str:
-        """Why the program cannot go on, empty: it can."""
+        """Reason why the program cannot go on; empty: it can."""
         return self._process.failure
 
     def lost(self, pid: int) -> None:

@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.05
 
 _ON_DISK = "/var/tmp"
 _IN_MEMORY = "/dev/shm"
-"""Where release 0.1.0 had it."""
+"""Place of the directory in release 0.1.0."""
 _temporary_name = re.compile(r"storescp-([0-9]+-)?[a-z0-9_]{8}")
 _UNMARKED_SECONDS = 3600.0
 """Age of a temporary directory without a mark from which on nobody is about to mark it."""

@@ -50,11 +50,11 @@ _PAUSE_PATIENCE_SECONDS = 1.0
 
 
 class Work(Protocol):
-    """What is done in the process."""
+    """Work of the process."""
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when there is something to do."""
+        """Descriptor that becomes readable when there is something to do."""
         ...
 
     def step(self) -> None:
@@ -115,13 +115,13 @@ class StudyProcess:
         self._send_again = 0.0
         self._is_stopping = False
         self.is_pausing = False
-        """Whether no association may be accepted, because the command of a study runs."""
+        """True if no association may be accepted, because the command of a study runs."""
         self.failure = ""
-        """Why there is no going on."""
+        """Reason why the program cannot go on; empty: it can."""
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when the process has said something."""
+        """Descriptor that becomes readable when the process has sent a message."""
         return self._ours.fileno()
 
     @property
@@ -273,7 +273,7 @@ class StudyProcess:
 
 
 class Reports:
-    """What the process says to the main process, and hears from it."""
+    """Messages between the process and the main process."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -281,7 +281,7 @@ class Reports:
 
     @property
     def descriptor(self) -> int:
-        """What becomes readable when something was said."""
+        """Descriptor that becomes readable when a message has come."""
         return self._control.fileno()
 
     def pause_reception(self) -> None:

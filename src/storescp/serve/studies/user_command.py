@@ -72,7 +72,7 @@ class CommandRunner:
     def run(self, command: str, variables: Mapping[str, str]) -> None:
         """Give `command` to the shell, with `variables` added to its environment.
 
-        Failures are log lines: the object is stored, whatever becomes of the command.
+        Failures are log lines: the object is stored, even if the command fails.
         """
         emitter = None
         if self._hub is not None:

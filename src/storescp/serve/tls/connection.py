@@ -243,7 +243,7 @@ class TLSSocket:
         self._transport.close()
 
     def _broken(self, kind: int) -> OSError:
-        """Why an established connection ended, as a socket would say it."""
+        """Return the reason why an established connection ended, as a socket would raise it."""
         self._usable = False
         self._send_last_words()
         text = _describe(kind, self._openssl.errors())
@@ -343,7 +343,7 @@ class TLSHandshake:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
     def _refused(self, kind: int) -> HandshakeFailed:
-        """Why the handshake failed, in the reference's words and with advice."""
+        """Return the reason why the handshake failed, in the reference's words and with advice."""
         number = ctypes.get_errno()
         errors = self.openssl.errors()
         refusal = self._context.callbacks.refusals.pop(self.pointer, None)

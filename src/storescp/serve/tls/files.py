@@ -174,7 +174,7 @@ def _open(openssl: Library, name: str) -> Iterator[int | None]:
 
 def _succeeded(openssl: Library, result: int | None, level: int = logging.ERROR) -> bool:
     """Tell success by the convention of most OpenSSL functions; log why not."""
-    errors = openssl.errors()  # also after success: nothing may be left for the next who asks
+    errors = openssl.errors()  # also after success: the next call must not find these
     if result is not None and result > 0:
         return True
     if errors:

@@ -16,7 +16,7 @@ from storescp.serve.tls.profiles import (
 
 
 class Features(NamedTuple):
-    """Which security profiles need more than any OpenSSL offers, and exist here."""
+    """Security profiles that exist here, of those that need more than every OpenSSL offers."""
 
     triple_des: bool
     null: bool

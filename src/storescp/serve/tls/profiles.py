@@ -98,7 +98,7 @@ TLS_1_2 = 0x0303  # RFC 5246 A.1: ProtocolVersion {3, 3}
 
 
 class Additions(Enum):
-    """Which suites a user may add to those of a profile."""
+    """Suites that a user may add to those of a profile."""
 
     NONE = auto()
     NO_SHA1_MAC = auto()

@@ -1,4 +1,4 @@
-"""How long certificates and revocation lists are good, and who issued whom: read from their files, for reports.
+"""Validity periods and issuers of certificates and revocation lists, read from their files for reports.
 
 Nothing here decides about a connection; that is OpenSSL's business, with the rules of `tls.certificates`.
 """
@@ -30,9 +30,9 @@ class Certificate:
     begins: datetime
     ends: datetime
     for_servers: bool
-    """Whether its purposes, if it names any, include that of a TLS server."""
+    """True if its purposes, if it names any, include that of a TLS server."""
     signed_by_next: bool
-    """Whether the next certificate of the file is that of its issuer, or it is its own issuer."""
+    """True if the next certificate of the file is that of its issuer, or it is its own issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RevocationList:
 
     issuer: str
     next_update: datetime | None
-    """Until when it is good; None: it does not say."""
+    """End of its validity; None: it does not say."""
 
 
 def certificates(path: str, file_format: FileFormat) -> list[Certificate]:
@@ -95,7 +95,7 @@ def _refuse_password(_room: int, _size: int, _writing: int, _data: int | None) -
 
 
 _no_password = PasswordCallback(_refuse_password)
-"""Instead of OpenSSL's own, which asks on the terminal."""
+"""Password callback in place of OpenSSL's own, which asks on the terminal."""
 
 
 def _read_pem_certificate(openssl: Library, file: int) -> int | None:

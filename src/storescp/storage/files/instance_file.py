@@ -36,9 +36,9 @@ class StoredInstance(NamedTuple):
     directory: str
     name: str
     replaced: bool
-    """Whether an older file of this name is gone, as far as anybody looked."""
+    """True if an older file of this name is gone, as far as anybody looked."""
     placement: Placement | None = None
-    """How to take it back, if that was asked for."""
+    """Means of withdrawing the file, if that was asked for."""
 
     @property
     def path(self) -> str:
@@ -177,7 +177,7 @@ class InstanceFile:
             position, data = position + len(here), data[len(here) :]
 
     def _note_starts(self) -> None:
-        """Note where each pending chunk begins: only who patches wants to know."""
+        """Note the start of each pending chunk: only patches need it."""
         noted = len(self._starts)
         position = self._starts[-1] + len(self._pending[noted - 1]) if noted else self._written
         for chunk in self._pending[noted:]:
@@ -218,7 +218,7 @@ class InstanceFile:
 
     @property
     def is_there(self) -> bool:
-        """Whether the file still has a name: somebody may have removed it, with its directory."""
+        """True if the file still has a name: somebody may have removed it, with its directory."""
         return os.fstat(self._descriptor).st_nlink > 0
 
     @property

@@ -34,7 +34,7 @@ class FileOwner:
 
     @property
     def knows_boot(self) -> bool:
-        """Whether the system said which start it is; a sandbox may hide it."""
+        """True if the system has told its boot ID; a sandbox may hide it."""
         return self.boot != _digest(b"")
 
     @property

@@ -24,7 +24,7 @@ _HIDDEN = ".storescp-"
 
 
 class OutputDirectory:
-    """Where instances are stored. One per process; forked children may go on with their parent's."""
+    """Output directory of instances. There is one per process; forked children may continue with their parent's."""
 
     __slots__ = (
         "_hidden_names",
@@ -60,7 +60,7 @@ class OutputDirectory:
         self.maximum_size = sys.maxsize if maximum_size is None else maximum_size
         self.reserve = reserve
         self.is_kept = False
-        """Whether the hidden directory stays at the end of an association, because another one is expected at once."""
+        """True if the hidden directory stays at the end of an association, because another one is expected at once."""
         self._lock: DirectoryLock | None = None
         self._hidden_names = ""
         self._place = -1
@@ -110,7 +110,7 @@ class OutputDirectory:
         self._open_files += 1
 
     def has_reserve(self) -> bool:
-        """Whether as much is free as is to stay free; one system call, if that is anything."""
+        """True if the file system has the space that must stay free; one system call, unless that is nothing."""
         if not self.reserve:
             return True
         system = os.fstatvfs(self._place)
@@ -142,7 +142,7 @@ class OutputDirectory:
         except FileExistsError as error:
             if new:
                 raise
-            # A link leads anywhere, and whoever may write to the output directory can plant one.
+            # A link leads anywhere, and every user who may write to the output directory can plant one.
             if os.path.islink(path):
                 raise CannotUnderstand(
                     f"{failure}: it is a symbolic link", identifies=True
@@ -259,7 +259,7 @@ class OutputDirectory:
         return place
 
     def _owner_of_new_files(self, expected: int) -> int:
-        """Return who we are to the file system: some of them map the user, as NFS does with root."""
+        """Return our user ID as the file system sees it: some file systems map users, as NFS does with root."""
         if expected == os.geteuid():
             return expected
         path = f"{self._hidden_path()}-{os.getpid()}"

@@ -99,7 +99,7 @@ class Placement:
             self._output.close()
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            try:  # for each object: no `suppress` here, which is too dear
+            try:  # for each object: no `suppress` here, which is too expensive
                 os.close(descriptor)
             except OSError:
                 return  # nothing was written to it

@@ -160,7 +160,7 @@ def _code_extended(value: bytes, initial: str, errors: str) -> Iterator[str]:
         if piece in _RIGHT_HALF:
             right_half = _RIGHT_HALF[piece]
             if errors == _AS_LATIN_1:
-                errors = "replace"  # who escapes to a set knows it
+                errors = "replace"  # a sender that escapes to a set knows it
         elif piece in _LEFT_HALF:
             left_half = piece if _LEFT_HALF[piece] else b""
         elif piece.startswith(b"\x1b"):

@@ -77,7 +77,7 @@ Layout = Flat | Sorting
 
 
 class FileNames(Enum):
-    """How a file gets its name."""
+    """Schemes of file names."""
 
     FROM_INSTANCE_UID = "from instance UID"
     UNIQUE = "unique"
@@ -86,7 +86,7 @@ class FileNames(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Where instances are stored, and under which names."""
+    """Rules for the directories and names of instances."""
 
     directory: str = "."
     """The output directory; trailing slashes do not count, and nothing means the current one."""
@@ -110,7 +110,7 @@ class FileName(NamedTuple):
     """Empty: an older file of this name is replaced. Otherwise the part of `text` after which a
     number is inserted until a name is free."""
     instance_uid: str = ""
-    """With `stem`: an older file that holds this very instance is replaced nevertheless."""
+    """SOP Instance UID: with `stem`, an older file that holds this very instance is replaced nevertheless."""
 
     def choices(self) -> Iterator[str]:
         """Yield the names to try, best first: `T.CT`, `T_0000.CT`, `T_0001.CT`, and so on."""
@@ -134,7 +134,7 @@ def file_name(
         sop_class_uid: Affected SOP Class UID (0000,0002).
         sop_instance_uid: Affected SOP Instance UID (0000,1000), one character per byte.
         now: seconds since 1970 when the request was read.
-        make_uid: makes a UID that nobody else makes.
+        make_uid: makes a unique UID.
     """
     prefix = modality_prefix(sop_class_uid) or UNKNOWN
     match rules.file_names:

@@ -1,1 +1,1 @@
-"""Which study is open, when it ends."""
+"""Open studies and their ends."""

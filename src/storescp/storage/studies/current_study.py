@@ -24,10 +24,10 @@ class CurrentStudy:
     directory: str
     """Path of the directory that its files are stored in."""
     last_object: float
-    """When the last object of it was received."""
+    """Time at which its last object was received."""
     objects: int = 0
     files: list[StudyFile] = field(default_factory=list)
-    """In order of arrival; empty unless names are kept."""
+    """Files in order of arrival; empty unless names are kept."""
 
 
 class CurrentStudyTracker:

@@ -1,6 +1,6 @@
 """The files of a finished round get their final names: `CT000001`, `CT000002`, `MR000003`; also after a crash midway.
 
-Which name each file is to get is noted before any gets it. So whoever has to go on sees what was done already.
+The final names of all files are recorded before the first file gets its own. So a process that continues sees what was done.
 """
 
 import logging

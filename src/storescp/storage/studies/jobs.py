@@ -28,7 +28,7 @@ def object_job(
         key: identifies it everywhere.
         template: the command line with its placeholders.
         received: what was received.
-        peer: who sent it.
+        peer: its sender.
         round_: the round of the study that it belongs to, None where objects are not sorted.
         now: the time of the tracker.
         owner: the process that runs it by itself, if one does.
@@ -114,10 +114,10 @@ def _given(values: dict[str, str | None]) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often, and after which pauses."""
+    """Number of attempts, and pauses between them."""
 
     attempts: int = 6
-    """How often a command is started, at most."""
+    """Maximum number of attempts of a command."""
     first_pause: float = 10.0
     """Seconds after the first failure; each pause is twice the one before."""
     longest_pause: float = 3600.0

@@ -33,7 +33,7 @@ from storescp.storage.studies.study_store import (
 from storescp.storage.studies.user_commands import PeerIdentity
 
 VERSION = 2
-"""Of the schema, in `PRAGMA user_version`."""
+"""Version of the schema, in `PRAGMA user_version`."""
 
 _BUSY_SECONDS = 0.05
 """Time in which SQLite asks again for a database that another program has, before we say that we go on."""
@@ -84,7 +84,7 @@ _UPGRADES = {
     0: f"{_SCHEMA}{_SINCE_2}",
     1: f"DROP INDEX IF EXISTS open_rounds; DROP INDEX IF EXISTS jobs_by_state;{_SINCE_2}",
 }
-"""From the schema of a version, 0 for none, to this one. Version 1: release 0.1.0."""
+"""Steps from the schema of a version, 0 for none, to this one. Version 1: release 0.1.0."""
 
 _ROUND = (
     "key, study, number, directory, token, last_object, state, objects, cause,"
@@ -108,7 +108,7 @@ class SQLiteStore:
 
     SQLite's locks belong to the process that took them. A child that went on with its parent's connection, or opened
     another one beside it, would hold none of them: another program could take the log away from under it. So the store
-    is closed before each fork, whoever forks; the next transaction opens it again.
+    is closed before every fork; the next transaction opens it again.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class SQLiteStore:
         Args:
             path: of the database, which is made if it does not exist. Its directory has to be on a local disk.
             durable: whether a transaction is on disk when it ends.
-            kept: whether the database outlives those who have it open; else nothing waits for a disk.
+            kept: whether the database outlives its processes; else nothing waits for a disk.
             upgrade: whether a database of an earlier version gets the schema of this one; else it is used as it is,
                 which suffices to look for commands that were given up, and to have them tried again.
-            holder: where the processes of a receiver see who stands still; None: this is another program.
+            holder: shows the processes of a receiver which of them stands still; None: this is another program.
         """
         self._path = path
         self._durable = durable and kept
@@ -573,7 +573,7 @@ def _when_free(act: Callable[[], _Result], lock: StoreLock, until: float) -> _Re
             is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not is_busy or time.monotonic() >= until:
                 raise
-            lock.go_on()  # whoever waits for us shall not take us for dead
+            lock.go_on()  # processes that wait for us must not take us for dead
 
 
 def _row_of_round(round_: Round) -> tuple[Any, ...]:

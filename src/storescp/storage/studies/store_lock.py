@@ -34,7 +34,7 @@ _TICKET = struct.Struct("=Q")
 
 
 class LockHolder:
-    """Sign of life of whoever holds the lock, in memory that the processes of a receiver share; made before they are forked."""
+    """Sign of life of the lock's holder, in memory that the processes of a receiver share; made before they are forked."""
 
     def __init__(self) -> None:
         """Begin without a sign. The process that calls this is the one whose children may be killed."""

@@ -1,4 +1,4 @@
-"""What is remembered of studies, associations and commands, and the interface of whatever remembers it.
+"""Records of studies, associations and commands, and the interface of a store for them.
 
 The values say what there is to know, `StudyStore` how to keep it. Stores decide nothing: `tracker` does, within their
 transactions. There are two, `memory_store` and `sqlite_store`, with one test suite for both. A server database for
@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from storescp.storage.studies.user_commands import PeerIdentity
 
 PATIENCE_SECONDS = 1.0
-"""Time that a transaction waits for others, where nobody says otherwise: none of those waits for whom a peer waits."""
+"""Default time that a transaction waits for others. No peer waits for a transaction with this limit."""
 
 
 class RoundState(IntEnum):
@@ -45,11 +45,11 @@ class Round(NamedTuple):
     objects: int = 0
     """Files, each counted once."""
     cause: str = ""
-    """What ended it."""
+    """Cause of its end."""
     calling_ae_title: str = ""
     called_ae_title: str = ""
     calling_address: str = ""
-    """Who sent the last object."""
+    """Sender of the last object."""
     next_check: float = 0.0
     """Time of the tracker from which on an open round may have to end; the tracker looks at it no sooner."""
 
@@ -84,7 +84,7 @@ class Job(NamedTuple):
     template: str
     """The command line before its placeholders are replaced."""
     values: tuple[tuple[str, str], ...]
-    """What the command is about; see `jobs`."""
+    """Values for the command; see `jobs`."""
     due: float
     """Earliest start, in the tracker's time."""
     state: JobState = JobState.WAITING
@@ -97,7 +97,7 @@ class Job(NamedTuple):
 
 
 class StudyStore(Protocol):
-    """Keeps rounds, their files, who holds them open, and jobs. All methods but `close` are called in a transaction."""
+    """Keeps rounds, their files, the associations that hold them open, and jobs. All methods but `close` are called in a transaction."""
 
     def transaction(self, patience: float = PATIENCE_SECONDS) -> AbstractContextManager[object]:
         """Begin a transaction; it counts as a whole, or if an exception leaves the block, not at all.
@@ -239,7 +239,7 @@ class StudyStore(Protocol):
         ...
 
     def drop_holds_on(self, round_key: int) -> None:
-        """Forget who holds a round."""
+        """Forget the holders of a round."""
         ...
 
     # -- jobs

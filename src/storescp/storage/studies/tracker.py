@@ -39,17 +39,17 @@ _RENAMING_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EndOfStudy:
-    """When a study ends, in seconds after its last object."""
+    """Time limits of studies, in seconds after the last object."""
 
     timeout: float = 60.0
     longest_hold: float = 3600.0
     """It then ends even if an association that brought objects of it is still open."""
     remembered: float = 90 * 86400.0
-    """What comes after that begins with round 1 again."""
+    """Time for which a study is remembered; one that comes later begins with round 1 again."""
 
 
 class Sender(NamedTuple):
-    """Who brings objects, on which association, and which process serves it."""
+    """Sender of objects: peer, association, and the process that serves it."""
 
     association: str
     owner: str
@@ -57,7 +57,7 @@ class Sender(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """What a receiver goes on with that another one has left."""
+    """Work that an earlier receiver has left."""
 
     studies: int
     commands: int
@@ -79,7 +79,7 @@ class Tracker:
             store: where everything is remembered.
             end_of_study: when studies end.
             retries: when failed commands are tried again.
-            make_token: makes an identifier that nobody else makes.
+            make_token: makes a unique identifier.
         """
         self._store = store
         self._rule = end_of_study
@@ -143,13 +143,13 @@ class Tracker:
         Args:
             study: Study Instance UID.
             directory: of a round that begins here; None: do not begin one.
-            sender: who brings an object of it.
+            sender: the sender of an object of it.
             now: the time.
             patience: seconds to wait for other users of the store.
 
         Returns:
             The round; None if there is none and `directory` is None. A round that is ending is returned as it is,
-            and not held: whoever has an object of it waits and asks again.
+            and not held: a worker with an object of it waits and asks again.
         """
         with self._store.transaction(patience):
             latest = self._store.find_round(study)
@@ -291,7 +291,7 @@ class Tracker:
             return self._store.next_check()
 
     def end_all(self, most: int = -1) -> list[Round]:
-        """End all rounds, because nobody will go on with them; return those that are ending.
+        """End all rounds, because no later receiver continues them; return those that are ending.
 
         Args:
             most: how many rounds end; when they are complete, call again, until none is left. -1: all.
