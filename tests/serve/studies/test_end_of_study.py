@@ -58,6 +58,9 @@ class Pool(CommandPool):
         jobs, self.running = self.running, []
         return jobs
 
+    def forget(self) -> list[Job]:
+        return self.give_up()
+
     def end(self, why: str = "") -> None:
         """Have the first command end."""
         self.over.append(Ended(self.running.pop(0), 1, why, None, 0.0))
@@ -66,7 +69,7 @@ class Pool(CommandPool):
 class Scene:
     """A finisher over a store in memory, with files, and a clock that is set."""
 
-    def __init__(self, directory: Path, *, renames: bool = False) -> None:
+    def __init__(self, directory: Path, *, renames: bool = False, is_kept: bool = True) -> None:
         self.now = 0.0
         self.directory = directory
         self.told: list[Fact] = []
@@ -83,7 +86,7 @@ class Scene:
             UpTime(0.0, lambda: self.now),
             storage,
             self.pool,
-            is_kept=True,
+            is_kept=is_kept,
             fails=self._fail,
             hub=hub,
             clock=lambda: self.now,
@@ -325,3 +328,82 @@ def test_at_the_end_what_runs_is_put_back(tmp_path: Path) -> None:
     waiting = {job.key: job.attempts for job in scene.states(JobState.WAITING)}
     assert waiting == {"2": 0, "3": 0}
     assert scene.states(JobState.RUNNING) == []
+
+
+def test_commands_that_run_again_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a state directory: how many, the first of them, those that were interrupted before others."""
+    scene = Scene(tmp_path)
+    for key in ("1", "2", "3", "4", "5"):
+        scene.add_job(key)
+    scene.finisher.step()
+
+    scene.finisher.end(scene.now)
+
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith(
+        "5 commands are pending at shutdown and run at the next start, 2 of them again because interrupted: "
+    )
+    assert record.message.endswith("; and 2 more")
+
+
+def test_commands_that_only_wait_are_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a state directory nothing happens to them but that they run later."""
+    scene = Scene(tmp_path)
+    scene.add_job("1")
+
+    with caplog.at_level(logging.INFO):
+        scene.finisher.end(scene.now)
+
+    [record] = caplog.records
+    assert record.levelname == "INFO"
+    assert record.message == (
+        "1 command is pending at shutdown and runs at the next start: 'true' for object 1.3"
+    )
+
+
+def test_commands_that_are_lost_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a state directory: those that run on, and those that never started."""
+    scene = Scene(tmp_path, is_kept=False)
+    for key in ("1", "2", "3"):
+        scene.add_job(key)
+
+    scene.finisher.end(scene.now)
+
+    assert [record.message for record in caplog.records] == [
+        "2 commands still run at shutdown: 'true' for object 1.3; 'true' for object 1.3. They go on, but nobody notes how they end",
+        "1 command was still pending at shutdown and is lost: 'true' for object 1.3. With --state-directory it would run at the next start",
+    ]
+
+
+def test_nothing_is_said_where_nothing_is_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither with a state directory nor without."""
+    for is_kept in (True, False):
+        Scene(tmp_path, is_kept=is_kept).finisher.end(0.0)
+
+    assert caplog.records == []
+
+
+def test_studies_without_time_for_their_end_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a state directory, where renaming takes longer than there is time."""
+    scene = Scene(tmp_path, renames=True, is_kept=False)
+    scene.add_study("1", files=1000)
+    scene.add_study("2", files=1)
+
+    scene.finisher.end(scene.now)
+
+    [message] = [record.message for record in caplog.records if "not ended" in record.message]
+    assert message == (
+        f"1 study was not ended at shutdown, because there was no time to rename all files: {tmp_path}/1. What has not been"
+        " renamed keeps its name, and no command runs"
+    )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storescp.errors import CannotRecord, OutOfResources, StateLost
+from storescp.serve.studies import pending_commands
 from storescp.serve.studies.command_pool import CommandPool, Ended
 from storescp.serve.studies.job_results import JobResults
 from storescp.storage.settings import StorageSettings
@@ -331,9 +332,21 @@ class StudyFinisher:
         while self._wait_for_commands(limit):
             pass
         try:
-            for job in self._pool.give_up():
+            interrupted = self._pool.give_up()
+            for job in interrupted:
                 self._tracker.put_back(job, self._uptime())
             self._tracker.save_time(self._uptime())
+            count, first = self._tracker.waiting_commands(pending_commands.MAXIMUM_NAMED)
+            if count:
+                _logger.log(
+                    logging.WARNING if interrupted else logging.INFO,
+                    "%s",
+                    pending_commands.kept(
+                        count,
+                        list({job.key: job for job in [*interrupted, *first]}.values()),
+                        len(interrupted),
+                    ),
+                )
         except OutOfResources as error:
             _logger.error("%s", error)
 
@@ -361,8 +374,12 @@ class StudyFinisher:
         try:
             self._end_all_studies(limit)
             self._run_commands(limit)
-            if self._pool.forget() or self._tracker.next_command() is not None:
-                _logger.error("commands were still pending at shutdown")
+            running = self._pool.forget()
+            if running:
+                _logger.error("%s", pending_commands.running_on(running))
+            count, first = self._tracker.waiting_commands(pending_commands.MAXIMUM_NAMED)
+            if count:
+                _logger.error("%s", pending_commands.lost(count, first))
         except OutOfResources as error:
             _logger.error("%s", error)
 
@@ -370,9 +387,9 @@ class StudyFinisher:
         while self._tracker.end_all(most=_STUDIES_AT_ONCE):
             self._end_studies()
             if self._clock() >= limit:
-                _logger.error(
-                    "studies are left that were not ended: there was no time to rename their files"
-                )
+                left = self._tracker.left_rounds()
+                if left:
+                    _logger.error("%s", pending_commands.not_ended(left))
                 return
 
     def _run_commands(self, limit: float) -> None:

@@ -312,6 +312,12 @@ class Tracker:
         self._store.save_round(ending)
         return ending
 
+    def left_rounds(self) -> list[Round]:
+        """Return the rounds with objects that have not come to their end, those that are ending first."""
+        with self._store.transaction():
+            rounds = [*self._store.ending_rounds(), *self._store.open_rounds()]
+        return [round_ for round_ in rounds if round_.objects]
+
     def is_idle(self) -> bool:
         """Tell whether there is neither a round that will end nor a command that waits."""
         with self._store.transaction():
@@ -426,6 +432,11 @@ class Tracker:
         """Return when the next command is due; None: none waits."""
         with self._store.transaction():
             return self._store.next_due()
+
+    def waiting_commands(self, most: int) -> tuple[int, list[Job]]:
+        """Return how many commands wait, due or not, and the first of them, so many at most."""
+        with self._store.transaction():
+            return self._store.count_waiting(), self._store.jobs(JobState.WAITING, most=most)
 
     def failed_jobs(self, after: int = 0, most: int = -1) -> list[Job]:
         """Return commands that were given up, those behind a place."""
