@@ -8,7 +8,7 @@ the standard leaves one. Nothing here is shared with the code under test but the
 import itertools
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storescp.dataset.dictionary import standard
@@ -262,7 +262,7 @@ def _known_vr(tag: int, level: _Level) -> str:
 
 
 def _mend_pixel_data(item: Item, elements: list[Known], *, video: bool) -> None:
-    """Pad fragments, or join them where they are one frame, and make tables true."""
+    """Join fragments within frames, pad the others, and make tables true."""
     for pixels in elements:
         if pixels.fragments is None:
             continue
@@ -275,17 +275,26 @@ def _mend_pixel_data(item: Item, elements: list[Known], *, video: bool) -> None:
         extended = before.get(OFFSET_TABLE) if OFFSET_TABLE in in_front else None
         if extended is not None and (not extended.value or extended.vr in TEXT | {"UI"}):
             extended = None  # no table
-        frames = before[NUMBER_OF_FRAMES].value if NUMBER_OF_FRAMES in in_front else b"1"
-        is_one = video or not frames.strip(b" \0") or _number(frames) == 1
-        if is_one and extended is None and len(table) in (0, 4):
-            joined = _joined(fragments)
+        frames = -1
+        if NUMBER_OF_FRAMES in in_front and not video:
+            frames = _number(before[NUMBER_OF_FRAMES].value.strip(b" \0") or b"1")
+        ways = _offsets(fragments), _offsets([each + b"\0" * (len(each) % 2) for each in fragments])
+        if frames in (-1, 1) and extended is None and len(table) in (0, 4):
+            tables = [[0]]
         else:
-            joined = [each + b"\0" * (len(each) % 2) for each in fragments]
-        old, new = _offsets(fragments), _offsets(joined)
-        if any(len(each) % 2 for each in fragments) and len(joined) == len(fragments):
-            table = _true_table(table, "I", old, new)
+            tables = [_entries(table, "I"), _entries(extended.value if extended else b"", "Q")]
+            tables = [
+                each
+                for each in tables
+                if _could_be_true(each) and (frames <= 0 or frames == len(each))
+            ]
+        joined, item_of = _joined(fragments, tables, ways)
+        if any(len(each) % 2 for each in fragments):
+            places = _offsets(joined)
+            new = {number: places[place] for number, place in item_of.items()}
+            table = _true_table(table, "I", ways, new)
             if extended is not None:
-                extended.value = _true_table(extended.value, "Q", old, new)
+                extended.value = _true_table(extended.value, "Q", ways, new)
         pixels.fragments = [table + b"\0" * (len(table) % 2), *joined] if pixels.fragments else []
 
 
@@ -296,38 +305,72 @@ def _number(text: bytes) -> int:
         return 0
 
 
-def _joined(fragments: Sequence[bytes]) -> list[bytes]:
-    """Return fragments of even length: an odd one is completed from the one that follows, if that has something."""
+def _joined(
+    fragments: Sequence[bytes], tables: Sequence[Sequence[int]], ways: Sequence[Sequence[int]]
+) -> tuple[list[bytes], dict[int, int]]:
+    """Return items of even length, and of the fragments that begin a place of their own, which item that is.
+
+    An odd one is completed from the one that follows, if that goes on with its frame. `ways`: where fragments begin by
+    each way to count.
+    """
     joined: list[bytes] = []
-    for fragment in fragments:
+    item_of: dict[int, int] = {}
+    for number, fragment in enumerate(fragments):
+        rest = fragment
         if joined and len(joined[-1]) % 2:
-            if fragment:
+            if _continues(number, len(fragment), tables, ways):
                 joined[-1] += fragment[:1]
-                fragment = fragment[1:]
-                if not fragment:
-                    continue
-            else:
-                joined[-1] += b"\0"
-        joined.append(fragment)
+                rest = fragment[1:]
+                if rest:
+                    joined.append(rest)
+                continue
+            joined[-1] += b"\0"
+        item_of[number] = len(joined)
+        joined.append(rest)
     if joined and len(joined[-1]) % 2:
         joined[-1] += b"\0"
-    return joined
+    return joined, item_of
+
+
+def _continues(
+    number: int, length: int, tables: Sequence[Sequence[int]], ways: Sequence[Sequence[int]]
+) -> bool:
+    """Whether each table that is true so far, by whichever way to count, has no frame begin at this fragment."""
+    answers = set()
+    for entries in tables:
+        for way, more in zip(ways, (0, length % 2), strict=True):
+            end = way[number] + 8 + length + more
+            if {entry for entry in entries if entry < end} <= set(way[: number + 1]):
+                answers.add(way[number] in entries)
+    return answers == {False}
 
 
 def _offsets(fragments: Iterable[bytes]) -> list[int]:
     return list(itertools.accumulate((8 + len(each) for each in fragments), initial=0))[:-1]
 
 
-def _true_table(table: bytes, code: str, old: Sequence[int], new: Sequence[int]) -> bytes:
-    size = struct.calcsize(code)
-    if not table or len(table) % size:
-        return table
-    entries = [entry for (entry,) in struct.iter_unpack("<" + code, table)]
+def _entries(table: bytes, code: str) -> list[int]:
+    if len(table) % struct.calcsize(code):
+        return []
+    return [entry for (entry,) in struct.iter_unpack("<" + code, table)]
+
+
+def _could_be_true(entries: Sequence[int]) -> bool:
     ascending = all(one < other for one, other in itertools.pairwise(entries))
-    if entries[0] != 0 or not ascending or not set(entries) <= set(old):
+    return bool(entries) and entries[0] == 0 and ascending
+
+
+def _true_table(
+    table: bytes, code: str, ways: Sequence[Sequence[int]], new: Mapping[int, int]
+) -> bytes:
+    entries = _entries(table, code)
+    if not _could_be_true(entries):
         return table
-    moved = [new[old.index(entry)] for entry in entries]
-    return struct.pack(f"<{len(moved)}{code}", *moved)
+    for way in ways:
+        at = {offset: new[number] for number, offset in enumerate(way) if number in new}
+        if set(entries) <= set(at):
+            return struct.pack(f"<{len(entries)}{code}", *(at[entry] for entry in entries))
+    return table
 
 
 # ---------------------------------------------------------------------- as it is stored

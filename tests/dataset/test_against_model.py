@@ -169,11 +169,14 @@ def pixel_data(draw: st.DrawFn) -> list[Element]:
     """Return encapsulated Pixel Data, with tables that are right or wrong, and what they depend on."""
     fragments = draw(st.lists(st.binary(max_size=20), max_size=6))
     offsets = [sum(8 + len(each) for each in fragments[:n]) for n in range(len(fragments))]
-    shown = draw(st.sampled_from([offsets, offsets[::2], offsets[1:]]))
+    padded = [
+        offset + sum(len(each) % 2 for each in fragments[:n]) for n, offset in enumerate(offsets)
+    ]
+    shown = draw(st.sampled_from([offsets, offsets[::2], offsets[1:], padded, padded[::2]]))
     if not draw(st.integers(0, 3)):
         shown = draw(st.lists(st.integers(0, 100), max_size=4))
     elements = []
-    frames = draw(st.sampled_from([None, b"1 ", b"", b"4 ", b"12"]))
+    frames = draw(st.sampled_from([None, b"1 ", b"", b"2 ", b"4 ", b"12"]))
     if frames is not None:
         elements.append(Element(model.NUMBER_OF_FRAMES, "IS", frames))
     if draw(st.booleans()):

@@ -5,6 +5,7 @@ here, as it leaves the tables as they were; so every frame is read back through 
 """
 
 import itertools
+import random
 import struct
 from collections.abc import Iterator, Sequence
 
@@ -36,6 +37,10 @@ BASIC_WARNING = (
     "DcmPixelSequence: Basic Offset Table of element (7fe0,0010) does not fit its fragments,"
     " left as it is"
 )
+DOUBT = (
+    "DcmPixelSequence: nothing tells whether a frame ends with each of %d fragments of odd length of"
+    " element (7fe0,0010), which got a byte more; frames may be damaged"
+)
 EXTENDED_WARNING = (
     "DcmPixelSequence: Extended Offset Table (7fe0,0001) does not fit the fragments of element"
     " (7fe0,0010), left as it is"
@@ -45,6 +50,11 @@ EXTENDED_WARNING = (
 def tables_told(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what was said about tables; that fragments are odd is told as well."""
     return [message for message in caplog.messages if "Offset Table" in message]
+
+
+def doubts_told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said about frames that may be damaged."""
+    return [message for message in caplog.messages if "damaged" in message]
 
 
 def bit_stream(length: int, first: int = 0) -> bytes:
@@ -137,6 +147,43 @@ def read_frames(level: bytes) -> list[bytes]:
     return [
         b"".join(split_items(value[start:end])) for start, end in zip(starts, ends, strict=True)
     ]
+
+
+def read_fragmented_frames(level: bytes) -> list[bytes]:
+    """Return the frames of a written level, each of all fragments from where a table says to the next, with its pad."""
+    values = dict(elements(level))
+    value = values[PIXEL_DATA]
+    table, *fragments = split_items(value)
+    if OFFSET_TABLE in values:
+        offsets = [number for (number,) in struct.iter_unpack("<Q", values[OFFSET_TABLE])]
+    else:
+        offsets = [number for (number,) in struct.iter_unpack("<I", table)]
+    assert all(len(fragment) % 2 == 0 for fragment in fragments)
+    content = value[8 + len(table) :]
+    ends = [*offsets[1:], len(content)]
+    return [
+        b"".join(split_items(content[start:end])) for start, end in zip(offsets, ends, strict=True)
+    ]
+
+
+def fragmented(
+    frames: Sequence[Sequence[int]], *, counts_pads: bool = False
+) -> tuple[list[bytes], list[bytes], list[int]]:
+    """Return frames, their fragments and where they begin, of the lengths of each frame's fragments.
+
+    `counts_pads`: whether the offsets are those behind fragments with a pad each, which are not sent.
+    """
+    streams, fragments, offsets, at = [], [], [], 0
+    for number, lengths in enumerate(frames):
+        stream = bit_stream(sum(lengths), 60 * number)
+        streams.append(stream)
+        offsets.append(at)
+        begin = 0
+        for length in lengths:
+            fragments.append(stream[begin : begin + length])
+            begin += length
+            at += 8 + length + (length % 2 if counts_pads else 0)
+    return streams, fragments, offsets
 
 
 def padded(frame: bytes) -> bytes:
@@ -348,7 +395,6 @@ RIGHT_FOR_THE_PADDED = (0, 16, 34, 54)
         pytest.param((0, 32, 15, 51), id="not ascending"),
         pytest.param((15, 32, 51), id="the first is missing"),
         pytest.param((0, 15, 32, 51, 72), id="one more than there are frames"),
-        pytest.param((0, 15, 32, 0xFFFFFFFE), id="beyond the end"),
         pytest.param((0, 0, 0, 0), id="zeros"),
     ],
 )
@@ -447,7 +493,7 @@ def test_odd_fragments_of_one_frame_are_joined(frames: str) -> None:
 @pytest.mark.parametrize("table", [b"", basic(0)])
 def test_any_fragments_of_one_frame_are_joined(table: bytes) -> None:
     """All items are even, and together they are the bit stream with one pad at most; a table of one entry stays."""
-    for sizes in itertools.product((1, 2, 3, 6), repeat=4):
+    for sizes in itertools.product((0, 1, 2, 3, 6), repeat=4):
         whole = bit_stream(sum(sizes))
         cuts = itertools.accumulate(sizes, initial=0)
         fragments = [whole[begin:end] for begin, end in itertools.pairwise(cuts)]
@@ -467,3 +513,128 @@ def test_odd_fragments_of_several_frames_are_padded_each() -> None:
     written = transcode(JPEG, received).data
 
     assert split_items(dict(elements(written))[PIXEL_DATA])[1:] == [padded(each) for each in FRAMES]
+
+
+@pytest.mark.parametrize("number", ["", "Number of Frames"])
+@pytest.mark.parametrize("kind", ["basic", "extended"])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(((5, 4), (3, 3, 3)), id="5+4 and 3+3+3"),
+        pytest.param(((3, 3, 3), (5, 4), (7,)), id="3+3+3, 5+4 and 7"),
+        pytest.param(((1, 1, 1, 1), (1, 1, 1), (2, 1)), id="single bytes"),
+        pytest.param(((3, 0, 3), (0, 3, 0), (3, 0, 0, 5)), id="empty ones between"),
+        pytest.param(((8, 8), (5, 6), (4, 4)), id="odd in the midst"),
+    ],
+)
+def test_odd_fragments_within_frames_that_a_table_names_are_joined(
+    frames: Sequence[Sequence[int]], kind: str, number: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No pad gets into a frame; each frame is where the table says, with one pad at most at its end."""
+    streams, fragments, offsets = fragmented(frames)
+    count = element(NUMBER_OF_FRAMES, "IS", b"%d " % len(frames)) if number else b""
+    if kind == "basic":
+        received = UIDS + count + pixel_data(basic(*offsets), *fragments)
+    else:
+        received = (UIDS + count + element(OFFSET_TABLE, "OV", extended(*offsets))) + pixel_data(
+            b"", *fragments
+        )
+
+    for step in (0, 1, 3, 7):
+        written = transcode(JPEG, received, step=step).data
+
+        assert read_fragmented_frames(written) == [padded(stream) for stream in streams]
+    assert tables_told(caplog) == doubts_told(caplog) == []
+
+
+def test_any_fragments_within_frames_are_joined() -> None:
+    """Frames of any fragments, and offsets that count what is sent or the pads, too: all can be read."""
+    dice = random.Random(7)
+    for _ in range(300):
+        frames = [
+            [dice.choice((0, 1, 2, 3, 5, 8)) for _ in range(dice.randint(1, 5))]
+            for _ in range(dice.randint(2, 5))
+        ]
+        streams, fragments, offsets = fragmented(frames, counts_pads=dice.random() < 0.5)
+        both = element(OFFSET_TABLE, "OV", extended(*offsets)) + pixel_data(b"", *fragments)
+
+        by_basic = transcode(JPEG, UIDS + pixel_data(basic(*offsets), *fragments)).data
+        by_extended = transcode(JPEG, UIDS + both).data
+
+        expected = [padded(stream) for stream in streams]
+        assert read_fragmented_frames(by_basic) == expected
+        assert read_fragmented_frames(by_extended) == expected
+
+
+def test_a_large_frame_of_several_odd_fragments() -> None:
+    """The table and most of the frame left for the file long before the next frame begins."""
+    streams, fragments, offsets = fragmented(((300_001, 300_001, 5), (3, 70_001, 3)))
+
+    written = transcode(JPEG, UIDS + pixel_data(basic(*offsets), *fragments), step=16378).data
+
+    assert read_fragmented_frames(written) == [padded(stream) for stream in streams]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(b"", id="none"),
+        pytest.param(basic(0), id="of one frame, where there are two"),
+        pytest.param(basic(0, 24), id="within a fragment"),
+        pytest.param(basic(0, 25, 36), id="of three frames"),
+        pytest.param(b"\0" * 6, id="of another length"),
+    ],
+)
+def test_odd_fragments_that_no_table_assigns_are_told_of_once(
+    table: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is padded, as DCMTK does it, and a warning tells of how many: all four but the last, which ends a frame."""
+    _, fragments, _ = fragmented(((5, 4), (3, 3, 3)))
+    count = element(NUMBER_OF_FRAMES, "IS", b"2 ")
+
+    written = transcode(JPEG, UIDS + count + pixel_data(table, *fragments)).data
+
+    pixels = dict(elements(written))[PIXEL_DATA]
+    assert split_items(pixels)[1:] == [padded(each) for each in fragments]
+    assert doubts_told(caplog) == [DOUBT % 3]
+
+
+def test_an_offset_that_either_way_to_count_could_mean(caplog: pytest.LogCaptureFixture) -> None:
+    """The last fragment of the first frame, with the pads before it, would begin the second: both are padded and told of."""
+    (first, second), fragments, offsets = fragmented(((1,) * 10, (3,)))
+
+    written = transcode(JPEG, UIDS + pixel_data(basic(*offsets), *fragments)).data
+
+    assert read_fragmented_frames(written) == [
+        padded(first[:9]) + padded(first[9:]),
+        padded(second),
+    ]
+    assert tables_told(caplog) == []
+    assert doubts_told(caplog) == [DOUBT % 2]
+
+
+def test_a_fragment_for_each_frame_is_no_doubt(caplog: pytest.LogCaptureFixture) -> None:
+    """As many fragments as frames: each pad is at the end of a frame, also without a table."""
+    count = element(NUMBER_OF_FRAMES, "IS", b"4 ")
+
+    transcode(JPEG, UIDS + count + pixel_data(b"", *FRAMES))
+
+    assert doubts_told(caplog) == []
+
+
+def test_a_table_that_proves_wrong_too_late_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Its last frame lies beyond the end, which nobody knows before: what it made join is named in a warning."""
+    table = basic(0, 15, 32, 0xFFFFFFFE)
+
+    written = transcode(JPEG, UIDS + pixel_data(table, *FRAMES)).data
+
+    first, *fragments = split_items(dict(elements(written))[PIXEL_DATA])
+    assert first == table
+    assert fragments == [
+        padded(FRAMES[0]),
+        padded(FRAMES[1]),
+        FRAMES[2] + FRAMES[3][:1],
+        FRAMES[3][1:],
+    ]
+    assert tables_told(caplog) == [BASIC_WARNING]
+    assert doubts_told(caplog) == [DOUBT % 1]

@@ -62,10 +62,12 @@ cdef class Nesting:
     cpdef Py_ssize_t open_item(self, Py_ssize_t position, int64_t length) except -1
     @cython.locals(around=Level, plan=Plan)
     cpdef Py_ssize_t open_pixel_data(self, Py_ssize_t position, Py_ssize_t size, int vr, bint clean) except -1
-    @cython.locals(level=Level, odd=bint, is_table=bint)
+    @cython.locals(level=Level, continues=bint)
     cpdef Py_ssize_t pixel_data_fragment(self, Py_ssize_t position, int64_t length) except -1
+    @cython.locals(odd=bint)
+    cdef Py_ssize_t _basic_offset_table(self, Level level, Py_ssize_t position, int64_t length) except -1
     @cython.locals(cursor=Cursor, value=Py_ssize_t, left=int64_t, written=int64_t)
-    cdef Py_ssize_t _joined_fragment(self, Level level, Py_ssize_t position, int64_t length) except -1
+    cdef Py_ssize_t _fragment(self, Level level, Py_ssize_t position, int64_t length, bint continues) except -1
     cpdef offset_table(self, Level level, int kind, int64_t length)
     @cython.locals(around=Level, level=Level, cursor=Cursor, end=int64_t)
     cdef _open(self, int content, int64_t tag, Py_ssize_t position, int64_t length, int64_t written, bint implicit, bint little_endian)

@@ -161,7 +161,9 @@ class Nesting:
         )
         is_one_frame = plan.is_video or around.frames in (-1, 1)
         self.level.joins = is_one_frame and around.offset_tables is None
-        self.level.offset_tables = around.offset_tables
+        tables = around.offset_tables or OffsetTables()
+        tables.frames = -1 if plan.is_video else around.frames
+        self.level.offset_tables = tables
         around.offset_tables = None
         return position + size
 
@@ -170,38 +172,49 @@ class Nesting:
         if length == UNDEFINED_LENGTH:
             raise InvalidDataSet("Corrupted data")
         level = self.level
-        is_table = level.last < 0
-        level.last = 0
-        if is_table and length and length != BASIC:
-            level.joins = False  # it names more than one frame
-        if level.joins and not is_table:
-            return self._joined_fragment(level, position, length)
+        if level.last < 0:
+            level.last = 0
+            return self._basic_offset_table(level, position, length)
+        tables = level.offset_tables
+        if level.joins or tables is None:
+            return self._fragment(level, position, length, True)
+        continues = level.owes and tables.continues(length)
+        tables.note_fragment(length, continues)
+        return self._fragment(level, position, length, continues)
+
+    def _basic_offset_table(self, level: Level, position: int, length: int) -> int:
+        """Take the first item, which is a table or empty. Returns where it ends, or the fragment at hand."""
         odd = bool(length & 1)
         self._delimiter(position, ITEM, length, length + (1 if odd else 0))
-        if is_table and length:
+        table = None
+        if length:
             table = self.offset_table(level, BASIC, length)
-            return self._rewriting.begin_value(position + 8, length, table, odd)
-        if not is_table and level.offset_tables is not None:
-            level.offset_tables.note_fragment(length)
-        return self._rewriting.begin_value(position + 8, length, None, odd)
+            if length != BASIC:
+                level.joins = False  # it names more than one frame
+        return self._rewriting.begin_value(position + 8, length, table, odd)
 
-    def _joined_fragment(self, level: Level, position: int, length: int) -> int:
-        """Take a fragment of a single frame. Returns where it ends, or the fragment at hand.
+    def _fragment(self, level: Level, position: int, length: int, continues: bool) -> int:
+        """Take a fragment behind the table. Returns where it ends, or the fragment at hand.
 
-        Only the last one may be padded, PS3.5 A.4: a byte between them would be taken for one of the bit stream. So one
-        of odd length takes the first byte of the next.
+        Only the last one of a frame may be padded, PS3.5 A.4: a byte between them would be taken for one of the bit
+        stream. So one of odd length takes the first byte of the next if that `continues` its frame; of an empty one
+        nothing is left.
         """
         cursor = self._cursor
         value, left = position + 8, length
         if level.owes:
             cursor.flush(position)
-            if length:
+            if not continues:
+                cursor.put8(0)
+                level.owes = False
+            elif length:
                 cursor.put8(cursor.data[value])
                 value += 1
                 left -= 1
+                level.owes = False
             else:
-                cursor.put8(0)
-            level.owes = False
+                cursor.start = value
+                return self._rewriting.begin_value(value, 0, None, False)
         written = left + (left & 1)
         if value == position + 8:
             self._delimiter(position, ITEM, length, written)
