@@ -60,6 +60,8 @@ _MAXIMUM_NOTES = 16
 """Maximum number of notes on one command set: a disordered one must not flood the log."""
 
 _unpack_element = struct.Struct("<II").unpack_from  # PS3.7 6.3.1: tag, length
+_unpack_two_numbers = struct.Struct("<HH").unpack
+_pack_number = struct.Struct("<H").pack
 _pack_element = struct.Struct("<II").pack
 _pack_short_element = struct.Struct("<IIH").pack
 _pack_long_element = struct.Struct("<III").pack
@@ -166,11 +168,12 @@ def decode_request(command_set: bytes, context_id: int = 0) -> CEchoRQ | CStoreR
             usual.groups()
         )
         if class_length[0] == len(sop_class) and length[0] == len(instance):
+            number, urgency = _unpack_two_numbers(message_id + priority)
             return CStoreRQ(
-                int.from_bytes(message_id, "little"),
+                number,
                 class_uid.decode("ascii"),
                 uid.decode("ascii"),
-                int.from_bytes(priority, "little"),
+                urgency,
                 None,
                 None,
                 context_id,
@@ -382,7 +385,7 @@ def encode_store_response(request: CStoreRQ, status: int, comment: str = "") -> 
     if len(uid) % 2:
         uid += b"\0"
     before, after = _around_message_id(request.affected_sop_class_uid, status, len(uid), comment)
-    return before + request.message_id.to_bytes(2, "little") + after + uid
+    return before + _pack_number(request.message_id) + after + uid
 
 
 @lru_cache(maxsize=64)

@@ -61,15 +61,16 @@ class MessageReader:
             InvalidMessage: the fragment is not expected, or the request cannot be understood or is not served
                 (a `RefusedCommand`, then).
         """
+        length = len(value)
         if (
             context_id not in self._contexts
             or self._data_context != _NONE
             or not control_header & COMMAND
             or self._command_context not in (_NONE, context_id)
-            or len(value) & 1
-            or len(self._command) + len(value) > self._maximum_length
+            or length & 1
+            or len(self._command) + length > self._maximum_length
         ):
-            raise self._command_error(context_id, control_header, len(value))
+            raise self._command_error(context_id, control_header, length)
         if control_header & LAST and self._command_context == _NONE:
             command_set = bytes(value)
         else:
