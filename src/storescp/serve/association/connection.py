@@ -382,8 +382,9 @@ class Connection:
                 self._abort_by_option()
                 return True
             self._sleep_during()
-        if self._reporter.shows_progress:
-            self._reporter.data_set_received()
+        reporter = self._reporter
+        if reporter.shows_progress:
+            reporter.data_set_received()
         request = self._request
         if request is None:
             raise InvalidMessage("data set without a C-STORE request")
@@ -391,11 +392,11 @@ class Connection:
         self._reception = None
         association = self._association
         syntax = association.contexts[request.context_id].transfer_syntax
-        self._reporter.object_finished(request, syntax, outcome)
+        reporter.object_finished(request, syntax, outcome)
         association.release_views()  # all of them are in the file
         undelivered = self._respond(request, outcome)
-        if self._reporter.emits_events:
-            self._reporter.object_answered()
+        if reporter.emits_events:
+            reporter.object_answered()
         self._deadlines.idle_since = self._clock()
         self._store.after_response(outcome, self._peer)
         if undelivered is not None:

@@ -290,8 +290,8 @@ class InstanceFile:
                 os.fsync(self._descriptor)
             if keep:
                 placement = Placement(self._output, self._place, os.dup(self._descriptor))
-            # NFS reports here what it could not write.
-            self._close()
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)  # NFS reports here what it could not write
             try:
                 stored = self._place_at(directory, name, placement, look=look)
             except FileNotFoundError:
@@ -313,8 +313,9 @@ class InstanceFile:
 
     def discard(self) -> None:
         """Remove the file unless it was committed. Never raises."""
-        with contextlib.suppress(OSError):
-            self._close()
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            close_quietly(descriptor)
         if self._name:
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._place)
@@ -324,11 +325,6 @@ class InstanceFile:
         self._name = ""
         self._pending.clear()
         self._output.release()
-
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
 
     def _place_at(
         self, directory: str, name: FileName, placement: Placement | None, *, look: bool
