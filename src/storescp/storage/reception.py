@@ -233,7 +233,7 @@ class _InstanceReception(ABC):
         studies, destination = self._studies, self._destination
         if studies.may_fail:
             return self._record_or_withdraw(outcome)
-        if destination is None or destination.study is None:
+        if destination is None or destination is self._supply.unsorted:
             return outcome
         return studies.record(outcome, destination, self._name.prefix, self._peer)
 
@@ -349,8 +349,8 @@ class BitPreservingReception(_InstanceReception):
     def _finish(self) -> Outcome:
         if self._file is None:
             return Outcome(SUCCESS, self._received(SUCCESS, None, None))
-        destination = self._destination = self._supply.unsorted
-        directory = destination.directory
+        directory = self._storage.rules.directory
+        self._destination = self._supply.unsorted
         try:
             stored = self._file.commit(
                 directory, self._name, look=False, keep=self._studies.may_fail

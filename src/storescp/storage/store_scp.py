@@ -29,9 +29,6 @@ from storescp.uids import TransferSyntax
 class StoreSCP:
     """Stores objects, and follows the study that is under way."""
 
-    may_fail = False
-    """Nothing can fail: the state of the study is in memory."""
-
     def __init__(
         self,
         storage: StorageSettings,
@@ -52,6 +49,8 @@ class StoreSCP:
             wall_clock: seconds since 1970, for names.
             clock: seconds, monotonic, for the end of a study.
         """
+        self.may_fail = False
+        """Nothing can fail: the state of the study is in memory."""
         self._storage = storage
         self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
         self.prepare = self._supply.prepare

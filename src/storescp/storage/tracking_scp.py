@@ -43,9 +43,6 @@ _TRY_AGAIN_SECONDS = 0.5
 class TrackingStoreSCP:
     """The storing part of one process; another process ends studies and runs commands (`serve.studies`)."""
 
-    may_fail = True
-    """The record of an object is made when its file has its name."""
-
     def __init__(
         self,
         storage: StorageSettings,
@@ -77,6 +74,8 @@ class TrackingStoreSCP:
             clock: seconds, monotonic.
             sleep: waits.
         """
+        self.may_fail = True
+        """The record of an object is made when its file has its name."""
         self._storage = storage
         self._supply = InstanceSupply(storage, dictionary, wall_clock=wall_clock, clock=clock)
         self.prepare = self._supply.prepare
