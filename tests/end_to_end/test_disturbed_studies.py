@@ -8,9 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-
-import pytest
 
 from storescp.process_name import STUDIES, WORKER
 from storescp.storage.studies.jobs import Retries
@@ -19,10 +18,12 @@ from storescp.storage.studies.study_store import Job, Round, StoredFile
 from storescp.storage.studies.tracker import EndOfStudy, Sender, Tracker
 from tests.end_to_end.conversation import CONTEXTS, associated, store, wait_until
 from tests.end_to_end.processes import of_kind
+from tests.end_to_end.side_by_side import side_by_side
 from tests.peers.requestor import Requestor, associate_request
 from tests.peers.servers import Server, our_environment, ours, running
 
 _REQUEST = associate_request(CONTEXTS)
+MODES: tuple[tuple[str, list[str]], ...] = (("workers", ["--workers", "2"]), ("one process", []))
 ECHO_SECONDS = 1.0
 REFUSAL_SECONDS = 8.0
 
@@ -81,10 +82,14 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.mark.parametrize("mode", [["--workers", "2"], []], ids=["workers", "one process"])
-def test_a_locked_record_refuses_objects_and_nothing_else(tmp_path: Path, mode: list[str]) -> None:
+def test_a_locked_record_refuses_objects_and_nothing_else(tmp_path: Path) -> None:
     """A700 within 8 s, echoes within 1 s; afterwards all is as if nothing had been, and the study ends once."""
-    out = tmp_path / "out"
+    side_by_side(
+        (name, partial(_refuse_while_locked, tmp_path / name, mode)) for name, mode in MODES
+    )
+
+
+def _refuse_while_locked(out: Path, mode: list[str]) -> None:
     options = [
         *mode,
         "--state-directory",
@@ -231,13 +236,19 @@ def test_a_worker_that_is_stopped_with_the_lock_is_replaced(tmp_path: Path) -> N
         assert {f"s_{name[0]}/CT.{name}" for name in stream.stored[:50]} <= files.keys()
 
 
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-@pytest.mark.parametrize("mode", [["--workers", "2"], []], ids=["workers", "one process"])
-def test_the_process_that_ends_studies_is_replaced(
-    tmp_path: Path, mode: list[str], number: signal.Signals
-) -> None:
+def test_the_process_that_ends_studies_is_replaced(tmp_path: Path) -> None:
     """Killed, or stopped with the lock: reception goes on, the next one ends the studies."""
-    out = tmp_path / "out"
+    side_by_side(
+        (
+            f"{name} {number.name}",
+            partial(_replace_finisher, tmp_path / f"{name} {number.name}", mode, number),
+        )
+        for name, mode in MODES
+        for number in (signal.SIGSTOP, signal.SIGKILL)
+    )
+
+
+def _replace_finisher(out: Path, mode: list[str], number: signal.Signals) -> None:
     options = [
         *mode,
         "--state-directory",
@@ -357,9 +368,9 @@ def test_many_studies_that_end_together_keep_nobody_waiting(tmp_path: Path) -> N
         assert longest < ECHO_SECONDS
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [
+def test_a_command_that_runs_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    """Within five seconds after SIGTERM, the port at once; with a state directory it runs again at the next start."""
+    modes = [
         ["--workers", "2"],
         ["--workers", "2", "-xs"],
         ["--workers", "2", "--state-directory", "state"],
@@ -371,15 +382,18 @@ def test_many_studies_that_end_together_keep_nobody_waiting(tmp_path: Path) -> N
         ["--fork"],
         ["--fork", "-xs"],
         [],
-    ],
-    ids=" ".join,
-)
-@pytest.mark.parametrize("association", ["open", "over"])
-def test_a_command_that_runs_does_not_keep_the_program_from_ending(
-    tmp_path: Path, mode: list[str], association: str
-) -> None:
-    """Within five seconds after SIGTERM, the port at once; with a state directory it runs again at the next start."""
-    out = tmp_path / "out"
+    ]
+    names = [
+        f"{association} {' '.join(mode)}" for mode in modes for association in ("open", "over")
+    ]
+    assert len(names) == len(set(names))
+    side_by_side(
+        (name, partial(_end_with_command, tmp_path / name, name.split()[1:], name.split()[0]))
+        for name in names
+    )
+
+
+def _end_with_command(out: Path, mode: list[str], association: str) -> None:
     options = [*mode, "-xcr", "echo $$ >>log; exec sleep 45"]
     with ours(out, options) as server, associated(server) as peer:
         assert store(peer, "1.1") == "0000"
@@ -397,6 +411,7 @@ def test_a_command_that_runs_does_not_keep_the_program_from_ending(
     if "--state-directory" in mode:
         with ours(out, options) as server:
             wait_until(lambda: len(lines(out / "log")) == 2)
+            os.kill(int(lines(out / "log")[1]), signal.SIGKILL)  # or the end takes its time again
     for pid in [command, *map(int, lines(out / "log"))]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
