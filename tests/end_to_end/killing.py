@@ -7,6 +7,7 @@ unfinished. A run is the same sequence of delays and victims for the same seed; 
 
 import argparse
 import io
+import math
 import os
 import random
 import signal
@@ -48,6 +49,7 @@ MODES: dict[str, tuple[str, ...]] = {
 LITTLE = "1.2.840.10008.1.2.1"
 SIZES = (0, 1_000, 20_000, 60_000, 400_000, 1_500_000)
 _REQUEST = associate_request([Context(1, CT_IMAGE_STORAGE, (LITTLE,))])
+_SMALL_BYTES = 1_000
 SENDERS = 3
 LONGEST_DELAY = 0.3
 LONGEST_COMMIT = 0.001
@@ -60,12 +62,16 @@ class Load:
 
     port: int
     seed: int
-    sent: dict[str, bytes] = field(default_factory=dict)
+    allowed_bytes: float = math.inf
+    """Once so many were sent, objects are small: a long run is not to fill what it stores into, which may be memory."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Size of each object, from which `expected` makes it again: the objects themselves would be gigabytes."""
     acknowledged: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     """Failure statuses: there must be none."""
     all_sent: threading.Event = field(default_factory=threading.Event)
     """The last byte of an object is on its way, its response is not here."""
+    _sent_bytes: int = 0
     _over: bool = False
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -82,6 +88,14 @@ class Load:
             thread.join(20)
             assert not thread.is_alive(), "a sender hangs"
 
+    def expected(self, instance: str) -> bytes:
+        """Return the data set that was sent."""
+        return object_of(instance, study_of(instance), self.sent[instance])
+
+    def _choose_size(self, chance: random.Random) -> int:
+        size = chance.choice(SIZES)
+        return size if self._sent_bytes < self.allowed_bytes else min(size, _SMALL_BYTES)
+
     def _send(self, sender: int) -> None:
         chance = random.Random(self.seed * 100 + sender)
         number = 0
@@ -92,16 +106,16 @@ class Load:
                     continue
                 for _ in range(chance.randint(1, 8)):
                     number += 1
-                    study = f"1.9.{sender}.{number // 3}"
                     instance = f"1.2.{self.seed}.{sender}.{number}"
-                    if not self._store(peer, instance, study, chance.choice(SIZES)):
+                    if not self._store(peer, instance, self._choose_size(chance)):
                         break
                 else:
                     peer.release()
 
-    def _store(self, peer: Requestor, instance: str, study: str, size: int) -> bool:
-        data = object_of(instance, study, size)
-        self.sent[instance] = data
+    def _store(self, peer: Requestor, instance: str, size: int) -> bool:
+        self.sent[instance] = size
+        self._sent_bytes += size
+        data = self.expected(instance)
         peer.send(message(1, store_command(CT_IMAGE_STORAGE, instance), data))
         self.all_sent.set()
         response = peer.receive_response()
@@ -111,6 +125,12 @@ class Load:
         if response.kind == 4:
             self.refused.append(f"{instance}: {response.outcome}")
         return False
+
+
+def study_of(instance: str) -> str:
+    """Return the study that a sender puts an object into: three objects each."""
+    *_, sender, number = instance.split(".")
+    return f"1.9.{sender}.{int(number) // 3}"
 
 
 def object_of(instance: str, study: str, size: int, syntax: Syntax | None = None) -> bytes:
@@ -243,13 +263,13 @@ class Campaign:
         for path in self._files.rglob("*"):
             if path.is_dir() or path.suffix == ".part":
                 continue
-            found.add(self._check_file(path, load.sent))
+            found.add(self._check_file(path, load))
             path.unlink()
         lost = load.acknowledged - found
         assert not lost, f"acknowledged and lost: {sorted(lost)}"
         self.tally.unacknowledged += len(found - load.acknowledged)
 
-    def _check_file(self, path: Path, sent: dict[str, bytes]) -> str:
+    def _check_file(self, path: Path, load: Load) -> str:
         """Check that a file is whole; return whose it is."""
         content = path.read_bytes()
         read = pydicom.dcmread(io.BytesIO(content))
@@ -260,9 +280,9 @@ class Campaign:
             study = str(read.StudyInstanceUID)
             length = len(read.get("PixelData", b"") or b"")
             assert data == object_of(instance, study, length, Syntax(order=">")), path
-            assert len(data) == len(sent[instance]), path
+            assert len(data) == len(load.expected(instance)), path
         else:
-            assert data == sent[instance], path
+            assert data == load.expected(instance), path
         return instance
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from pathlib import Path
 import pydicom
 
 from storescp.process_name import KEEPER, PAGE, STUDIES, WORKER
-from tests.end_to_end.killing import Load
+from tests.end_to_end.killing import Load, study_of
 from tests.end_to_end.processes import of_kind
 from tests.peers.dicom import split_file
 from tests.peers.servers import free_port, is_listening, our_command, our_environment
@@ -31,6 +32,10 @@ from tests.peers.servers import free_port, is_listening, our_command, our_enviro
 MAIN, ALL = "main", "all"
 KINDS = (WORKER, WORKER, STUDIES, STUDIES, PAGE, KEEPER, MAIN, ALL)
 LONGEST_STOP = 5.0
+_BYTES_PER_STRIKE = 500_000
+"""Of objects, on an average: 250 MB in a run of 500 strikes."""
+_LOOK_SECONDS = 3.0
+"""A process that ended is there again by then, but where it has ended several times."""
 _START_SECONDS = 40.0
 _END_SECONDS = 90.0
 
@@ -41,6 +46,8 @@ class Tally:
 
     kills: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    """Strikes for which there was no process of their kind, and none came in time; others were made instead."""
     acknowledged: int = 0
     refused: int = 0
     rounds: int = 0
@@ -48,7 +55,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"killed {dict(self.kills)}, stopped {dict(self.stops)}: {self.acknowledged} objects acknowledged,"
+            f"killed {dict(self.kills)}, stopped {dict(self.stops)}, missed {dict(self.missed)}:"
+            f" {self.acknowledged} objects acknowledged,"
             f" {self.refused} refused, {self.rounds} rounds of studies, {self.commands} runs of their commands"
         )
 
@@ -72,9 +80,11 @@ class StudyCampaign:
         """Kill or stop so many times, let everything come to its end, and check."""
         self._load.start()
         try:
-            for _ in range(kills):
+            for number in range(kills):
+                self._load.allowed_bytes = (number + 1) * _BYTES_PER_STRIKE
                 time.sleep(self._chance.uniform(0.02, 0.4))
-                self._strike()
+                while not self._strike():
+                    assert self.tally.missed.total() <= kills, f"{self.tally}"
             self._load.finish()
             self._wait_for_ends()
         finally:
@@ -110,41 +120,54 @@ class StudyCampaign:
             # The ports may still be those of processes that are just ending.
             assert time.monotonic() < limit, self._log.read_text()[-2000:]
 
-    def _strike(self) -> None:
+    def _find(self, kind: str) -> list[int]:
+        """Return the processes of a kind; a moment later, where the last one was struck just now."""
+        limit = time.monotonic() + _LOOK_SECONDS
+        while not (found := of_kind(self._process.pid, kind)) and time.monotonic() < limit:
+            time.sleep(0.01)
+        return found
+
+    def _strike(self) -> bool:
+        """Strike once; tell whether there was a process to strike."""
         kind = self._chance.choice(KINDS)
         if kind == ALL:
             os.killpg(self._process.pid, signal.SIGKILL)
         elif kind == MAIN:
             self._process.kill()
         else:
-            found = of_kind(self._process.pid, kind)
-            if not found:
-                return
-            victim = self._chance.choice(found)
-            if self._chance.random() < 0.2:
-                self._stop(victim, kind)
-                return
-            with suppress(ProcessLookupError):
+            found = self._find(kind)
+            try:
+                victim = self._chance.choice(found)
+                if self._chance.random() < 0.2:
+                    self._stop(victim, kind)
+                    return True
                 os.kill(victim, signal.SIGKILL)
+            except (IndexError, ProcessLookupError):  # none was found, or it has just ended
+                self.tally.missed[kind] += 1
+                return False
         self.tally.kills[kind] += 1
         if kind in (MAIN, ALL):
             self._process.wait()
             self._process = self._start()
+        return True
 
     def _stop(self, victim: int, kind: str) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGSTOP)
-            self.tally.stops[kind] += 1
-            time.sleep(self._chance.uniform(0, LONGEST_STOP))
+        os.kill(victim, signal.SIGSTOP)
+        self.tally.stops[kind] += 1
+        time.sleep(self._chance.uniform(0, LONGEST_STOP))
+        with suppress(ProcessLookupError):  # it was killed because it had the lock
             os.kill(victim, signal.SIGCONT)
 
-    def _events(self) -> list[dict[str, object]]:
+    def _complete(self) -> Iterator[dict[str, object]]:
+        """Yield the events of studies that are complete; most events are of objects, and are not kept."""
         path = self._directory / "events"
-        found = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            with suppress(ValueError):  # cut by a kill
-                found.append(json.loads(line))
-        return found
+        if not path.exists():
+            return
+        with path.open(errors="replace") as lines:
+            for line in lines:
+                if "study-complete" in line:
+                    with suppress(ValueError):  # cut by a kill
+                        yield json.loads(line)
 
     def _commands(self) -> list[str]:
         path = self._directory / "commands"
@@ -153,7 +176,7 @@ class StudyCampaign:
     def _announced(self) -> dict[str, dict[object, tuple[object, object]]]:
         """Return the announced rounds of each study: number and objects by identifier."""
         studies: dict[str, dict[object, tuple[object, object]]] = defaultdict(dict)
-        for event in self._events():
+        for event in self._complete():
             if event.get("event") == "study-complete":
                 told = event["round"], event["objects"]
                 before = studies[str(event["study_instance_uid"])].setdefault(event["id"], told)
@@ -172,10 +195,10 @@ class StudyCampaign:
         raise AssertionError(f"studies do not end: {self._log.read_text()[-3000:]}")
 
     def _studies(self) -> set[str]:
-        return {_study_of(instance) for instance in self._load.acknowledged}
+        return {study_of(instance) for instance in self._load.acknowledged}
 
     def _are_all_counted(self, announced: dict[str, dict[object, tuple[object, object]]]) -> bool:
-        wanted = Counter(_study_of(instance) for instance in self._load.acknowledged)
+        wanted = Counter(study_of(instance) for instance in self._load.acknowledged)
         return all(
             sum(int(str(objects)) for _, objects in announced[study].values()) >= count
             for study, count in wanted.items()
@@ -202,14 +225,8 @@ class StudyCampaign:
         """Check that a file is whole; return whose it is."""
         instance = str(pydicom.dcmread(path).SOPInstanceUID)
         _, data = split_file(path.read_bytes())
-        assert data == self._load.sent[instance], path
+        assert data == self._load.expected(instance), path
         return instance
-
-
-def _study_of(instance: str) -> str:
-    """Return the study that a sender of `killing.Load` puts an object into."""
-    *_, sender, number = instance.split(".")
-    return f"1.9.{sender}.{int(number) // 3}"
 
 
 def main() -> None:
