@@ -50,6 +50,7 @@ LITTLE = "1.2.840.10008.1.2.1"
 SIZES = (0, 1_000, 20_000, 60_000, 400_000, 1_500_000)
 _REQUEST = associate_request([Context(1, CT_IMAGE_STORAGE, (LITTLE,))])
 _SMALL_BYTES = 1_000
+_SMALL_PAUSE_SECONDS = 0.02  # or they would be many instead of large
 SENDERS = 3
 LONGEST_DELAY = 0.3
 LONGEST_COMMIT = 0.001
@@ -63,7 +64,7 @@ class Load:
     port: int
     seed: int
     allowed_bytes: float = math.inf
-    """Once so many were sent, objects are small: a long run is not to fill what it stores into, which may be memory."""
+    """Once so many were sent, objects are small and come slowly: a long run is not to fill what it stores into, which may be memory."""
     sent: dict[str, int] = field(default_factory=dict)
     """Size of each object, from which `expected` makes it again: the objects themselves would be gigabytes."""
     acknowledged: set[str] = field(default_factory=set)
@@ -94,7 +95,10 @@ class Load:
 
     def _choose_size(self, chance: random.Random) -> int:
         size = chance.choice(SIZES)
-        return size if self._sent_bytes < self.allowed_bytes else min(size, _SMALL_BYTES)
+        if self._sent_bytes < self.allowed_bytes:
+            return size
+        time.sleep(_SMALL_PAUSE_SECONDS)
+        return min(size, _SMALL_BYTES)
 
     def _send(self, sender: int) -> None:
         chance = random.Random(self.seed * 100 + sender)
