@@ -1,17 +1,14 @@
 """What the check says of TLS: certificates, keys, trust, revocation."""
 
 import datetime
-import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from storescp.config.command_line import Evaluation, parse
-from storescp.config.options.evaluation import Stage
-from storescp.reports import check
-from storescp.reports.check import Report, Weight
+from storescp.reports.check import Weight
 from tests.peers.authority import CLIENT, Authority, save
+from tests.reports.examination import examined, of
 
 DAY = 86400
 
@@ -20,18 +17,6 @@ DAY = 86400
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DCMDICTPATH", raising=False)
-
-
-def examined(*arguments: str, port: int | None = None, now: float | None = None) -> Report:
-    """Examine a command line; without a port with one that is free."""
-    if port is None:
-        with socket.create_server(("127.0.0.1", 0)) as some:
-            port = some.getsockname()[1]
-    return check.examine(Evaluation(parse([*arguments, str(port)])).run(Stage.SECURITY), now)
-
-
-def of(report: Report, weight: Weight) -> list[str]:
-    return [text for found, text in report.remarks if found is weight]
 
 
 @pytest.fixture
